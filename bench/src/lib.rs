@@ -1,0 +1,1 @@
+//! Measures the sensor, its rooms and its peer.

@@ -1,0 +1,87 @@
+//! What rules share at load: expressions, data sets, and a way to read files.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use rules::Rule;
+use rules::error::RuleError;
+use rules::rule::Pcre;
+
+use crate::content::dataset::{DatasetLimits, Datasets, SetUse};
+use crate::pcre::{Regex, RegexOptions};
+
+/// Reads a file that a rule names; given by the program, since the engine itself does no I/O.
+pub type ReadFile = dyn Fn(&Path) -> std::io::Result<Vec<u8>>;
+
+/// Resources of a load of rules.
+pub struct Resources {
+    regexes: HashMap<(Vec<u8>, RegexOptions), Arc<Regex>>,
+    datasets: Arc<Datasets>,
+    read: Box<ReadFile>,
+}
+
+impl std::fmt::Debug for Resources {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Resources").field("regexes", &self.regexes.len()).finish_non_exhaustive()
+    }
+}
+
+impl Resources {
+    /// With data sets that outlive reloads and a way to read files.
+    pub fn new(datasets: Arc<Datasets>, read: Box<ReadFile>) -> Self {
+        Self { regexes: HashMap::new(), datasets, read }
+    }
+
+    /// Without files and with default limits; rules that load sets are refused.
+    pub fn without_files() -> Self {
+        let refuse = |_: &Path| Err(std::io::Error::other("files can't be read here"));
+        Self::new(Arc::new(Datasets::new(DatasetLimits::default())), Box::new(refuse))
+    }
+
+    /// The data sets.
+    pub fn datasets(&self) -> Arc<Datasets> {
+        Arc::clone(&self.datasets)
+    }
+
+    /// The compiled form of an expression; equal ones are shared.
+    pub(super) fn regex(&mut self, pcre: &Pcre, rule: &Rule) -> Result<Arc<Regex>, RuleError> {
+        let options = RegexOptions {
+            caseless: pcre.caseless,
+            dotall: pcre.dotall,
+            multiline: pcre.multiline,
+            extended: pcre.extended,
+            anchored: pcre.anchored,
+            dollar_end_only: pcre.dollar_end_only,
+            ungreedy: pcre.ungreedy,
+        };
+        let key = (pcre.pattern.clone(), options);
+        if let Some(known) = self.regexes.get(&key) {
+            return Ok(Arc::clone(known));
+        }
+        let regex = Regex::compile(&pcre.pattern, options).map_err(|e| {
+            RuleError::new(format!(
+                "pcre2 compile of \"{}\" failed at offset {}: {}",
+                String::from_utf8_lossy(&pcre.pattern),
+                e.offset,
+                e.message
+            ))
+            .module("detect-pcre")
+            .at(rule.header_span)
+        })?;
+        let regex = Arc::new(regex);
+        self.regexes.insert(key, Arc::clone(&regex));
+        Ok(regex)
+    }
+
+    pub(super) fn dataset(&mut self, index: u16, rule: &Rule) -> Result<Arc<SetUse>, RuleError> {
+        let refuse = |m: String| RuleError::new(m).module("detect-dataset").at(rule.header_span);
+        let Some(spec) = rule.datasets.get(usize::from(index)) else {
+            return Err(refuse("unknown dataset".to_owned()));
+        };
+        self.datasets
+            .open(spec, &rule.file, self.read.as_ref())
+            .map(Arc::new)
+            .map_err(|e| refuse(e.to_string()))
+    }
+}

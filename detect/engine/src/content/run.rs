@@ -1,0 +1,487 @@
+//! Runs content options on bytes: Suricata 8's matching algorithm with its retries.
+
+use rules::rule::{ByteTestOp, Capture, MathOp};
+use rules::Operand;
+
+use crate::content::base64;
+use crate::content::compile::{Op, Program, Window};
+use crate::content::literal::Literal;
+use crate::content::number::{extract, masked};
+use crate::pcre::{Matcher, Regex};
+use crate::queue::ContextValue;
+
+/// Bytes to look at.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Data<'a> {
+    /// The bytes.
+    pub bytes: &'a [u8],
+    /// Position of the first of them in the whole buffer.
+    pub offset: u64,
+    /// The last of them ends the buffer.
+    pub end: bool,
+    /// Order of bytes that the DCE RPC header announced.
+    pub dce_little: bool,
+}
+
+impl<'a> Data<'a> {
+    /// A whole buffer.
+    pub const fn whole(bytes: &'a [u8]) -> Self {
+        Self { bytes, offset: 0, end: true, dce_little: false }
+    }
+}
+
+/// What a rule captured; kept when the whole rule matches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Captured {
+    /// A variable of the flow: name and value.
+    Flow(String, Vec<u8>),
+    /// A variable of the packet.
+    Packet(String, Vec<u8>),
+    /// A member of the alert's context.
+    Context(String, ContextValue),
+}
+
+/// Room that a worker needs to run programs.
+#[derive(Debug)]
+pub struct Scratch {
+    /// Matches with the built-in limits.
+    matcher: Matcher,
+    /// Matches with the configured limits.
+    configured: Matcher,
+    recursion_limit: u32,
+    variables: [u64; 16],
+    decoded: Vec<Vec<u8>>,
+    /// What the rule at hand captured so far.
+    pub captured: Vec<Captured>,
+}
+
+impl Scratch {
+    /// With limits: recursions of one run (0: none), steps and depth of expressions.
+    pub fn new(recursion_limit: u32, pcre_limits: (u32, u32)) -> Self {
+        Self {
+            matcher: Matcher::new(3500, 1500),
+            configured: Matcher::new(pcre_limits.0, pcre_limits.1),
+            recursion_limit: if recursion_limit == 0 { u32::MAX } else { recursion_limit },
+            variables: [0; 16],
+            decoded: Vec::new(),
+            captured: Vec::new(),
+        }
+    }
+
+    /// Forgets variables and captures: a new rule begins.
+    pub fn begin_rule(&mut self) {
+        self.variables = [0; 16];
+        self.captured.clear();
+    }
+}
+
+/// How a run of options ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Match,
+    /// Options before it may be tried further on.
+    Retry,
+    /// Nothing helps any more.
+    Stop,
+}
+
+/// What a run carries along.
+pub(super) struct State<'s> {
+    scratch: &'s mut Scratch,
+    recursions: u32,
+}
+
+impl State<'_> {
+    /// The value of an operand.
+    pub(super) fn operand(&self, operand: Operand) -> i64 {
+        match operand {
+            Operand::Value(value) => value,
+            Operand::Variable(n) => {
+                let value = self.scratch.variables.get(usize::from(n)).copied().unwrap_or(0);
+                i64::try_from(value).unwrap_or(i64::MAX)
+            }
+        }
+    }
+
+    fn set(&mut self, variable: u8, value: u64) {
+        if let Some(slot) = self.scratch.variables.get_mut(usize::from(variable)) {
+            *slot = value;
+        }
+    }
+}
+
+impl Program {
+    /// True when all options hold on `data`.
+    pub fn run(&self, data: &Data<'_>, scratch: &mut Scratch) -> bool {
+        let mut state = State { scratch, recursions: 0 };
+        walk(&self.ops, data, 0, &mut state) == End::Match
+    }
+}
+
+fn walk(ops: &[Op], data: &Data<'_>, pos: usize, state: &mut State<'_>) -> End {
+    let Some((op, rest)) = ops.split_first() else { return End::Match };
+    state.recursions += 1;
+    if state.recursions > state.scratch.recursion_limit {
+        return End::Stop;
+    }
+    match op {
+        Op::Content { literal, window, negated, endswith, relative_next } => {
+            let span = Span::new(window, data, pos, state);
+            let content = Found { literal, relative: window.is_relative(), endswith: *endswith };
+            if *negated {
+                content.absent(span, rest, data, pos, state)
+            } else {
+                content.present(span, rest, data, *relative_next, state)
+            }
+        }
+        Op::Pcre { .. } => pcre(op, rest, data, pos, state),
+        Op::IsDataAt { at, relative, negated } => {
+            is_data_at((*at, *relative, *negated), rest, data, pos, state)
+        }
+        Op::Size(compare) => {
+            let size = data.offset.saturating_add(data.bytes.len() as u64);
+            if compare.matches(size) { walk(rest, data, pos, state) } else { End::Stop }
+        }
+        Op::Base64 { bytes, offset, relative, then } => {
+            decode((*bytes, *offset, *relative), then.as_ref(), rest, data, pos, state)
+        }
+        Op::Dataset(set) => {
+            if set.check(data.bytes, &mut state.scratch.captured) {
+                walk(rest, data, pos, state)
+            } else {
+                End::Stop
+            }
+        }
+        Op::Asn1(asn1) => go_on(asn1.matches(data.bytes, pos), rest, data, pos, state),
+        Op::Rpc(rpc) => go_on(rpc.matches(data.bytes), rest, data, pos, state),
+        Op::Entropy(entropy) => go_on(entropy.matches(data.bytes), rest, data, pos, state),
+        _ => number(op, rest, data, pos, state),
+    }
+}
+
+fn go_on(holds: bool, rest: &[Op], data: &Data<'_>, pos: usize, state: &mut State<'_>) -> End {
+    if holds { walk(rest, data, pos, state) } else { End::Retry }
+}
+
+impl Window {
+    const fn is_relative(&self) -> bool {
+        self.distance.is_some() || self.within.is_some()
+    }
+}
+
+/// Where a content may lie: begin and end of the window, within the bytes.
+#[derive(Clone, Copy)]
+struct Span {
+    start: i64,
+    end: i64,
+}
+
+impl Span {
+    fn new(window: &Window, data: &Data<'_>, pos: usize, state: &State<'_>) -> Self {
+        let len = data.bytes.len() as i64;
+        if window.is_relative() {
+            let pos = pos as i64;
+            let distance = window.distance.map_or(0, |d| state.operand(d));
+            let start = pos.saturating_add(distance).max(0);
+            let mut end = len;
+            if let Some(within) = window.within {
+                let bound = pos.saturating_add(distance).saturating_add(state.operand(within));
+                // A bound before the beginning does not shrink the window (Suricata 8 compares
+                // it as an unsigned number).
+                if bound >= 0 {
+                    end = end.min(bound);
+                }
+            }
+            return Self { start, end };
+        }
+        let base = i64::try_from(data.offset).unwrap_or(i64::MAX);
+        let offset = window.offset.map_or(0, |o| state.operand(o));
+        let start = offset.saturating_sub(base).max(0);
+        let end = match window.depth {
+            Some(depth) => {
+                offset.saturating_add(state.operand(depth)).saturating_sub(base).min(len)
+            }
+            None => len,
+        };
+        Self { start, end }
+    }
+
+    const fn is_empty(self) -> bool {
+        self.start > self.end || self.end <= 0
+    }
+}
+
+/// A content that is looked for.
+struct Found<'p> {
+    literal: &'p Literal,
+    relative: bool,
+    endswith: bool,
+}
+
+impl Found<'_> {
+    /// `content:!"..."`: succeeds when it is not in its window; the position stays.
+    fn absent(
+        &self,
+        span: Span,
+        rest: &[Op],
+        data: &Data<'_>,
+        pos: usize,
+        state: &mut State<'_>,
+    ) -> End {
+        let missing = if span.is_empty() {
+            true
+        } else {
+            match self.find(data, span.start as usize, span.end as usize) {
+                None => true,
+                // Only the first occurrence is looked at: not at the end counts as absent.
+                Some(at) => self.endswith && at + self.literal.len() != data.bytes.len(),
+            }
+        };
+        if missing {
+            return walk(rest, data, pos, state);
+        }
+        if self.relative { End::Retry } else { End::Stop }
+    }
+
+    fn present(
+        &self,
+        span: Span,
+        rest: &[Op],
+        data: &Data<'_>,
+        relative_next: bool,
+        state: &mut State<'_>,
+    ) -> End {
+        let missing = if self.relative { End::Retry } else { End::Stop };
+        if span.is_empty() || self.endswith && (span.end < data.bytes.len() as i64 || !data.end) {
+            return missing;
+        }
+        let (mut from, end) = (span.start as usize, span.end as usize);
+        loop {
+            let Some(at) = self.find(data, from, end) else { return missing };
+            let behind = at + self.literal.len();
+            if self.endswith && behind != data.bytes.len() {
+                from = at + 1;
+                continue;
+            }
+            match walk(rest, data, behind, state) {
+                End::Match => return End::Match,
+                End::Stop => return End::Stop,
+                End::Retry if !relative_next => return End::Stop,
+                End::Retry => from = at + 1,
+            }
+        }
+    }
+
+    fn find(&self, data: &Data<'_>, from: usize, end: usize) -> Option<usize> {
+        self.literal.find(data.bytes.get(from..end)?).map(|at| from + at)
+    }
+}
+
+fn pcre(op: &Op, rest: &[Op], data: &Data<'_>, pos: usize, state: &mut State<'_>) -> End {
+    let Op::Pcre { regex, negated, relative, relative_next, configured_limits, captures } = op
+    else {
+        return End::Stop;
+    };
+    // With R the subject begins at the position, so that `^` means there.
+    let base = if *relative { pos } else { 0 };
+    let Some(subject) = data.bytes.get(base..) else {
+        return if *negated { walk(rest, data, pos, state) } else { End::Retry };
+    };
+    let mut from = 0;
+    loop {
+        let (found, span) = find(regex, *configured_limits, subject, from, state);
+        if *negated {
+            return go_on(!found, rest, data, pos, state);
+        }
+        if !found {
+            return End::Retry;
+        }
+        let mark = state.scratch.captured.len();
+        capture(captures, subject, *configured_limits, state);
+        match walk(rest, data, base + span.1, state) {
+            End::Match => return End::Match,
+            End::Retry if *relative_next => {
+                state.scratch.captured.truncate(mark);
+                from = span.0 + 1;
+            }
+            _ => return End::Stop,
+        }
+    }
+}
+
+fn find(
+    regex: &Regex,
+    configured: bool,
+    subject: &[u8],
+    from: usize,
+    state: &mut State<'_>,
+) -> (bool, (usize, usize)) {
+    let matcher =
+        if configured { &mut state.scratch.configured } else { &mut state.scratch.matcher };
+    let found = regex.find(subject, from, matcher);
+    (found, matcher.group(0).unwrap_or((from, from)))
+}
+
+/// Most bytes that a captured value keeps, and a captured name.
+const MAX_VALUE: usize = 65_535;
+const MAX_NAME: usize = 255;
+
+fn capture(captures: &[Capture], subject: &[u8], configured: bool, state: &mut State<'_>) {
+    let scratch = &mut *state.scratch;
+    let matcher = if configured { &scratch.configured } else { &scratch.matcher };
+    let mut key = None;
+    for (index, capture) in captures.iter().enumerate() {
+        let Some((start, end)) = matcher.group(index + 1) else { continue };
+        let Some(bytes) = subject.get(start..end.min(start + MAX_VALUE)) else { continue };
+        let taken = match capture {
+            Capture::Flow(name) => Captured::Flow(name.clone(), bytes.to_vec()),
+            Capture::Packet(name) => Captured::Packet(name.clone(), bytes.to_vec()),
+            Capture::Alert(name) => {
+                Captured::Context(name.clone(), ContextValue::Text(bytes.to_vec()))
+            }
+            Capture::PacketKey => {
+                let name = &bytes[..bytes.len().min(MAX_NAME)];
+                key = Some(String::from_utf8_lossy(name).into_owned());
+                continue;
+            }
+            Capture::PacketValue => match key.take() {
+                Some(name) => Captured::Packet(name, bytes.to_vec()),
+                None => continue,
+            },
+        };
+        scratch.captured.push(taken);
+    }
+}
+
+fn is_data_at(
+    (at, relative, negated): (Operand, bool, bool),
+    rest: &[Op],
+    data: &Data<'_>,
+    pos: usize,
+    state: &mut State<'_>,
+) -> End {
+    let len = data.bytes.len() as i64;
+    let at_value = state.operand(at);
+    // Suricata 8: absolute is true below the length, relative up to and including it.
+    let there = if relative {
+        (pos as i64).saturating_add(at_value) <= len
+    } else {
+        let base = i64::try_from(data.offset).unwrap_or(i64::MAX);
+        at_value < len.saturating_add(base)
+    };
+    if there != negated {
+        return walk(rest, data, pos, state);
+    }
+    if relative && negated { End::Retry } else { End::Stop }
+}
+
+fn decode(
+    (bytes, offset, relative): (u32, u32, bool),
+    then: Option<&Program>,
+    rest: &[Op],
+    data: &Data<'_>,
+    pos: usize,
+    state: &mut State<'_>,
+) -> End {
+    let from = (offset as usize).saturating_add(if relative { pos } else { 0 });
+    let Some(text) = data.bytes.get(from..) else { return End::Retry };
+    let text = if bytes == 0 { text } else { &text[..text.len().min(bytes as usize)] };
+    let mut decoded = state.scratch.decoded.pop().unwrap_or_default();
+    decoded.clear();
+    base64::decode_lenient(text, &mut decoded);
+    let end = if decoded.is_empty() {
+        End::Retry
+    } else {
+        match then {
+            Some(program) => walk(&program.ops, &Data::whole(&decoded), 0, state),
+            None => End::Match,
+        }
+    };
+    state.scratch.decoded.push(decoded);
+    match end {
+        End::Match => walk(rest, data, pos, state),
+        _ => End::Retry,
+    }
+}
+
+fn number(op: &Op, rest: &[Op], data: &Data<'_>, pos: usize, state: &mut State<'_>) -> End {
+    match op {
+        Op::ByteTest { extract: what, negated, op, value } => {
+            if data.bytes.is_empty() {
+                return End::Retry;
+            }
+            let Some((number, _)) = extract(what, data, pos, state) else { return End::Retry };
+            let number = masked(number, what.mask);
+            let holds = test(number, *op, state.operand(*value) as u64);
+            go_on(holds != *negated, rest, data, pos, state)
+        }
+        Op::ByteJump { extract: what, multiplier, align, from, post_offset } => {
+            let Some((number, behind)) = extract(what, data, pos, state) else {
+                return End::Retry;
+            };
+            let mut jump = masked(number, what.mask).wrapping_mul(u64::from((*multiplier).max(1)));
+            if *align {
+                jump = jump.saturating_add(3) & !3;
+            }
+            let base = match from {
+                1 => 0,
+                2 => data.bytes.len(),
+                _ => behind,
+            } as i64;
+            let target = base
+                .saturating_add(i64::try_from(jump).unwrap_or(i64::MAX))
+                .saturating_add(state.operand(*post_offset))
+                .max(0);
+            if target > data.bytes.len() as i64 {
+                return End::Retry;
+            }
+            walk(rest, data, target as usize, state)
+        }
+        Op::ByteExtract { extract: what, multiplier, align, variable } => {
+            let Some((number, behind)) = extract(what, data, pos, state) else {
+                return End::Retry;
+            };
+            let mut value = masked(number, what.mask).wrapping_mul(u64::from((*multiplier).max(1)));
+            let step = u64::from(*align);
+            if step > 1 {
+                value = value.saturating_add(step - 1) / step * step;
+            }
+            state.set(*variable, value);
+            walk(rest, data, behind, state)
+        }
+        Op::ByteMath { extract: what, op, value, variable } => {
+            let Some((number, behind)) = extract(what, data, pos, state) else {
+                return End::Retry;
+            };
+            let second = state.operand(*value) as u64;
+            let Some(result) = calculate(number, *op, second) else { return End::Retry };
+            // Suricata 8 masks the result, not the number that was read.
+            state.set(*variable, masked(result, what.mask));
+            walk(rest, data, behind, state)
+        }
+        _ => End::Stop,
+    }
+}
+
+const fn test(number: u64, op: ByteTestOp, value: u64) -> bool {
+    match op {
+        ByteTestOp::Less => number < value,
+        ByteTestOp::Greater => number > value,
+        ByteTestOp::Equal => number == value,
+        ByteTestOp::LessEqual => number <= value,
+        ByteTestOp::GreaterEqual => number >= value,
+        ByteTestOp::And => number & value != 0,
+        ByteTestOp::Xor => number ^ value != 0,
+    }
+}
+
+const fn calculate(number: u64, op: MathOp, second: u64) -> Option<u64> {
+    match op {
+        MathOp::Add => Some(number.wrapping_add(second)),
+        MathOp::Subtract => Some(number.wrapping_sub(second)),
+        MathOp::Multiply => Some(number.wrapping_mul(second)),
+        MathOp::Divide => number.checked_div(second),
+        MathOp::ShiftLeft => Some(if second >= 64 { 0 } else { number << second }),
+        MathOp::ShiftRight => Some(if second >= 64 { 0 } else { number >> second }),
+    }
+}

@@ -1,0 +1,236 @@
+//! Transforms: what happens to a buffer before contents look at it.
+
+use md5::Md5;
+use rules::Transform;
+use sha1::{Digest, Sha1};
+use sha2::Sha256;
+use std::io::Read;
+
+use crate::content::base64;
+use crate::pcre::{Matcher, Regex, RegexOptions};
+
+/// A chain of transforms, ready to run.
+#[derive(Debug, Default)]
+pub struct Chain {
+    steps: Vec<Step>,
+}
+
+#[derive(Debug)]
+enum Step {
+    Plain(Transform),
+    Pcre(Regex),
+}
+
+impl Chain {
+    /// Of transforms, left to right. Expressions that do not compile were refused at load; here
+    /// they leave the buffer empty.
+    pub fn new(transforms: &[Transform]) -> Self {
+        let steps = transforms
+            .iter()
+            .map(|t| match t {
+                Transform::Pcre(text) => {
+                    match Regex::compile(text.as_bytes(), RegexOptions::default()) {
+                        Ok(regex) => Step::Pcre(regex),
+                        Err(_) => Step::Plain(t.clone()),
+                    }
+                }
+                _ => Step::Plain(t.clone()),
+            })
+            .collect();
+        Self { steps }
+    }
+
+    /// True without transforms.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Runs the chain on `input`; the result is left in `out`.
+    pub fn run(&self, input: &[u8], out: &mut Vec<u8>, spare: &mut Vec<u8>, m: &mut Matcher) {
+        out.clear();
+        out.extend_from_slice(input);
+        for step in &self.steps {
+            spare.clear();
+            match step {
+                Step::Plain(transform) => apply(transform, out, spare),
+                Step::Pcre(regex) => {
+                    if regex.find(out, 0, m)
+                        && let Some((start, end)) = m.group(1)
+                        && let Some(bytes) = out.get(start..end)
+                    {
+                        spare.extend_from_slice(bytes);
+                    }
+                }
+            }
+            std::mem::swap(out, spare);
+        }
+    }
+}
+
+/// White space as C's `isspace`.
+const fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c)
+}
+
+fn apply(transform: &Transform, input: &[u8], out: &mut Vec<u8>) {
+    match transform {
+        Transform::Dotprefix => {
+            out.push(b'.');
+            out.extend_from_slice(input);
+        }
+        Transform::StripWhitespace => out.extend(input.iter().filter(|b| !is_space(**b))),
+        Transform::CompressWhitespace => {
+            let mut space = false;
+            for &byte in input {
+                if !is_space(byte) {
+                    out.push(byte);
+                } else if !space {
+                    out.push(b' ');
+                }
+                space = is_space(byte);
+            }
+        }
+        Transform::ToLowercase => out.extend(input.iter().map(u8::to_ascii_lowercase)),
+        Transform::ToUppercase => out.extend(input.iter().map(u8::to_ascii_uppercase)),
+        Transform::ToMd5 => out.extend_from_slice(&Md5::digest(input)),
+        Transform::ToSha1 => out.extend_from_slice(&Sha1::digest(input)),
+        Transform::ToSha256 => out.extend_from_slice(&Sha256::digest(input)),
+        Transform::UrlDecode => url_decode(input, out),
+        Transform::Xor(key) if !key.is_empty() => {
+            out.extend(input.iter().zip(key.iter().cycle()).map(|(a, b)| a ^ b));
+        }
+        Transform::Xor(_) => out.extend_from_slice(input),
+        Transform::Pcre(_) => {}
+        Transform::HeaderLowercase => header_lowercase(input, out),
+        Transform::StripPseudoHeaders => {
+            for line in input.split_inclusive(|b| *b == b'\n') {
+                if line.first() != Some(&b':') {
+                    out.extend_from_slice(line);
+                }
+            }
+        }
+        Transform::FromBase64 { bytes, offset, mode } => from_base64(input, *bytes, *offset, *mode, out),
+        Transform::Domain => out.extend_from_slice(registered_domain(input)),
+        Transform::Tld => out.extend_from_slice(public_suffix(input)),
+        Transform::Gunzip(limit) => {
+            inflate(flate2::read::GzDecoder::new(input), *limit, out);
+        }
+        Transform::ZlibDeflate(limit) => {
+            inflate(flate2::read::ZlibDecoder::new(input), *limit, out);
+        }
+    }
+}
+
+fn inflate(reader: impl Read, limit: u32, out: &mut Vec<u8>) {
+    // What was inflated before a fault is used; the fault itself is the sender's business.
+    let _ = reader.take(u64::from(limit)).read_to_end(out);
+}
+
+fn url_decode(input: &[u8], out: &mut Vec<u8>) {
+    let mut at = 0;
+    while let Some(&byte) = input.get(at) {
+        let pair = match (input.get(at + 1), input.get(at + 2)) {
+            (Some(&a), Some(&b)) if byte == b'%' => {
+                char::from(a).to_digit(16).zip(char::from(b).to_digit(16))
+            }
+            _ => None,
+        };
+        match pair {
+            Some((high, low)) => {
+                out.push((high * 16 + low) as u8);
+                at += 3;
+            }
+            None => {
+                out.push(if byte == b'+' { b' ' } else { byte });
+                at += 1;
+            }
+        }
+    }
+}
+
+/// Lowers the names of headers, up to the colon of each line.
+fn header_lowercase(input: &[u8], out: &mut Vec<u8>) {
+    let mut in_name = true;
+    for &byte in input {
+        out.push(if in_name { byte.to_ascii_lowercase() } else { byte });
+        match byte {
+            b':' => in_name = false,
+            b'\n' => in_name = true,
+            _ => {}
+        }
+    }
+}
+
+fn from_base64(input: &[u8], bytes: u32, offset: u32, mode: u8, out: &mut Vec<u8>) {
+    let Some(text) = input.get(offset as usize..) else { return };
+    let text = if bytes == 0 { text } else { &text[..text.len().min(bytes as usize)] };
+    match mode {
+        1 => base64::decode_skipping(text, out),
+        2 => {
+            use ::base64::Engine;
+            if let Ok(decoded) = ::base64::engine::general_purpose::STANDARD.decode(text) {
+                out.extend_from_slice(&decoded);
+            }
+        }
+        _ => base64::decode_lenient(text, out),
+    }
+}
+
+/// Public suffixes of two labels that are common; others are taken as one label. A complete list
+/// belongs to the deployment, not the program.
+const TWO_LABEL_SUFFIXES: &[&str] = &[
+    "co.uk", "org.uk", "gov.uk", "ac.uk", "com.au", "net.au", "org.au", "co.jp", "ne.jp", "or.jp",
+    "com.br", "com.cn", "com.tr", "com.mx", "co.in", "co.kr", "co.nz", "co.za", "com.ar", "com.tw",
+    "com.hk", "com.sg", "com.ua", "com.pl",
+];
+
+fn public_suffix(name: &[u8]) -> &[u8] {
+    let mut labels = name.rsplitn(3, |b| *b == b'.');
+    let (last, second) = (labels.next().unwrap_or(&[]), labels.next());
+    if let Some(second) = second {
+        let two = &name[name.len() - last.len() - second.len() - 1..];
+        if TWO_LABEL_SUFFIXES.iter().any(|s| s.as_bytes().eq_ignore_ascii_case(two)) {
+            return two;
+        }
+    }
+    last
+}
+
+fn registered_domain(name: &[u8]) -> &[u8] {
+    let suffix = public_suffix(name).len();
+    let Some(rest) = name.len().checked_sub(suffix + 1).and_then(|n| name.get(..n)) else {
+        return &[];
+    };
+    let start = rest.iter().rposition(|b| *b == b'.').map_or(0, |at| at + 1);
+    &name[start..]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn transforms_do_what_their_names_say() {
+        let xor = Transform::Xor(vec![1, 2]);
+        for (transform, input, want) in [
+            (Transform::Dotprefix, "a.b", ".a.b"),
+            (Transform::StripWhitespace, "a b\r\nc", "abc"),
+            (Transform::CompressWhitespace, "a  \tb c", "a b c"),
+            (Transform::ToUppercase, "aB", "AB"),
+            (Transform::UrlDecode, "a%41+%zz", "aA %zz"),
+            (xor, "abc", "``b"),
+            (Transform::HeaderLowercase, "Host: AbC\nX-A: B\n", "host: AbC\nx-a: B\n"),
+            (Transform::StripPseudoHeaders, ":a: b\nc: d\n", "c: d\n"),
+            (Transform::Domain, "www.example.co.uk", "example.co.uk"),
+            (Transform::Domain, "www.example.com", "example.com"),
+            (Transform::Tld, "www.example.com", "com"),
+            (Transform::FromBase64 { bytes: 0, offset: 2, mode: 0 }, "xxaGk=", "hi"),
+            (Transform::Pcre("b(c+)".into()), "abccd", "cc"),
+        ] {
+            let chain = Chain::new(std::slice::from_ref(&transform));
+            let (mut out, mut spare) = (Vec::new(), Vec::new());
+            chain.run(input.as_bytes(), &mut out, &mut spare, &mut Matcher::new(3500, 1500));
+            assert_eq!(out, want.as_bytes(), "{transform:?}");
+        }
+    }
+}

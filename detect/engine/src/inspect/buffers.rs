@@ -1,0 +1,140 @@
+//! Buffers of the transaction at hand, composed and transformed once for all rules.
+
+use decode::Direction;
+use protocol::Parser;
+use protocol::registry::AnyParser;
+use rules::Place;
+
+use crate::content::Data;
+use crate::content::transform::Chain;
+use crate::pcre::Matcher;
+use crate::ruleset::Ruleset;
+
+/// One buffer that was made.
+#[derive(Debug, Clone, Copy)]
+struct Made {
+    target: u16,
+    direction: Direction,
+    index: u32,
+    start: usize,
+    len: usize,
+    offset: u64,
+    end: bool,
+}
+
+/// A worker's buffers.
+#[derive(Debug)]
+pub struct Buffers {
+    chains: Vec<Chain>,
+    arena: Vec<u8>,
+    made: Vec<Made>,
+    scratch: Vec<u8>,
+    out: Vec<u8>,
+    spare: Vec<u8>,
+    matcher: Matcher,
+}
+
+/// Which buffer of which transaction.
+#[derive(Clone, Copy, Debug)]
+pub struct Which {
+    /// Transaction.
+    pub tx: u64,
+    /// Number of the target.
+    pub target: u16,
+    /// Its direction.
+    pub direction: Direction,
+    /// Instance.
+    pub index: usize,
+}
+
+impl Buffers {
+    /// For the targets of a ruleset.
+    pub fn new(rules: &Ruleset) -> Self {
+        let mut chains = Vec::new();
+        while let Some(target) = rules.target(chains.len() as u16) {
+            chains.push(Chain::new(&target.transforms));
+        }
+        Self {
+            chains,
+            arena: Vec::new(),
+            made: Vec::new(),
+            scratch: Vec::new(),
+            out: Vec::new(),
+            spare: Vec::new(),
+            matcher: Matcher::new(3500, 1500),
+        }
+    }
+
+    /// Forgets what was made: another transaction, or new data.
+    pub fn clear(&mut self) {
+        self.arena.clear();
+        self.made.clear();
+    }
+
+    /// Gives a buffer to `look`; none when there is no such instance.
+    pub fn with<R>(
+        &mut self,
+        rules: &Ruleset,
+        parser: &AnyParser,
+        which: Which,
+        look: impl FnOnce(&Data<'_>) -> R,
+    ) -> Option<R> {
+        let index = which.index as u32;
+        let known = self.made.iter().find(|m| {
+            m.target == which.target && m.direction == which.direction && m.index == index
+        });
+        if let Some(m) = known.copied() {
+            let bytes = self.arena.get(m.start..m.start + m.len).unwrap_or(&[]);
+            return Some(look(&Data { bytes, offset: m.offset, end: m.end, dce_little: false }));
+        }
+        let Place::Buffer(buffer) = rules.target(which.target)?.place else { return None };
+        self.scratch.clear();
+        let view =
+            parser.buffer(which.tx, buffer, which.direction, which.index, &mut self.scratch)?;
+        let (offset, end, len) = (view.offset, view.end, view.bytes.len());
+        let chain = self.chains.get(usize::from(which.target));
+        let (result, keep) = match chain.filter(|c| !c.is_empty()) {
+            Some(chain) => {
+                chain.run(view.bytes, &mut self.out, &mut self.spare, &mut self.matcher);
+                let data = Data { bytes: &self.out, offset, end, dce_little: false };
+                (look(&data), true)
+            }
+            None => {
+                let data = Data { bytes: view.bytes, offset, end, dce_little: false };
+                (look(&data), false)
+            }
+        };
+        let bytes: &[u8] = if keep { &self.out } else { &self.scratch };
+        // Without transforms only what was composed is worth keeping.
+        if !bytes.is_empty() && (keep || bytes.len() == len) {
+            let start = self.arena.len();
+            self.arena.extend_from_slice(bytes);
+            self.made.push(Made {
+                target: which.target,
+                direction: which.direction,
+                index,
+                start,
+                len: bytes.len(),
+                offset,
+                end,
+            });
+        }
+        Some(result)
+    }
+
+    /// Transforms bytes that are not of a transaction (payload, headers).
+    pub fn transform<R>(
+        &mut self,
+        target: u16,
+        data: &Data<'_>,
+        look: impl FnOnce(&Data<'_>) -> R,
+    ) -> R {
+        match self.chains.get(usize::from(target)).filter(|c| !c.is_empty()) {
+            Some(chain) => {
+                chain.run(data.bytes, &mut self.out, &mut self.spare, &mut self.matcher);
+                look(&Data { bytes: &self.out, ..*data })
+            }
+            None => look(data),
+        }
+    }
+}

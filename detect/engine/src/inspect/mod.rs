@@ -1,0 +1,212 @@
+//! One packet against the rules: the engine's work from candidates to verdict.
+
+pub mod bits;
+pub mod buffers;
+pub mod finish;
+pub mod packet;
+pub mod scene;
+pub mod select;
+pub mod tx;
+
+use std::sync::Arc;
+
+use decode::{Direction, Packet};
+use flow::FlowAction;
+use flow::hostbits::HostBits;
+use rules::keyword::Knowledge;
+use search::Hits;
+
+use crate::content::Scratch;
+use crate::group::Groups;
+use crate::inspect::buffers::Buffers;
+use crate::inspect::scene::{FlowParts, Scene};
+use crate::kept::Flow;
+use crate::queue::Queue;
+use crate::ruleset::Ruleset;
+use crate::tag::TagState;
+use crate::threshold::Thresholds;
+
+/// What the rooms below found out about a packet.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PacketFacts {
+    /// Direction within the flow; to the server without a flow.
+    pub direction: Direction,
+    /// The payload went into a stream: rules on streams see it there.
+    pub in_stream: bool,
+    /// The application layer was updated in the packet's direction.
+    pub app_updated: bool,
+    /// Made at the end of a flow: all data counts as there.
+    pub last: bool,
+    /// Events of protocol detection on this packet, see `rules::keyword::AppEvent`.
+    pub app_events: u8,
+}
+
+/// What the rules decided about a packet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// Drop it: index of the first rule that says so.
+    pub drop: Option<u32>,
+    /// The drop comes from a rate filter.
+    pub drop_by_threshold: bool,
+    /// Reject: to the sender, to the receiver.
+    pub reject: [bool; 2],
+    /// A `pass` rule ended inspection.
+    pub pass: bool,
+    /// The flow is to be bypassed.
+    pub bypass: bool,
+    /// The packet belongs to a tag: rule that set it.
+    pub tagged: Option<u32>,
+}
+
+/// Counters of a worker's engine; names under `detect.`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct EngineCounters {
+    /// `detect.alert`
+    pub alert: u64,
+    /// `detect.alert_queue_overflow`
+    pub overflow: u64,
+    /// `detect.alerts_suppressed`
+    pub suppressed: u64,
+}
+
+/// What one worker needs to run rules.
+pub struct Inspector {
+    rules: Arc<Ruleset>,
+    groups: Groups,
+    work: Work,
+    knowledge: Option<Arc<dyn Knowledge + Send + Sync>>,
+    /// Matches and alerts of the packet at hand.
+    pub queue: Queue,
+    /// Counters.
+    pub counters: EngineCounters,
+}
+
+/// Reusable room of a worker.
+pub struct Work {
+    pub(super) scratch: Scratch,
+    pub(super) buffers: Buffers,
+    pub(super) hits: Hits,
+    pub(super) candidates: Vec<u32>,
+    pub(super) thresholds: Thresholds,
+    pub(super) host_bits: HostBits,
+    pub(super) host_tags: Vec<(std::net::IpAddr, TagState)>,
+    /// Variables that rules captured on this packet: name and value.
+    pub packet_variables: Vec<(String, Vec<u8>)>,
+    /// Variables that rules captured for the flow, by number of the name.
+    pub(super) verdict: Verdict,
+}
+
+impl std::fmt::Debug for Inspector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inspector").field("rules", &self.rules.rules().len()).finish_non_exhaustive()
+    }
+}
+
+impl Inspector {
+    /// For a ruleset.
+    pub fn new(rules: Arc<Ruleset>) -> Self {
+        let settings = &rules.settings;
+        let work = Work {
+            scratch: Scratch::new(settings.recursion_limit, settings.pcre_limits),
+            buffers: Buffers::new(&rules),
+            hits: Hits::with_capacity(rules.rules().len()),
+            candidates: Vec::new(),
+            thresholds: Thresholds::new(settings.threshold_memcap),
+            host_bits: HostBits::new(flow::hostbits::HostBitsSettings::default(), 0),
+            host_tags: Vec::new(),
+            packet_variables: Vec::new(),
+            verdict: Verdict::default(),
+        };
+        Self {
+            groups: Groups::default(),
+            work,
+            knowledge: None,
+            queue: Queue::default(),
+            counters: EngineCounters::default(),
+            rules,
+        }
+    }
+
+    /// Address reputation and countries for `iprep` and `geoip`.
+    pub fn set_knowledge(&mut self, knowledge: Arc<dyn Knowledge + Send + Sync>) {
+        self.knowledge = Some(knowledge);
+    }
+
+    /// Goes over to another ruleset; thresholds and host bits stay.
+    pub fn set_rules(&mut self, rules: Arc<Ruleset>) {
+        self.groups.clear();
+        self.work.buffers = Buffers::new(&rules);
+        self.work.hits = Hits::with_capacity(rules.rules().len());
+        self.rules = rules;
+    }
+
+    /// The ruleset.
+    pub const fn rules(&self) -> &Arc<Ruleset> {
+        &self.rules
+    }
+
+    /// Variables captured on the packet at hand.
+    pub fn packet_variables(&self) -> &[(String, Vec<u8>)] {
+        &self.work.packet_variables
+    }
+
+    /// Bytes that thresholds use, as their limit counts them.
+    pub fn threshold_memory(&self) -> usize {
+        self.work.thresholds.memory()
+    }
+
+    /// Runs the rules on a packet; alerts are left in `queue`.
+    pub fn inspect(
+        &mut self,
+        packet: &Packet<'_>,
+        mut flow: Option<&mut Flow>,
+        facts: &PacketFacts,
+    ) -> Verdict {
+        self.queue.clear();
+        self.work.verdict = Verdict::default();
+        self.work.packet_variables.clear();
+        let rules = Arc::clone(&self.rules);
+        if let Some(flow) = flow.as_deref_mut() {
+            renew(flow, &rules);
+            if flow.no_inspection || flow.action != FlowAction::None {
+                mark_all_inspected(flow, facts.direction);
+                return self.work.verdict;
+            }
+        }
+        let group = select::group(&mut self.groups, &rules, packet, flow.as_deref_mut(), facts);
+        let knowledge = self.knowledge.as_deref().map(|k| k as &dyn Knowledge);
+        let mut parts = flow.as_deref_mut().map(FlowParts::of);
+        let mut scene = Scene::new(packet, facts, parts.as_mut(), knowledge, &rules);
+        let (work, queue) = (&mut self.work, &mut self.queue);
+        packet::address_rules(&rules, &mut scene, work, queue);
+        packet::event_rules(&rules, &mut scene, work, queue);
+        packet::protocol_rules(&rules, &mut scene, work, queue);
+        packet::packet_rules(&rules, &self.groups, group, &mut scene, work, queue);
+        tx::transaction_rules(&rules, &mut self.groups, group, &mut scene, work, queue);
+        finish::finish(&rules, &mut scene, work, queue, &mut self.counters);
+        self.work.verdict
+    }
+}
+
+/// After a reload, what rules left behind on a flow is forgotten.
+fn renew(flow: &mut Flow, rules: &Ruleset) {
+    let inspection = &mut flow.extension.inspection;
+    if inspection.generation == rules.generation {
+        return;
+    }
+    inspection.generation = rules.generation;
+    inspection.group = [0; 2];
+    if let Some(parser) = flow.extension.session.parser_mut() {
+        tx::forget_states(parser, rules.generation);
+    }
+}
+
+/// Transactions count as inspected when no rule will look at them.
+fn mark_all_inspected(flow: &mut Flow, direction: Direction) {
+    let extension = &mut flow.extension;
+    if let Some(parser) = extension.session.parser_mut() {
+        let from = extension.inspection.inspect_from[direction.index()];
+        extension.inspection.inspect_from[direction.index()] =
+            tx::mark_inspected(parser, direction, from);
+    }
+}

@@ -1,0 +1,58 @@
+//! Which group of rules a packet belongs to.
+
+use decode::{Packet, Transport};
+
+use crate::group::{GroupKey, Groups};
+use crate::inspect::PacketFacts;
+use crate::kept::Flow;
+use crate::ruleset::Ruleset;
+use flow::FlowState;
+
+/// The number of the packet's group; flows remember theirs for each direction.
+pub fn group(
+    groups: &mut Groups,
+    rules: &Ruleset,
+    packet: &Packet<'_>,
+    flow: Option<&mut Flow>,
+    facts: &PacketFacts,
+) -> u32 {
+    let at = facts.direction.index();
+    let Some(flow) = flow else {
+        return groups.find(rules, key(rules, packet, 0, facts));
+    };
+    let established = matches!(flow.state, FlowState::Established | FlowState::Closed);
+    let inspection = &mut flow.extension.inspection;
+    let known = inspection.group[at];
+    let same_kind = matches!(
+        packet.transport,
+        Transport::Tcp(_) | Transport::Udp(_) | Transport::Sctp { .. } | Transport::None
+    );
+    if known > 0 && inspection.group_established[at] == established && same_kind {
+        return known - 1;
+    }
+    let state = if established { 2 } else { 1 };
+    let found = groups.find(rules, key(rules, packet, state, facts));
+    // An ICMP error that belongs to a flow has a group of its own.
+    if same_kind {
+        inspection.group[at] = found + 1;
+        inspection.group_established[at] = established;
+    }
+    found
+}
+
+fn key(rules: &Ruleset, packet: &Packet<'_>, flow: u8, facts: &PacketFacts) -> GroupKey {
+    let ports = matches!(
+        packet.transport,
+        Transport::Tcp(_) | Transport::Udp(_) | Transport::Sctp { .. }
+    ) || packet.origin.is_pseudo();
+    GroupKey {
+        flow,
+        direction: facts.direction,
+        proto: packet.proto,
+        ip_version: packet.ip_version(),
+        addresses: [rules.addresses.class(packet.src), rules.addresses.class(packet.dst)],
+        ports: ports.then(|| {
+            [rules.src_ports.class(packet.src_port), rules.dst_ports.class(packet.dst_port)]
+        }),
+    }
+}

@@ -1,0 +1,57 @@
+//! What is kept with each flow: its protocol session and how far rules have got.
+
+use protocol::session::Session;
+
+/// A flow as the engine knows it.
+pub type Flow = flow::Flow<Kept>;
+
+/// The extension of a flow.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// Protocol detection and parser.
+    pub session: Session,
+    /// How far the rules have got.
+    pub inspection: FlowInspection,
+    /// What has been written about the flow.
+    pub records: FlowRecords,
+    /// Directions with data that the application layer may take.
+    pub ready: [bool; 2],
+    /// Directions whose transactions changed since rules looked last.
+    pub pending: [bool; 2],
+    /// The end of the data was announced to the parser, by direction.
+    pub ended: [bool; 2],
+    /// The flow is dropped by an exception policy, not by a rule.
+    pub policy_drop: bool,
+}
+
+/// State of inspection on a flow.
+#[derive(Debug, Default)]
+pub struct FlowInspection {
+    /// Number of the group of each direction in the worker's cache, plus one; 0: none yet.
+    pub group: [u32; 2],
+    /// The group was chosen when the flow was established.
+    pub group_established: [bool; 2],
+    /// Generation of the ruleset that `group` belongs to.
+    pub generation: u32,
+    /// Address-only rules have run, by direction.
+    pub address_rules_done: [bool; 2],
+    /// `app-layer-protocol` rules have run, by direction.
+    pub protocol_rules_done: [bool; 2],
+    /// First transaction that is not through, by direction.
+    pub inspect_from: [u64; 2],
+    /// `tag:session`: what is left of each tag that is in force.
+    pub tags: Vec<crate::tag::TagState>,
+    /// Files of later transactions are to be stored, by direction (`filestore:..,flow`).
+    pub store_files: [bool; 2],
+    /// Records of transactions are switched off (`config`).
+    pub no_records: bool,
+}
+
+/// What has been written about a flow.
+#[derive(Debug, Default)]
+pub struct FlowRecords {
+    /// First transaction whose record may be missing.
+    pub log_from: u64,
+    /// Drop records written, by direction.
+    pub drop_logged: [bool; 2],
+}

@@ -1,0 +1,468 @@
+//! The flow table: finds, makes, times out and ends flows.
+//!
+//! Rows are cache lines of eight tags; flows lie in a slab and never move. Time-outs are found
+//! by a lazy timer wheel that runs on packet time.
+
+mod bucket;
+mod emergency;
+mod slab;
+#[cfg(test)]
+mod tests;
+mod wheel;
+
+use decode::{Direction, Packet, Tcp, Timestamp, Transport};
+
+use crate::counters::FlowCounters;
+use crate::entry::{EndReason, Flow, FlowState};
+use crate::key::{FlowKey, TCP};
+use crate::rate::Rate;
+use crate::settings::FlowSettings;
+use crate::tcp::TcpSession;
+use bucket::Buckets;
+use emergency::Emergency;
+use slab::Slab;
+pub use slab::FlowId;
+use wheel::{HORIZON, Wheel};
+
+/// Entries of the wheel looked at in one call of [`FlowTable::expire`].
+const CHECKS: usize = 256;
+
+/// Flows over the limit while as many ended ones wait for their removal.
+const WAITING: usize = 256;
+
+/// What looking up a packet's flow came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// The flow was there.
+    Found(FlowId, Direction),
+    /// The packet made it.
+    Created(FlowId, Direction),
+    /// It could not be made: out of memory, and counted.
+    Refused,
+    /// Such a packet does not make a flow and there is none that it belongs to.
+    Missing,
+}
+
+/// All flows of a worker.
+#[derive(Debug)]
+pub struct FlowTable<X> {
+    settings: FlowSettings,
+    seed: u64,
+    buckets: Buckets,
+    slab: Slab<X>,
+    wheel: Wheel,
+    emergency: Emergency,
+    counters: FlowCounters,
+    /// The flow looked up last and its state then: a change asks for another time-out.
+    pending: Option<(FlowId, FlowState)>,
+    /// Flows in the slab, ended ones that wait for removal included.
+    held: usize,
+    /// Of these, ended ones.
+    waiting: usize,
+    most: usize,
+    serial: u64,
+    /// Row at which the next search for room starts.
+    victim_row: u32,
+}
+
+impl<X: Default> FlowTable<X> {
+    /// An empty table. `seed` makes hashes and flow numbers unpredictable.
+    pub fn new(settings: FlowSettings, seed: u64) -> Self {
+        let each = size_of::<Flow<X>>() as u64 + 16;
+        let most = usize::try_from(settings.memcap / each).unwrap_or(usize::MAX);
+        let most = most.clamp(1, u32::MAX as usize / 2);
+        let buckets = Buckets::new(most, settings.hash_size as usize);
+        let slab = Slab::new(most.min(settings.prealloc as usize));
+        let counters = FlowCounters { memuse: buckets.bytes(), ..FlowCounters::default() };
+        Self {
+            settings,
+            seed,
+            buckets,
+            slab,
+            wheel: Wheel::new(),
+            emergency: Emergency::default(),
+            counters,
+            pending: None,
+            held: 0,
+            waiting: 0,
+            most,
+            serial: 0,
+            victim_row: 0,
+        }
+    }
+
+    /// The hash of the packet's key; none if such packets have no flow.
+    pub fn hash(&self, p: &Packet<'_>) -> Option<u32> {
+        FlowKey::of(p).map(|key| key.hash(self.seed, &self.settings))
+    }
+
+    /// Fetches the bucket of `hash` so that a look-up soon after finds it in cache.
+    pub fn prefetch(&self, hash: u32) {
+        self.buckets.touch(hash);
+    }
+
+    /// Finds or makes the flow of `p` and counts the packet on it.
+    ///
+    /// A flow that was found but had timed out, or whose TCP session is replaced by a new one,
+    /// is added to `ended`; it stays readable until [`FlowTable::remove`].
+    pub fn lookup(
+        &mut self,
+        p: &Packet<'_>,
+        hash: u32,
+        ended: &mut Vec<(FlowId, EndReason)>,
+    ) -> Lookup {
+        self.settle_pending(p.timestamp);
+        let Some(key) = FlowKey::of(p) else { return Lookup::Missing };
+        let (slab, settings) = (&self.slab, &self.settings);
+        let found = self.buckets.find(hash, |at| key.matches(slab.get(FlowId(at)), settings));
+        if let Some(id) = found.map(FlowId) {
+            let direction = key.direction(p.src, self.slab.get(id));
+            match self.ends_by(id, p, direction, key.embedded) {
+                None => {
+                    self.count_packet(id, p, direction, key.embedded);
+                    self.pending = Some((id, self.slab.get(id).state));
+                    return Lookup::Found(id, direction);
+                }
+                Some(_) if key.embedded => return Lookup::Missing,
+                Some(reason) => self.end(id, reason, ended),
+            }
+        }
+        if key.embedded || self.emergency_refuses(p) {
+            return Lookup::Missing;
+        }
+        if self.held >= self.most && !self.make_room(p.timestamp, ended) {
+            self.counters.memcap += 1;
+            return Lookup::Refused;
+        }
+        let id = self.create(p, &key, hash);
+        self.count_packet(id, p, Direction::ToServer, false);
+        self.pending = Some((id, self.slab.get(id).state));
+        Lookup::Created(id, Direction::ToServer)
+    }
+
+    /// The flow at `id`.
+    pub fn get(&self, id: FlowId) -> &Flow<X> {
+        self.slab.get(id)
+    }
+
+    /// The flow at `id`, to change it.
+    pub fn get_mut(&mut self, id: FlowId) -> &mut Flow<X> {
+        self.slab.get_mut(id)
+    }
+
+    /// Ends at most `max` flows that have timed out at `now`.
+    pub fn expire(
+        &mut self,
+        now: Timestamp,
+        max: usize,
+        ended: &mut Vec<(FlowId, EndReason)>,
+    ) {
+        self.settle_pending(now);
+        let mut left = max;
+        for _ in 0..CHECKS {
+            if left == 0 {
+                break;
+            }
+            let Some(entry) = self.wheel.next_due(now.seconds()) else { break };
+            let id = FlowId(entry.place);
+            let flow = self.slab.get(id);
+            if flow.ended || flow.due != entry.due {
+                continue;
+            }
+            self.counters.mgr_flows_checked += 1;
+            if self.is_expired(flow, now) {
+                self.counters.mgr_flows_timeout += 1;
+                self.counters.mgr_flows_evicted += 1;
+                self.end(id, EndReason::Timeout, ended);
+                left -= 1;
+            } else {
+                self.counters.mgr_flows_notimeout += 1;
+                self.schedule(id, now);
+            }
+        }
+        self.counters.mgr_rows_maxlen = self.wheel.fullest;
+        self.counters.mgr_full_hash_pass = self.wheel.turns;
+        let (spare, recovery) = (self.most.saturating_sub(self.held), self.settings.emergency_recovery);
+        if self.emergency.check(spare, self.most, recovery, now.seconds()) {
+            self.counters.emerg_mode_over += 1;
+        }
+    }
+
+    /// Ends all flows, in the order of their start.
+    pub fn drain(&mut self, ended: &mut Vec<(FlowId, EndReason)>) {
+        self.pending = None;
+        let mut ids: Vec<(Timestamp, u64, FlowId)> =
+            self.slab.live().map(|(id, flow)| (flow.start, flow.serial, id)).collect();
+        ids.sort_unstable();
+        for (_, _, id) in ids {
+            self.end(id, EndReason::Shutdown, ended);
+        }
+    }
+
+    /// Forgets a flow that ended. What it held of TCP is handed back, for
+    /// [`crate::StreamCounters::recycle`].
+    #[must_use = "give the session to StreamCounters::recycle, its memory is accounted there"]
+    pub fn remove(&mut self, id: FlowId) -> Option<Box<TcpSession>> {
+        let flow = self.slab.get_mut(id);
+        let session = flow.tcp.take();
+        let states = session.as_ref().map(|session| (session.state(), session.is_liberal()));
+        self.counters.ended(flow.state, states);
+        let (hash, was_ended) = (flow.hash, flow.ended);
+        if was_ended {
+            self.waiting = self.waiting.saturating_sub(1);
+        } else {
+            self.buckets.remove(hash, id.0);
+        }
+        if self.pending.is_some_and(|(pending, _)| pending == id) {
+            self.pending = None;
+        }
+        self.slab.put_back(id);
+        self.held = self.held.saturating_sub(1);
+        self.counters.active = self.counters.active.saturating_sub(1);
+        self.counters.recycler_recycled += 1;
+        self.update_memory();
+        session
+    }
+
+    /// Swaps client and server of a flow with everything counted by direction.
+    pub fn reverse(&mut self, id: FlowId) {
+        self.slab.get_mut(id).reverse();
+    }
+
+    /// What was counted so far.
+    pub fn counters(&self) -> &FlowCounters {
+        &self.counters
+    }
+
+    /// Every flow that has not ended, in no particular order.
+    pub fn live(&self) -> impl Iterator<Item = (FlowId, &Flow<X>)> {
+        self.slab.live()
+    }
+
+    /// Number of flows that have not ended.
+    pub fn len(&self) -> usize {
+        self.held - self.waiting
+    }
+
+    /// True if there is no flow.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Why the packet does not continue the flow it was found to belong to, if so.
+    fn ends_by(
+        &self,
+        id: FlowId,
+        p: &Packet<'_>,
+        direction: Direction,
+        embedded: bool,
+    ) -> Option<EndReason> {
+        let flow = self.slab.get(id);
+        if self.is_expired(flow, p.timestamp) {
+            return Some(EndReason::Timeout);
+        }
+        let tcp = p.tcp().filter(|_| !embedded)?;
+        self.is_reused(flow, tcp, direction).then_some(EndReason::TcpReuse)
+    }
+
+    /// True if `tcp` starts a new session where an old one was.
+    fn is_reused(&self, flow: &Flow<X>, tcp: &Tcp, direction: Direction) -> bool {
+        if !tcp.has(Tcp::SYN) || tcp.has(Tcp::RST | Tcp::FIN) {
+            return false;
+        }
+        let with_ack = tcp.has(Tcp::ACK);
+        if with_ack && !self.settings.midstream && !self.settings.async_oneside {
+            return false;
+        }
+        match &flow.tcp {
+            None => !with_ack,
+            Some(session) => session.is_reusable_by(tcp.seq, direction, with_ack),
+        }
+    }
+
+    fn is_expired(&self, flow: &Flow<X>, now: Timestamp) -> bool {
+        let seconds = self.timeout(flow);
+        now.since_us(flow.last) >= seconds * 1_000_000 && now >= flow.last
+    }
+
+    /// Seconds of idleness that end the flow.
+    fn timeout(&self, flow: &Flow<X>) -> u64 {
+        let emergency = self.emergency.is_on();
+        u64::from(self.settings.timeouts.of(flow.proto, flow.state, emergency))
+    }
+
+    /// In an emergency with pick-up only the first packet of a session makes a flow.
+    fn emergency_refuses(&self, p: &Packet<'_>) -> bool {
+        let pure_syn = |tcp: &Tcp| {
+            tcp.has(Tcp::SYN) && !tcp.has(Tcp::ACK | Tcp::RST | Tcp::FIN)
+        };
+        self.emergency.is_on()
+            && self.settings.midstream
+            && p.proto == TCP
+            && !p.tcp().is_some_and(pure_syn)
+    }
+
+    fn create(&mut self, p: &Packet<'_>, key: &FlowKey, hash: u32) -> FlowId {
+        let id = self.slab.take();
+        let serial = self.serial;
+        self.serial += 1;
+        let rate = self.settings.rate_tracking.map(|it| Box::new(Rate::new(it, p.timestamp)));
+        let flow = self.slab.get_mut(id);
+        flow.hash = hash;
+        flow.client = key.src;
+        flow.server = key.dst;
+        flow.client_port = key.src_port;
+        flow.server_port = key.dst_port;
+        flow.proto = key.proto;
+        flow.recursion_level = key.recursion_level;
+        flow.vlan = key.vlan;
+        flow.input = key.input;
+        flow.icmp = p.icmp().map(|icmp| (icmp.kind, icmp.code));
+        flow.start = p.timestamp;
+        flow.last = p.timestamp;
+        flow.serial = serial;
+        flow.id = number(self.seed, serial);
+        flow.rate = rate;
+        self.held += 1;
+        self.buckets.insert(hash, id.0);
+        self.counters.made(key.proto);
+        self.update_memory();
+        self.schedule(id, p.timestamp);
+        id
+    }
+
+    /// Counts a packet on its flow.
+    fn count_packet(&mut self, id: FlowId, p: &Packet<'_>, direction: Direction, embedded: bool) {
+        let rate_tracking = self.settings.rate_tracking;
+        let flow = self.slab.get_mut(id);
+        let (at, bytes) = (direction.index(), p.bytes.len() as u64);
+        flow.packets[at] += 1;
+        flow.bytes[at] += bytes;
+        flow.last = flow.last.max(p.timestamp);
+        let (low, high) = flow.ttl[at];
+        flow.ttl[at] =
+            if flow.packets[at] == 1 { (p.ttl, p.ttl) } else { (low.min(p.ttl), high.max(p.ttl)) };
+        if flow.state == FlowState::Bypassed {
+            flow.bypassed[at].0 += 1;
+            flow.bypassed[at].1 += bytes;
+            self.counters.bypassed_local_pkts += 1;
+            self.counters.bypassed_local_bytes += bytes;
+        } else if flow.state == FlowState::New
+            && direction == Direction::ToClient
+            && !embedded
+            && !matches!(p.transport, Transport::Tcp(_))
+        {
+            flow.state = FlowState::Established;
+        }
+        if direction == Direction::ToClient && flow.icmp_response.is_none() && !embedded {
+            flow.icmp_response = p.icmp().map(|icmp| (icmp.kind, icmp.code));
+        }
+        if let (Some(tracking), Some(rate)) = (rate_tracking, &mut flow.rate)
+            && rate.add(tracking, direction, p.timestamp, bytes)
+            && !flow.elephant
+        {
+            flow.elephant = true;
+            self.counters.elephant += 1;
+        }
+    }
+
+    /// Takes a flow out of the table; it stays in the slab until it is removed.
+    fn end(&mut self, id: FlowId, reason: EndReason, ended: &mut Vec<(FlowId, EndReason)>) {
+        let flow = self.slab.get_mut(id);
+        if flow.ended {
+            return;
+        }
+        flow.ended = true;
+        let hash = flow.hash;
+        self.buckets.remove(hash, id.0);
+        self.waiting += 1;
+        let waiting = self.waiting as u64;
+        self.counters.recycler_queue_max = self.counters.recycler_queue_max.max(waiting);
+        self.counters.tcp_reuse += u64::from(reason == EndReason::TcpReuse);
+        if self.pending.is_some_and(|(pending, _)| pending == id) {
+            self.pending = None;
+        }
+        ended.push((id, reason));
+    }
+
+    /// Ends an idle flow of the next rows to make room; false if none can go.
+    fn make_room(&mut self, now: Timestamp, ended: &mut Vec<(FlowId, EndReason)>) -> bool {
+        if self.emergency.enter() {
+            self.counters.emerg_mode_entered += 1;
+        }
+        if self.waiting > 0 && self.held < self.most.saturating_add(WAITING) {
+            // Room is on its way: ended flows wait for their removal.
+            return true;
+        }
+        let rows = self.buckets.rows() as u32;
+        let mut searched = 0;
+        while searched < rows {
+            let row = self.victim_row;
+            self.victim_row = self.victim_row.wrapping_add(1);
+            searched += 1;
+            let mut occupied = false;
+            let victim = self.buckets.places(row).map(FlowId).find(|&id| {
+                occupied = true;
+                self.counters.get_used_eval += 1;
+                emergency::can_go(self.slab.get(id), now)
+            });
+            match victim {
+                Some(id) => {
+                    self.slab.get_mut(id).emergency = true;
+                    self.counters.get_used += 1;
+                    self.end(id, EndReason::Forced, ended);
+                    return true;
+                }
+                None if occupied => self.counters.get_used_eval_reject += 1,
+                // Empty rows do not count, but a search is bounded all the same.
+                None => {}
+            }
+            if searched >= emergency::ROWS && (occupied || searched >= 16 * emergency::ROWS) {
+                break;
+            }
+        }
+        self.counters.get_used_failed += 1;
+        false
+    }
+
+    /// Enters the flow into the wheel for its time-out, or for a look before that.
+    fn schedule(&mut self, id: FlowId, now: Timestamp) {
+        let deadline = self.deadline(id);
+        let due = deadline.min(now.seconds() + HORIZON);
+        let entered = self.wheel.enter(id.0, due, now.seconds());
+        self.slab.get_mut(id).due = entered;
+    }
+
+    /// The second in which the flow times out if no packet comes.
+    fn deadline(&self, id: FlowId) -> u64 {
+        let flow = self.slab.get(id);
+        (flow.last.0.saturating_add(self.timeout(flow) * 1_000_000)).div_ceil(1_000_000)
+    }
+
+    /// The flow looked up last may have changed its state since, and with that its time-out.
+    fn settle_pending(&mut self, now: Timestamp) {
+        let Some((id, state)) = self.pending.take() else { return };
+        let flow = self.slab.get(id);
+        if flow.state != state && !flow.ended {
+            let due = flow.due;
+            if (self.deadline(id) as u32) < due {
+                self.schedule(id, now);
+            }
+        }
+    }
+
+    fn update_memory(&mut self) {
+        let each = size_of::<Flow<X>>() as u64;
+        self.counters.memuse = self.buckets.bytes() + self.held as u64 * each;
+        self.counters.spare = self.slab.spare() as u64;
+    }
+}
+
+/// The flow number for EVE: 51 bits that differ from flow to flow.
+const fn number(seed: u64, serial: u64) -> u64 {
+    let mut bits = serial.wrapping_add(seed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    bits ^= bits >> 32;
+    bits = bits.wrapping_mul(0xd6e8_feb8_6659_fd93);
+    bits ^= bits >> 32;
+    bits & ((1 << 51) - 1)
+}

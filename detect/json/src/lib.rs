@@ -1,0 +1,222 @@
+//! Writes JSON into a byte buffer.
+//!
+//! One pass, no tree: keys and values are appended as they come, commas by what the last byte
+//! is. Text that is not UTF-8 is written as Suricata 8 does: each stray byte as `\xHH`.
+#![forbid(unsafe_code)]
+
+/// Appends JSON to a byte vector.
+#[derive(Debug)]
+pub struct Writer<'a> {
+    out: &'a mut Vec<u8>,
+}
+
+impl<'a> Writer<'a> {
+    /// A writer at the end of `out`.
+    pub fn new(out: &'a mut Vec<u8>) -> Self {
+        Self { out }
+    }
+
+    /// What was written so far, with what stood in the buffer before.
+    pub fn bytes(&self) -> &[u8] {
+        self.out
+    }
+
+    /// Length of the buffer; with [`Writer::truncate`] takes back what came after.
+    pub fn mark(&self) -> usize {
+        self.out.len()
+    }
+
+    /// Takes back everything after `mark`.
+    pub fn truncate(&mut self, mark: usize) {
+        self.out.truncate(mark);
+    }
+
+    fn comma(&mut self) {
+        if !matches!(self.out.last(), None | Some(b'{' | b'[' | b':' | b'\n')) {
+            self.out.push(b',');
+        }
+    }
+
+    /// Opens an object as a value.
+    pub fn open(&mut self) -> &mut Self {
+        self.comma();
+        self.out.push(b'{');
+        self
+    }
+
+    /// Closes an object.
+    pub fn close(&mut self) -> &mut Self {
+        self.out.push(b'}');
+        self
+    }
+
+    /// Opens an array as a value.
+    pub fn open_array(&mut self) -> &mut Self {
+        self.comma();
+        self.out.push(b'[');
+        self
+    }
+
+    /// Closes an array.
+    pub fn close_array(&mut self) -> &mut Self {
+        self.out.push(b']');
+        self
+    }
+
+    /// Writes a key; keys are constants of the program and need no escapes.
+    pub fn key(&mut self, key: &str) -> &mut Self {
+        self.comma();
+        self.out.push(b'"');
+        self.out.extend_from_slice(key.as_bytes());
+        self.out.extend_from_slice(b"\":");
+        self
+    }
+
+    /// Writes a key that may need escapes.
+    pub fn key_text(&mut self, key: &[u8]) -> &mut Self {
+        self.comma();
+        self.quote(key);
+        self.out.push(b':');
+        self
+    }
+
+    /// Writes text as a value.
+    pub fn str(&mut self, text: &str) -> &mut Self {
+        self.text(text.as_bytes())
+    }
+
+    /// Writes bytes as text: UTF-8 stays, stray bytes become `\\xHH`.
+    pub fn text(&mut self, bytes: &[u8]) -> &mut Self {
+        self.comma();
+        self.quote(bytes);
+        self
+    }
+
+    /// Writes an unsigned number.
+    pub fn u64(&mut self, value: u64) -> &mut Self {
+        self.comma();
+        self.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+        self
+    }
+
+    /// Writes a signed number.
+    pub fn i64(&mut self, value: i64) -> &mut Self {
+        self.comma();
+        self.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+        self
+    }
+
+    /// Writes `true` or `false`.
+    pub fn bool(&mut self, value: bool) -> &mut Self {
+        self.raw(if value { b"true" } else { b"false" })
+    }
+
+    /// Writes bytes that are a JSON value already.
+    pub fn raw(&mut self, value: &[u8]) -> &mut Self {
+        self.comma();
+        self.out.extend_from_slice(value);
+        self
+    }
+
+    /// Appends prepared bytes as they stand, commas included.
+    pub fn verbatim(&mut self, bytes: &[u8]) -> &mut Self {
+        self.out.extend_from_slice(bytes);
+        self
+    }
+
+    /// Key and text.
+    pub fn field_str(&mut self, key: &str, value: &str) -> &mut Self {
+        self.key(key).str(value)
+    }
+
+    /// Key and bytes as text.
+    pub fn field_text(&mut self, key: &str, value: &[u8]) -> &mut Self {
+        self.key(key).text(value)
+    }
+
+    /// Key and number.
+    pub fn field_u64(&mut self, key: &str, value: u64) -> &mut Self {
+        self.key(key).u64(value)
+    }
+
+    /// Key and truth value.
+    pub fn field_bool(&mut self, key: &str, value: bool) -> &mut Self {
+        self.key(key).bool(value)
+    }
+
+    fn quote(&mut self, bytes: &[u8]) {
+        self.out.push(b'"');
+        for chunk in bytes.utf8_chunks() {
+            self.escape(chunk.valid());
+            for byte in chunk.invalid() {
+                self.out.extend_from_slice(&[
+                    b'\\',
+                    b'\\',
+                    b'x',
+                    HEX[usize::from(byte >> 4)],
+                    HEX[usize::from(byte & 15)],
+                ]);
+            }
+        }
+        self.out.push(b'"');
+    }
+
+    fn escape(&mut self, text: &str) {
+        let bytes = text.as_bytes();
+        let mut start = 0;
+        for (at, &byte) in bytes.iter().enumerate() {
+            if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+                continue;
+            }
+            self.out.extend_from_slice(&bytes[start..at]);
+            start = at + 1;
+            match byte {
+                b'"' => self.out.extend_from_slice(b"\\\""),
+                b'\\' => self.out.extend_from_slice(b"\\\\"),
+                b'\n' => self.out.extend_from_slice(b"\\n"),
+                b'\r' => self.out.extend_from_slice(b"\\r"),
+                b'\t' => self.out.extend_from_slice(b"\\t"),
+                0x08 => self.out.extend_from_slice(b"\\b"),
+                0x0c => self.out.extend_from_slice(b"\\f"),
+                _ => self.out.extend_from_slice(&[
+                    b'\\',
+                    b'u',
+                    b'0',
+                    b'0',
+                    HEX[usize::from(byte >> 4)],
+                    HEX[usize::from(byte & 15)],
+                ]),
+            }
+        }
+        self.out.extend_from_slice(&bytes[start..]);
+    }
+}
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+#[cfg(test)]
+mod tests {
+    use super::Writer;
+
+    #[test]
+    fn writes_nested_values_with_commas() {
+        let mut out = Vec::new();
+        let mut w = Writer::new(&mut out);
+        w.open().field_str("a", "x\"\n").key("b").open_array().u64(1).u64(2).close_array();
+        w.key("c").open().close().field_bool("d", false).field_text("e", b"\xffz\x01").close();
+        assert_eq!(
+            String::from_utf8_lossy(&out),
+            r#"{"a":"x\"\n","b":[1,2],"c":{},"d":false,"e":"\\xffz\u0001"}"#
+        );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_reads_back(text in ".*") {
+            let mut out = Vec::new();
+            Writer::new(&mut out).str(&text);
+            let back: String = serde_json::from_slice(&out).expect("valid JSON");
+            proptest::prop_assert_eq!(back, text);
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! One file within a transaction, from its first byte to its last.
+
+use smallvec::SmallVec;
+
+use crate::buffer::View;
+use crate::file::digest::{Digests, FileHashes};
+
+/// State of a file; `fileinfo.state` in EVE.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FileState {
+    /// More may come.
+    #[default]
+    Open,
+    /// Complete.
+    Closed,
+    /// Cut: a limit, a gap, or the flow ended.
+    Truncated,
+    /// Internal failure.
+    Error,
+}
+
+impl FileState {
+    /// The text in EVE.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "UNKNOWN",
+            Self::Closed => "CLOSED",
+            Self::Truncated => "TRUNCATED",
+            Self::Error => "ERROR",
+        }
+    }
+}
+
+/// What is computed for files, and how much of one is held for rules.
+#[derive(Clone, Copy, Debug)]
+pub struct FileSettings {
+    /// Compute MD5.
+    pub md5: bool,
+    /// Compute SHA-1.
+    pub sha1: bool,
+    /// Compute SHA-256.
+    pub sha256: bool,
+    /// Hold all bytes until they are taken to be stored (`force-filestore`).
+    pub store: bool,
+    /// Most bytes held for inspection.
+    pub window: u32,
+}
+
+impl Default for FileSettings {
+    fn default() -> Self {
+        Self { md5: false, sha1: false, sha256: false, store: false, window: 128 * 1024 }
+    }
+}
+
+/// A file that a transaction carries.
+#[derive(Clone, Debug, Default)]
+pub struct File {
+    /// Name as the protocol gives it; none: no `filename` key.
+    pub name: Option<Vec<u8>>,
+    /// State.
+    pub state: FileState,
+    /// Bytes seen, holes included.
+    pub size: u64,
+    /// A hole was met.
+    pub gaps: bool,
+    /// First and last byte of a range, when it is a part of a file.
+    pub range: Option<(u64, u64)>,
+    /// Its record was written.
+    pub logged: bool,
+    /// To be stored (a `filestore` rule matched, or `force-filestore`).
+    pub store: bool,
+    /// Stored completely.
+    pub stored: bool,
+    /// Number of the stored file, from 1; 0: none yet.
+    pub id: u64,
+    /// Rules that marked it to be stored.
+    pub sids: SmallVec<[u32; 2]>,
+    /// First bytes for the type (`filemagic`), at most 4096.
+    head: Vec<u8>,
+    digests: Digests,
+    hashes: FileHashes,
+    held: Vec<u8>,
+    held_offset: u64,
+    inspected: u64,
+    taken: u64,
+    window: u64,
+    sha256_of_truncated: bool,
+}
+
+/// Bytes kept from the front of a file, for its type.
+const HEAD_LIMIT: usize = 4096;
+
+impl File {
+    /// Opens a file.
+    pub fn open(name: Option<&[u8]>, settings: &FileSettings) -> Self {
+        Self {
+            name: name.map(<[u8]>::to_vec),
+            digests: Digests::new(
+                settings.md5,
+                settings.sha1,
+                settings.sha256 || settings.store,
+            ),
+            store: settings.store,
+            window: u64::from(settings.window),
+            sha256_of_truncated: settings.store,
+            ..Self::default()
+        }
+    }
+
+    /// True until it is closed or cut.
+    pub fn is_open(&self) -> bool {
+        self.state == FileState::Open
+    }
+
+    /// More bytes.
+    pub fn append(&mut self, bytes: &[u8]) {
+        if !self.is_open() {
+            return;
+        }
+        self.size += bytes.len() as u64;
+        self.digests.update(bytes);
+        if self.head.len() < HEAD_LIMIT {
+            let n = bytes.len().min(HEAD_LIMIT - self.head.len());
+            self.head.extend_from_slice(&bytes[..n]);
+        }
+        if self.window > 0 || self.store {
+            self.held.extend_from_slice(bytes);
+            self.shrink();
+        }
+    }
+
+    /// A hole: so many bytes are missing.
+    pub fn gap(&mut self, len: u64) {
+        if self.is_open() {
+            self.gaps = true;
+            self.size += len;
+        }
+    }
+
+    /// Ends it: complete, or cut when a hole was met.
+    pub fn close(&mut self) {
+        self.finish(if self.gaps { FileState::Truncated } else { FileState::Closed });
+    }
+
+    /// Ends it before its end.
+    pub fn truncate(&mut self) {
+        self.finish(FileState::Truncated);
+    }
+
+    fn finish(&mut self, state: FileState) {
+        if !self.is_open() {
+            return;
+        }
+        self.state = state;
+        let mut hashes = std::mem::take(&mut self.digests).finish();
+        if state != FileState::Closed {
+            hashes.md5 = None;
+            hashes.sha1 = None;
+            if !self.sha256_of_truncated {
+                hashes.sha256 = None;
+            }
+        }
+        self.hashes = hashes;
+    }
+
+    /// Hashes; none before the end.
+    pub const fn hashes(&self) -> &FileHashes {
+        &self.hashes
+    }
+
+    /// The first bytes, at most 4096.
+    pub fn head(&self) -> &[u8] {
+        &self.head
+    }
+
+    /// The window that rules look at: what is held from `inspected − keep` on.
+    pub fn view(&self, keep: u64) -> View<'_> {
+        let from = self.inspected.saturating_sub(keep).max(self.held_offset);
+        let skip = usize::try_from(from - self.held_offset).unwrap_or(usize::MAX);
+        View {
+            bytes: self.held.get(skip..).unwrap_or(&[]),
+            offset: from,
+            end: self.state == FileState::Closed,
+        }
+    }
+
+    /// Everything that is held has been looked at, except for the last `keep` bytes.
+    pub fn mark_inspected(&mut self) {
+        self.inspected = self.held_offset + self.held.len() as u64;
+        self.shrink();
+    }
+
+    /// Up to where rules have looked.
+    pub const fn inspected(&self) -> u64 {
+        self.inspected
+    }
+
+    /// Marks it to be stored from what is still held on.
+    pub fn mark_store(&mut self, sid: Option<u32>) {
+        if let Some(sid) = sid
+            && self.sids.len() < 15
+        {
+            self.sids.push(sid);
+        }
+        if !self.store {
+            self.store = true;
+            self.sha256_of_truncated = true;
+            self.taken = self.held_offset;
+        }
+    }
+
+    /// Hands out the bytes that are to be stored and were not yet.
+    pub fn take_unstored(&mut self, sink: &mut dyn FnMut(&[u8])) {
+        let end = self.held_offset + self.held.len() as u64;
+        let skip = usize::try_from(self.taken.saturating_sub(self.held_offset)).unwrap_or(0);
+        if let Some(bytes) = self.held.get(skip..)
+            && !bytes.is_empty()
+        {
+            sink(bytes);
+        }
+        self.taken = end;
+        self.shrink();
+    }
+
+    /// Lets go of bytes that nobody will ask for again.
+    fn shrink(&mut self) {
+        let end = self.held_offset + self.held.len() as u64;
+        let mut from = end.saturating_sub(self.window);
+        if self.store {
+            from = from.min(self.taken);
+        }
+        let drop = usize::try_from(from.saturating_sub(self.held_offset)).unwrap_or(0);
+        // Move bytes only when it pays: at least half of what is held goes.
+        if drop > 0 && drop * 2 >= self.held.len() {
+            self.held.drain(..drop.min(self.held.len()));
+            self.held_offset += drop as u64;
+        }
+    }
+}

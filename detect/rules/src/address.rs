@@ -1,0 +1,307 @@
+//! Sets of IP addresses: text with variables, lists and negation to sorted ranges.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use crate::error::{Result, RuleError, refuse};
+use crate::list;
+use crate::variables::Variables;
+
+/// A set of addresses; cheap to clone.
+///
+/// Sets of one loader that hold the same addresses share one value and one `id`.
+#[derive(Clone, Debug)]
+pub struct AddressSet(Arc<Ranges>);
+
+/// The ranges of a set, sorted, disjoint, bounds included.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct Ranges {
+    id: u32,
+    any: bool,
+    negated: bool,
+    v4: Vec<(u32, u32)>,
+    v6: Vec<(u128, u128)>,
+}
+
+impl Default for AddressSet {
+    /// Any address.
+    fn default() -> Self {
+        Self(Arc::new(Ranges::full()))
+    }
+}
+
+impl PartialEq for AddressSet {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.v4 == other.0.v4 && self.0.v6 == other.0.v6
+    }
+}
+
+impl Eq for AddressSet {}
+
+impl AddressSet {
+    /// All addresses.
+    pub fn any() -> Self {
+        Self::default()
+    }
+
+    /// Parses a set on its own, without sharing: for threshold files and the like.
+    pub fn parse(text: &str, variables: &Variables) -> Result<Self> {
+        let ranges = compile(text, variables)?;
+        Ok(Self(Arc::new(ranges)))
+    }
+
+    /// True for `any` and what amounts to it.
+    pub fn is_any(&self) -> bool {
+        self.0.any
+    }
+
+    /// A `!` took part in it: an IP-only rule is then "like IP-only".
+    pub fn has_negation(&self) -> bool {
+        self.0.negated
+    }
+
+    /// Number that sets of equal content share within a loader; 0: `any`.
+    pub fn id(&self) -> u32 {
+        self.0.id
+    }
+
+    /// Whether the set holds `address`.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        self.0.any
+            || match address {
+                IpAddr::V4(v4) => holds(&self.0.v4, u32::from(v4)),
+                IpAddr::V6(v6) => holds(&self.0.v6, u128::from(v6)),
+            }
+    }
+
+    /// IPv4 ranges, sorted, bounds included.
+    pub fn v4(&self) -> &[(u32, u32)] {
+        &self.0.v4
+    }
+
+    /// IPv6 ranges, sorted, bounds included.
+    pub fn v6(&self) -> &[(u128, u128)] {
+        &self.0.v6
+    }
+}
+
+/// Sets seen so far: by text and by content.
+#[derive(Debug, Default)]
+pub(crate) struct AddressSets {
+    by_text: HashMap<Box<str>, AddressSet>,
+    by_content: HashMap<(Vec<(u32, u32)>, Vec<(u128, u128)>), AddressSet>,
+}
+
+impl AddressSets {
+    /// The set that `text` describes.
+    pub(crate) fn get(&mut self, text: &str, variables: &Variables) -> Result<AddressSet> {
+        if let Some(set) = self.by_text.get(text) {
+            return Ok(set.clone());
+        }
+        let mut ranges = compile(text, variables)?;
+        let set = if ranges.any && !ranges.negated {
+            AddressSet::default()
+        } else {
+            let key = (ranges.v4.clone(), ranges.v6.clone());
+            match self.by_content.get(&key) {
+                Some(known) if known.0.negated == ranges.negated => known.clone(),
+                Some(known) => {
+                    // Same addresses, written with a negation: same number, own flag.
+                    ranges.id = known.0.id;
+                    AddressSet(Arc::new(ranges))
+                }
+                None => {
+                    let count = self.by_content.len();
+                    ranges.id = u32::try_from(count).unwrap_or(u32::MAX).saturating_add(1);
+                    let set = AddressSet(Arc::new(ranges));
+                    self.by_content.insert(key, set.clone());
+                    set
+                }
+            }
+        };
+        self.by_text.insert(text.into(), set.clone());
+        Ok(set)
+    }
+}
+
+fn holds<T: Copy + Ord>(ranges: &[(T, T)], value: T) -> bool {
+    if ranges.len() <= 8 {
+        return ranges.iter().any(|&(low, high)| low <= value && value <= high);
+    }
+    let after = ranges.partition_point(|&(low, _)| low <= value);
+    after.checked_sub(1).and_then(|at| ranges.get(at)).is_some_and(|&(_, high)| value <= high)
+}
+
+impl Ranges {
+    fn full() -> Self {
+        Self {
+            id: 0,
+            any: true,
+            negated: false,
+            v4: vec![(0, u32::MAX)],
+            v6: vec![(0, u128::MAX)],
+        }
+    }
+
+    fn merged(mut self) -> Self {
+        merge(&mut self.v4, |n| n.checked_add(1));
+        merge(&mut self.v6, |n| n.checked_add(1));
+        self
+    }
+
+    fn remove(&mut self, other: &Self) {
+        self.v4 = subtract(&self.v4, &other.v4, |n| n.checked_add(1), |n| n.checked_sub(1));
+        self.v6 = subtract(&self.v6, &other.v6, |n| n.checked_add(1), |n| n.checked_sub(1));
+        self.negated = true;
+    }
+
+    fn is_empty(&self) -> bool {
+        self.v4.is_empty() && self.v6.is_empty()
+    }
+
+    fn is_full(&self) -> bool {
+        self.v4 == [(0, u32::MAX)] && self.v6 == [(0, u128::MAX)]
+    }
+}
+
+fn merge<T: Copy + Ord>(ranges: &mut Vec<(T, T)>, next: impl Fn(T) -> Option<T>) {
+    ranges.sort_unstable();
+    let mut merged: Vec<(T, T)> = Vec::with_capacity(ranges.len());
+    for &(low, high) in ranges.iter() {
+        match merged.last_mut() {
+            Some(last) if next(last.1).is_none_or(|behind| low <= behind) => {
+                last.1 = last.1.max(high);
+            }
+            _ => merged.push((low, high)),
+        }
+    }
+    *ranges = merged;
+}
+
+/// `from` without `holes`; both sorted and disjoint.
+fn subtract<T: Copy + Ord>(
+    from: &[(T, T)],
+    holes: &[(T, T)],
+    next: impl Fn(T) -> Option<T>,
+    before: impl Fn(T) -> Option<T>,
+) -> Vec<(T, T)> {
+    let mut left = Vec::with_capacity(from.len());
+    let mut first_hole = 0;
+    for &(low, high) in from {
+        let mut start = Some(low);
+        while holes.get(first_hole).is_some_and(|hole| hole.1 < low) {
+            first_hole += 1;
+        }
+        for &(hole_low, hole_high) in holes.get(first_hole..).unwrap_or(&[]) {
+            let Some(from) = start else { break };
+            if hole_low > high {
+                break;
+            }
+            if let Some(end) = before(hole_low)
+                && from <= end
+            {
+                left.push((from, end));
+            }
+            start = next(hole_high).filter(|&at| at <= high).map(|at| at.max(from));
+        }
+        if let Some(from) = start {
+            left.push((from, high));
+        }
+    }
+    left
+}
+
+fn compile(text: &str, variables: &Variables) -> Result<Ranges> {
+    let members = list::parse(text, |name| variables.address(name));
+    members
+        .and_then(|members| evaluate(text, &members))
+        .map_err(|error| error.module("detect-engine-address"))
+}
+
+/// Union of the plain members without the union of the negated ones.
+fn evaluate(text: &str, members: &[(bool, &str)]) -> Result<Ranges> {
+    let mut plain = Ranges::default();
+    let mut negated = Ranges::default();
+    let mut any_plain = false;
+    for (negate, member) in members {
+        let ranges = single(member)?;
+        if *negate && ranges.any {
+            return refuse(format!("'!{member}' excludes every address"));
+        }
+        any_plain |= !negate;
+        let side = if *negate { &mut negated } else { &mut plain };
+        side.v4.extend_from_slice(&ranges.v4);
+        side.v6.extend_from_slice(&ranges.v6);
+    }
+    let mut result = if any_plain { plain.merged() } else { Ranges::full() };
+    if !negated.is_empty() {
+        result.remove(&negated.merged());
+    }
+    if result.is_empty() {
+        return refuse(format!("address set '{text}' holds no address at all"));
+    }
+    result.any = result.is_full();
+    Ok(result)
+}
+
+/// `any`, an address, a range or a network.
+fn single(text: &str) -> Result<Ranges> {
+    if text.eq_ignore_ascii_case("any") {
+        return Ok(Ranges::full());
+    }
+    let bad = || RuleError::new(format!("'{text}' is not an IP address, range or network"));
+    let mut ranges = Ranges::default();
+    if let Some((address, mask)) = text.split_once('/') {
+        match address.trim().parse().map_err(|_| bad())? {
+            IpAddr::V4(v4) => ranges.v4.push(v4_network(v4, mask.trim()).ok_or_else(bad)?),
+            IpAddr::V6(v6) => ranges.v6.push(v6_network(v6, mask.trim()).ok_or_else(bad)?),
+        }
+    } else if let Some((low, high)) = text.split_once('-') {
+        let low = low.trim().parse().map_err(|_| bad())?;
+        let high = high.trim().parse().map_err(|_| bad())?;
+        match (low, high) {
+            (IpAddr::V4(low), IpAddr::V4(high)) if low <= high => {
+                ranges.v4.push((low.into(), high.into()));
+            }
+            (IpAddr::V6(low), IpAddr::V6(high)) if low <= high => {
+                ranges.v6.push((low.into(), high.into()));
+            }
+            _ => return Err(bad()),
+        }
+    } else {
+        match text.parse().map_err(|_| bad())? {
+            IpAddr::V4(v4) => ranges.v4.push((v4.into(), v4.into())),
+            IpAddr::V6(v6) => ranges.v6.push((v6.into(), v6.into())),
+        }
+    }
+    Ok(ranges)
+}
+
+fn v4_network(address: Ipv4Addr, mask: &str) -> Option<(u32, u32)> {
+    let mask = if mask.contains('.') {
+        let mask = u32::from(mask.parse::<Ipv4Addr>().ok()?);
+        // Only masks of leading ones name a network.
+        (mask.leading_ones() + mask.trailing_zeros() >= 32).then_some(mask)?
+    } else {
+        let bits: u32 = mask.parse().ok()?;
+        match bits {
+            0 => 0,
+            1..=32 => u32::MAX << (32 - bits),
+            _ => return None,
+        }
+    };
+    let low = u32::from(address) & mask;
+    Some((low, low | !mask))
+}
+
+fn v6_network(address: Ipv6Addr, mask: &str) -> Option<(u128, u128)> {
+    let bits: u32 = mask.parse().ok()?;
+    let mask = match bits {
+        0 => 0,
+        1..=128 => u128::MAX << (128 - bits),
+        _ => return None,
+    };
+    let low = u128::from(address) & mask;
+    Some((low, low | !mask))
+}

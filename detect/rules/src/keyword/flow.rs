@@ -1,0 +1,82 @@
+//! `flow`: direction and state of the flow.
+
+use decode::Direction;
+
+use crate::builder::Builder;
+use crate::error::{Result, RuleError, refuse};
+use crate::keyword::contract::{Features, Keyword, OptionText};
+use crate::rule::{FlowSpec, RuleDirection};
+
+pub(crate) const KEYWORD: Keyword = Keyword::new("flow", "detect-flow", setup)
+    .doc("direction and state of the flow")
+    .features(Features { prefilter: true, firewall: true, ..Features::NONE });
+
+fn setup(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
+    let mut this = FlowSpec::default();
+    for word in option.value.split(',').map(str::trim) {
+        let word = word.to_ascii_lowercase();
+        let slot = match word.as_str() {
+            "to_server" | "from_client" => {
+                direction(&mut this, Direction::ToServer)?;
+                continue;
+            }
+            "to_client" | "from_server" => {
+                direction(&mut this, Direction::ToClient)?;
+                continue;
+            }
+            "established" => &mut this.established,
+            "not_established" => &mut this.not_established,
+            "stateless" => &mut this.stateless,
+            "only_stream" => &mut this.only_stream,
+            "no_stream" => &mut this.no_stream,
+            "only_frag" => &mut this.only_frag,
+            "no_frag" => &mut this.no_frag,
+            _ => {
+                return refuse(format!("invalid flow option \"{word}\"")).map_err(
+                    |e: RuleError| {
+                        e.advice("to_server, to_client, established, not_established, stateless")
+                    },
+                );
+            }
+        };
+        if std::mem::replace(slot, true) {
+            return refuse(format!("{word} is given twice"));
+        }
+    }
+    let states = [this.established, this.not_established, this.stateless];
+    if states.iter().filter(|state| **state).count() > 1 {
+        return refuse("cannot set more than one of established, not_established and stateless");
+    }
+    if this.only_stream && this.no_stream {
+        return refuse("cannot set both only_stream and no_stream");
+    }
+    if this.only_frag && this.no_frag {
+        return refuse("cannot set both only_frag and no_frag");
+    }
+    if this.direction.is_some() && builder.rule.direction == RuleDirection::Transactional {
+        return refuse("rule => with flow to_server or to_client: can only work both ways");
+    }
+    let beyond = FlowSpec { direction: this.direction, ..FlowSpec::default() } != this;
+    builder.facts.flow_beyond_direction |= beyond;
+    let before = builder.rule.flow;
+    builder.rule.flow = FlowSpec {
+        direction: this.direction.or(before.direction),
+        established: this.established || before.established,
+        not_established: this.not_established || before.not_established,
+        stateless: this.stateless || before.stateless,
+        only_stream: this.only_stream || before.only_stream,
+        no_stream: this.no_stream || before.no_stream,
+        only_frag: this.only_frag || before.only_frag,
+        no_frag: this.no_frag || before.no_frag,
+    };
+    // A direction keeps a rule from being IP-only, the state words alone do as well.
+    builder.facts.ip_only = false;
+    Ok(())
+}
+
+fn direction(spec: &mut FlowSpec, direction: Direction) -> Result<()> {
+    if spec.direction.replace(direction).is_some() {
+        return refuse("cannot set more than one of to_server, to_client in one flow option");
+    }
+    Ok(())
+}

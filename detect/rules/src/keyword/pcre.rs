@@ -1,0 +1,164 @@
+//! `pcre`: regular expressions and where their captures go.
+
+use crate::builder::Builder;
+use crate::error::{Result, RuleError, refuse};
+use crate::keyword::contract::{Features, Keyword, OptionText};
+use crate::rule::{Capture, ContentOp, Pcre, Place};
+
+pub(crate) const KEYWORD: Keyword = Keyword::new("pcre", "detect-pcre", setup)
+    .doc("regular expression")
+    .quoted()
+    .negatable()
+    .features(Features::NONE.firewall());
+
+/// Most captures of one expression.
+const MAX_CAPTURES: usize = 8;
+
+fn setup(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
+    let (pattern, rest) = split(option.value).ok_or_else(|| {
+        RuleError::new(format!("pcre parse error: {}", option.value))
+            .advice("write the expression between slashes: pcre:\"/re/flags\"")
+    })?;
+    let (letters, list) = match rest.split_once(',') {
+        Some((letters, list)) => (letters, Some(list)),
+        None => (rest, None),
+    };
+    let mut pcre = Pcre {
+        pattern: pattern.as_bytes().to_vec(),
+        negated: option.negated,
+        caseless: false,
+        dotall: false,
+        multiline: false,
+        extended: false,
+        anchored: false,
+        dollar_end_only: false,
+        ungreedy: false,
+        configured_limits: false,
+        relative: false,
+        captures: Vec::new(),
+    };
+    let mut buffer = None;
+    for letter in letters.trim().chars() {
+        match letter {
+            'i' => pcre.caseless = true,
+            's' => pcre.dotall = true,
+            'm' => pcre.multiline = true,
+            'x' => pcre.extended = true,
+            'A' => pcre.anchored = true,
+            'E' => pcre.dollar_end_only = true,
+            'G' => pcre.ungreedy = true,
+            'O' => pcre.configured_limits = true,
+            'R' => pcre.relative = true,
+            // Raw bytes: always so.
+            'B' => {}
+            _ => {
+                let Some(spec) = builder.catalogue().pcre_letter(letter) else {
+                    return refuse(format!("unknown regex modifier '{letter}'"));
+                };
+                if buffer.replace(spec).is_some() {
+                    return refuse("only one pcre option to specify a buffer type is allowed");
+                }
+            }
+        }
+    }
+    check_letters(builder, &pcre, buffer.is_some(), letters)?;
+    pcre.captures = captures(pattern, list)?;
+    if let Some(check) = builder.settings.pattern_check {
+        let groups = check(&pcre).map_err(|message| {
+            RuleError::new(format!("pcre compile of \"{pattern}\" failed: {message}"))
+        })?;
+        if (groups as usize) < pcre.captures.len() {
+            return refuse("more variables than captures in the expression");
+        }
+    }
+    for capture in &pcre.captures {
+        match capture {
+            Capture::Flow(name) => {
+                builder.names.flowvars.intern(name);
+            }
+            Capture::Packet(name) => {
+                builder.names.pktvars.intern(name);
+            }
+            _ => {}
+        }
+    }
+    let op = ContentOp::Pcre(Box::new(pcre));
+    match buffer {
+        Some(spec) => builder.push_op_to(spec, op)?,
+        None => {
+            builder.push_op(op);
+        }
+    }
+    Ok(())
+}
+
+fn check_letters(builder: &Builder<'_>, pcre: &Pcre, buffer: bool, letters: &str) -> Result<()> {
+    if buffer && builder.in_buffer() {
+        return refuse("Expression seen with a sticky buffer still set; either (1) reset sticky buffer with pkt_data or (2) use a sticky buffer providing the wanted one.")
+            .map_err(|e: RuleError| e.advice("drop the buffer's letter: the sticky buffer holds"));
+    }
+    let in_payload = builder.place() == Place::Payload && !builder.in_buffer();
+    if pcre.relative && !buffer && in_payload && builder.current_ops().is_empty() {
+        return refuse("pcre with /R (relative) needs preceding match in the same buffer");
+    }
+    if letters.contains('W') && !pcre.caseless {
+        let mut escaped = false;
+        for &byte in &pcre.pattern {
+            let upper = byte.is_ascii_uppercase() && !escaped;
+            escaped = byte == b'\\' && !escaped;
+            if upper {
+                return refuse("pcre host(\"W\") specified has an uppercase char.  Since the hostname buffer we match against is lowercase only, please specify an all lowercase based pcre.");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The expression between the first slash and the last unescaped one, and what follows.
+fn split(text: &str) -> Option<(&str, &str)> {
+    let rest = text.trim_start().strip_prefix('/')?;
+    let bytes = rest.as_bytes();
+    let escaped = |at: usize| {
+        let before = bytes.get(..at).unwrap_or(&[]);
+        before.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
+    };
+    let end = memchr::memrchr_iter(b'/', bytes).find(|&at| !escaped(at))?;
+    Some((rest.get(..end)?, rest.get(end + 1..)?))
+}
+
+/// Named groups `flow_x` and `pkt_x`, or the list behind the letters.
+fn captures(pattern: &str, list: Option<&str>) -> Result<Vec<Capture>> {
+    let mut captures = Vec::new();
+    if let Some(list) = list {
+        for part in list.split(',').map(str::trim) {
+            let capture = match part.split_once(':') {
+                Some(("flow", name)) => Capture::Flow(name.trim().to_owned()),
+                Some(("alert", name)) => Capture::Alert(name.trim().to_owned()),
+                Some(("pkt", "key")) => Capture::PacketKey,
+                Some(("pkt", "value")) => Capture::PacketValue,
+                Some(("pkt", name)) => Capture::Packet(name.trim().to_owned()),
+                _ if part.eq_ignore_ascii_case("pkt:key") => Capture::PacketKey,
+                _ => return refuse(format!("'{part}' is not a place for a capture")),
+            };
+            captures.push(capture);
+        }
+    } else {
+        let mut rest = pattern;
+        while let Some(at) = rest.find("(?P<") {
+            rest = rest.get(at + 4..).unwrap_or("");
+            let Some((name, behind)) = rest.split_once('>') else { break };
+            if let Some(name) = name.strip_prefix("flow_") {
+                captures.push(Capture::Flow(name.to_owned()));
+            } else if let Some(name) = name.strip_prefix("pkt_") {
+                captures.push(Capture::Packet(name.to_owned()));
+            } else if let Some(name) = name.strip_prefix("alert_") {
+                captures.push(Capture::Alert(name.to_owned()));
+            }
+            rest = behind;
+        }
+    }
+    if captures.len() > MAX_CAPTURES {
+        return refuse(format!("more than {MAX_CAPTURES} captures into variables"));
+    }
+    Ok(captures)
+}

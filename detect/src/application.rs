@@ -1,0 +1,290 @@
+//! Feeds the application layer of a flow: stream data and datagrams to detection and parsers.
+
+use decode::{Direction, IpHeader, Origin, Packet, Timestamp, Transport};
+use engine::Flow;
+use flow::{FlowAction, FlowState};
+use flow::tcp::AppData;
+use protocol::counters::AppCounters;
+use protocol::detection::Detector as Detection;
+use protocol::session::{SessionContext, SessionOutcome, detection_limit};
+use protocol::{Chunk, Effects, Encrypted, Parser};
+
+use crate::settings::Settings;
+
+/// Pieces of one direction that are given to a parser on one packet; more wait for the next.
+const MAX_PIECES: usize = 4096;
+
+/// Works on flows on behalf of one packet.
+pub(crate) struct Run<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) detection: &'a Detection,
+    pub(crate) counters: &'a mut AppCounters,
+    pub(crate) now: Timestamp,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Outcome {
+    /// Events of protocol detection.
+    pub(crate) app_events: u8,
+    /// The endpoints are the wrong way round.
+    pub(crate) reverse: bool,
+    /// The parser gave up.
+    pub(crate) error: bool,
+}
+
+impl Run<'_> {
+    /// Gives what is ready of a stream to the application layer; at the end of a flow (`last`)
+    /// also what was never acknowledged, of this direction only.
+    pub(crate) fn stream(&mut self, flow: &mut Flow, direction: Direction, last: bool) -> Outcome {
+        let mut outcome = Outcome::default();
+        if last {
+            self.feed(flow, direction, true, &mut outcome);
+            return outcome;
+        }
+        let ready = std::mem::take(&mut flow.extension.ready);
+        // The packet's acknowledgement makes data of the other side usable first.
+        for side in [direction.opposite(), direction] {
+            if ready[side.index()] {
+                self.feed(flow, side, false, &mut outcome);
+            }
+        }
+        outcome
+    }
+
+    fn feed(&mut self, flow: &mut Flow, side: Direction, last: bool, outcome: &mut Outcome) {
+        let mut asked_opposite = false;
+        for _ in 0..MAX_PIECES {
+            let Some(step) = self.piece(flow, side, last) else { return };
+            let Step { session: done, effects, moved } = step;
+            flow.extension.pending[side.index()] = true;
+            self.apply(flow, &effects);
+            outcome.reverse |= effects.reverse;
+            outcome.error |= done.error;
+            if done.disabled || flow.extension.session.is_disabled() {
+                stop_streams(flow);
+            }
+            if done.change {
+                flow.extension.pending = [true; 2];
+            }
+            if done.feed_opposite_first && !asked_opposite {
+                asked_opposite = true;
+                self.feed(flow, side.opposite(), last, outcome);
+                continue;
+            }
+            if !moved || effects.reverse {
+                break;
+            }
+        }
+        let anomalies = flow.extension.session.anomalies();
+        outcome.app_events |= anomalies.bits();
+    }
+
+    /// One piece of data to the session; none when there is nothing to give.
+    fn piece(&mut self, flow: &mut Flow, side: Direction, last: bool) -> Option<Step> {
+        let context = context(self.settings, self.detection, flow, self.now);
+        let tcp = flow.tcp.as_deref_mut()?;
+        let kept = &mut flow.extension;
+        let stream = tcp.stream_mut(side);
+        let mut effects = Effects::default();
+        let fin = stream.fin_seen();
+        let (consumed, session) = match stream.app_data(last) {
+            AppData::Data { bytes, .. } => {
+                let eof = last;
+                let chunk = Chunk::Bytes(bytes);
+                let done =
+                    kept.session.tcp(&context, side, chunk, eof, &mut effects, self.counters);
+                (done.consumed, done)
+            }
+            AppData::Gap { len } => {
+                let chunk = Chunk::Gap(len);
+                let done =
+                    kept.session.tcp(&context, side, chunk, false, &mut effects, self.counters);
+                (len.max(done.consumed), done)
+            }
+            AppData::None => {
+                let ended = &mut kept.ended[side.index()];
+                if !(last || fin && stream.all_consumed()) || std::mem::replace(ended, true) {
+                    return None;
+                }
+                let chunk = Chunk::Bytes(&[]);
+                let done =
+                    kept.session.tcp(&context, side, chunk, true, &mut effects, self.counters);
+                return Some(Step { session: done, effects, moved: false });
+            }
+        };
+        stream.app_consume(consumed);
+        Some(Step { session, effects, moved: consumed > 0 })
+    }
+
+    /// Gives a datagram to the application layer.
+    pub(crate) fn datagram(
+        &mut self,
+        flow: &mut Flow,
+        direction: Direction,
+        packet: &Packet<'_>,
+    ) -> Outcome {
+        let mut outcome = Outcome::default();
+        if packet.flags.tunnel_carrier || packet.payload_len == 0 {
+            return outcome;
+        }
+        let context = context(self.settings, self.detection, flow, self.now);
+        let mut effects = Effects::default();
+        let session = &mut flow.extension.session;
+        let payload = packet.payload();
+        let done = session.udp(&context, direction, payload, &mut effects, self.counters);
+        outcome.reverse = effects.reverse;
+        outcome.error = done.error;
+        outcome.app_events = session.anomalies().bits();
+        let side = if effects.reverse { direction.opposite() } else { direction };
+        flow.extension.pending[side.index()] = true;
+        self.apply(flow, &effects);
+        outcome
+    }
+
+    /// Does what a parser asked for.
+    fn apply(&self, flow: &mut Flow, effects: &Effects) {
+        if let Some(tcp) = flow.tcp.as_deref_mut() {
+            for side in Direction::BOTH {
+                if effects.stop[side.index()] {
+                    tcp.stream_mut(side).app_stop();
+                }
+                if effects.flush[side.index()] {
+                    tcp.stream_mut(side).raw_flush();
+                }
+            }
+        }
+        match effects.encrypted {
+            Some(Encrypted::TrackOnly) => {
+                flow.no_payload_inspection = true;
+                if let Some(tcp) = flow.tcp.as_deref_mut() {
+                    for side in Direction::BOTH {
+                        tcp.stream_mut(side).raw_stop();
+                    }
+                }
+            }
+            Some(Encrypted::Bypass) => bypass(flow),
+            None => {}
+        }
+    }
+}
+
+/// What a session is told about its flow.
+fn context<'a>(
+    settings: &'a Settings,
+    detection: &'a Detection,
+    flow: &Flow,
+    timestamp: Timestamp,
+) -> SessionContext<'a> {
+    let tcp = flow.tcp.as_deref();
+    let depth = settings.stream.depth;
+    SessionContext {
+        settings: &settings.protocol,
+        detector: detection,
+        client_port: flow.client_port,
+        server_port: flow.server_port,
+        server: Some(flow.server),
+        timestamp,
+        midstream: tcp.is_some_and(flow::tcp::TcpSession::is_midstream),
+        first_data: None,
+        limits: Direction::BOTH.map(|side| {
+            detection_limit(tcp.map_or(0, |t| t.window(side.opposite())), depth)
+        }),
+    }
+}
+
+struct Step {
+    session: SessionOutcome,
+    effects: Effects,
+    moved: bool,
+}
+
+/// Takes a flow off the inspected path.
+pub(crate) fn bypass(flow: &mut Flow) {
+    flow.state = FlowState::Bypassed;
+    stop(flow);
+}
+
+/// Ends reassembly and application layer of a flow.
+pub(crate) fn stop(flow: &mut Flow) {
+    flow.extension.session.disable();
+    stop_streams(flow);
+    if let Some(tcp) = flow.tcp.as_deref_mut() {
+        for side in Direction::BOTH {
+            tcp.stream_mut(side).raw_stop();
+        }
+    }
+}
+
+fn stop_streams(flow: &mut Flow) {
+    if let Some(tcp) = flow.tcp.as_deref_mut() {
+        for side in Direction::BOTH {
+            tcp.stream_mut(side).app_stop();
+        }
+    }
+}
+
+/// Frees transactions that rules and records are through with.
+pub(crate) fn free_finished(flow: &mut Flow, logging: bool) {
+    let Some(parser) = flow.extension.session.parser_mut() else { return };
+    for tx in parser.first_tx()..parser.next_tx() {
+        let Some(meta) = parser.meta(tx) else { continue };
+        let only = parser.record_direction(tx);
+        let inspected = Direction::BOTH
+            .iter()
+            .all(|d| meta.inspected[d.index()] || only.is_some_and(|o| o != *d));
+        let reported = meta.logged || meta.log_disabled || !logging;
+        let files_done = Direction::BOTH
+            .iter()
+            .all(|d| !logging || parser.files(tx, *d).iter().all(|f| f.logged));
+        if inspected && reported && files_done {
+            parser.free(tx);
+        }
+    }
+}
+
+/// True when data, transactions or the state of the session call for a last inspection.
+pub(crate) fn needs_last_look(flow: &Flow) -> bool {
+    if flow.state == FlowState::Bypassed || flow.action == FlowAction::Drop {
+        return false;
+    }
+    let open = flow.extension.session.parser().is_some_and(|p| p.first_tx() < p.next_tx());
+    match flow.tcp.as_deref() {
+        Some(tcp) => open || tcp.needs_last_look(),
+        None => open,
+    }
+}
+
+/// A packet that no wire carried, with the addresses of the flow.
+pub(crate) fn pseudo_packet(
+    flow: &Flow,
+    direction: Direction,
+    now: Timestamp,
+    origin: Origin,
+) -> Packet<'static> {
+    let mut packet = Packet::new(std::borrow::Cow::Borrowed(&[]), now, 0, 101);
+    let (src, dst) = match direction {
+        Direction::ToServer => {
+            ((flow.client, flow.client_port), (flow.server, flow.server_port))
+        }
+        Direction::ToClient => {
+            ((flow.server, flow.server_port), (flow.client, flow.client_port))
+        }
+    };
+    packet.origin = origin;
+    packet.input = flow.input;
+    packet.vlan = flow.vlan;
+    packet.recursion_level = flow.recursion_level;
+    (packet.src, packet.src_port) = src;
+    (packet.dst, packet.dst_port) = dst;
+    packet.proto = flow.proto;
+    packet.ip = if flow.client.is_ipv4() {
+        IpHeader::V4 { header_len: 20, total_len: 40, tos: 0, id: 0, fragment: 0, options: 0 }
+    } else {
+        IpHeader::V6 { header_len: 40, payload_len: 20, traffic_class: 0, flow_label: 0 }
+    };
+    if flow.proto == 6 {
+        packet.transport = Transport::Tcp(decode::Tcp::default());
+    }
+    packet
+}

@@ -1,0 +1,33 @@
+//! ARP records.
+
+use decode::Packet;
+use json::Writer;
+
+use crate::event::envelope::{self, Envelope};
+use crate::settings::EveSettings;
+
+/// Writes the record of an ARP packet for IPv4 over Ethernet; others yield none.
+pub fn write(out: &mut Writer<'_>, eve: &EveSettings, head: &Envelope<'_>, packet: &Packet<'_>) {
+    let Some(arp) = decode::arp::view(packet) else { return };
+    envelope::open(out, eve, "arp", head);
+    out.key("arp").open();
+    out.field_str("hw_type", "ethernet").field_str("proto_type", "ipv4");
+    let opcode = match arp.opcode {
+        1 => "request",
+        2 => "reply",
+        3 => "request_reverse",
+        4 => "reply_reverse",
+        _ => "unknown",
+    };
+    out.field_str("opcode", opcode);
+    out.field_str("src_mac", &mac(arp.sender_mac));
+    out.field_str("src_ip", &arp.sender_ip.to_string());
+    out.field_str("dest_mac", &mac(arp.target_mac));
+    out.field_str("dest_ip", &arp.target_ip.to_string());
+    out.close();
+    envelope::close(out, eve, packet.input);
+}
+
+fn mac(bytes: [u8; 6]) -> String {
+    bytes.map(|b| format!("{b:02x}")).join(":")
+}

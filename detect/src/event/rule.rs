@@ -1,0 +1,68 @@
+//! The constant part of a rule's alert, prepared once when rules are loaded.
+
+use std::collections::HashMap;
+
+use engine::Ruleset;
+use json::Writer;
+use rules::Rule;
+
+/// Where the parts of a prepared alert end.
+///
+/// Prepared bytes are the members after `action` up to `severity`; the members after the
+/// addresses of a target follow, each with its length before it.
+pub fn prepare(rules: &mut Ruleset) {
+    for compiled in rules.rules_mut() {
+        let mut bytes = Vec::with_capacity(256);
+        constant(&compiled.rule, &mut bytes);
+        compiled.prepared = bytes;
+    }
+}
+
+/// Writes `gid` to `severity`.
+fn constant(rule: &Rule, bytes: &mut Vec<u8>) {
+    let mut out = Writer::new(bytes);
+    // The first member is preceded by the action's comma.
+    out.verbatim(b",\"gid\":").verbatim(rule.gid.to_string().as_bytes());
+    out.field_u64("signature_id", u64::from(rule.sid));
+    out.field_u64("rev", u64::from(rule.rev));
+    out.field_str("signature", &rule.msg);
+    out.field_str("category", &rule.category);
+    out.field_u64("severity", u64::from(rule.priority));
+}
+
+/// Writes the `metadata` of a rule: values as arrays, repeated keys newest first.
+pub fn metadata(rule: &Rule, out: &mut Writer<'_>) {
+    if rule.metadata.is_empty() {
+        return;
+    }
+    let mut keys: Vec<&str> = Vec::new();
+    let mut values: HashMap<&str, Vec<&str>> = HashMap::new();
+    for (key, value) in &rule.metadata {
+        let list = values.entry(key).or_default();
+        if list.is_empty() {
+            keys.push(key);
+        }
+        list.push(value);
+    }
+    out.key("metadata").open();
+    for key in keys {
+        out.key_text(key.as_bytes()).open_array();
+        for value in values.get(key).into_iter().flatten().rev() {
+            out.str(value);
+        }
+        out.close_array();
+    }
+    out.close();
+}
+
+/// Writes the references of a rule as URLs or as they are.
+pub fn references(rule: &Rule, out: &mut Writer<'_>) {
+    if rule.references.is_empty() {
+        return;
+    }
+    out.key("references").open_array();
+    for (prefix, value) in &rule.references {
+        out.str(&format!("{prefix}{value}"));
+    }
+    out.close_array();
+}

@@ -1,0 +1,65 @@
+//! Records of protocols: one per finished transaction.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use decode::Direction;
+use json::Writer;
+use protocol::registry::AnyParser;
+use protocol::{LogOptions, Parser};
+
+use crate::event::envelope::{self, Endpoints, Envelope};
+use crate::event::text;
+use crate::settings::EveSettings;
+
+/// Type of a protocol's records.
+pub fn kind(proto: protocol::AppProto) -> &'static str {
+    match proto {
+        protocol::AppProto::FtpData => "ftp_data",
+        protocol::AppProto::BittorrentDht => "bittorrent_dht",
+        protocol::AppProto::Http2 => "http",
+        _ => proto.name(),
+    }
+}
+
+/// Writes the record of a transaction; nothing when the protocol has none for it.
+pub fn write(
+    out: &mut Writer<'_>,
+    eve: &EveSettings,
+    options: &LogOptions,
+    head: &Envelope<'_>,
+    parser: &AnyParser,
+    tx: u64,
+) -> bool {
+    let Some(flow) = head.flow else { return false };
+    let mark = out.mark();
+    let direction = parser.record_direction(tx).unwrap_or(Direction::ToServer);
+    let endpoints = head.endpoints.map(|_| Endpoints::of_flow(flow, direction));
+    let tx_id = parser.tx_id_at_root().then_some(tx);
+    let head = Envelope { endpoints, tx_id, ..*head };
+    envelope::open(out, eve, kind(parser.proto()), &head);
+    if !parser.log(tx, options, out) {
+        out.truncate(mark);
+        return false;
+    }
+    envelope::close(out, eve, head.input);
+    true
+}
+
+/// Writes what is still held of the bodies of an HTTP transaction.
+pub fn bodies(out: &mut Writer<'_>, parser: &AnyParser, tx: u64, encoded: bool, printable: bool) {
+    let AnyParser::Http1(http) = parser else { return };
+    for (direction, plain, printed) in [
+        (Direction::ToServer, "http_request_body", "http_request_body_printable"),
+        (Direction::ToClient, "http_response_body", "http_response_body_printable"),
+    ] {
+        let Some(bytes) = http.held_body(tx, direction).filter(|b| !b.is_empty()) else { continue };
+        if printable {
+            let mut shown = Vec::with_capacity(bytes.len());
+            text::printable(bytes, &mut shown);
+            out.field_text(printed, &shown);
+        }
+        if encoded {
+            out.field_str(plain, &STANDARD.encode(bytes));
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! The client's address behind a proxy, from a header (`xff`).
+
+use std::net::IpAddr;
+
+use engine::Flow;
+use protocol::registry::AnyParser;
+
+use crate::settings::XffSettings;
+
+/// The address that the header of a transaction names; the newest transaction when none is given.
+pub fn find(settings: &XffSettings, flow: &Flow, tx: Option<u64>) -> Option<IpAddr> {
+    let parser = flow.extension.session.parser()?;
+    let AnyParser::Http1(http) = parser else { return None };
+    use protocol::Parser;
+    let tx = match tx {
+        Some(tx) => tx,
+        None => parser.next_tx().checked_sub(1)?,
+    };
+    let value = http.xff(tx, &settings.header)?;
+    address(value, settings.forward)
+}
+
+/// Reads a header value: the last address for reverse proxies, the first for forward ones.
+fn address(value: &[u8], forward: bool) -> Option<IpAddr> {
+    if value.len() < 7 || value.len() > 255 {
+        return None;
+    }
+    let text = std::str::from_utf8(value).ok()?;
+    let text = if forward {
+        text.split(',').next().unwrap_or(text)
+    } else {
+        text.rsplit(' ').next().unwrap_or(text)
+    };
+    let text = text.trim();
+    if let Some(rest) = text.strip_prefix('[') {
+        return rest.split(']').next()?.parse().ok();
+    }
+    if let Ok(address) = text.parse() {
+        return Some(address);
+    }
+    text.split(':').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::address;
+
+    #[test]
+    fn reads_the_forms_that_proxies_write() {
+        for (value, forward, want) in [
+            ("1.2.3.4, 5.6.7.8", false, Some("5.6.7.8")),
+            ("1.2.3.4, 5.6.7.8", true, Some("1.2.3.4")),
+            ("[2001:db8::1]:80", false, Some("2001:db8::1")),
+            ("1.2.3.4:8080", false, Some("1.2.3.4")),
+            ("unknown", false, None),
+            ("1.2", false, None),
+        ] {
+            let want = want.map(|w| w.parse().expect("address"));
+            assert_eq!(address(value.as_bytes(), forward), want, "{value}");
+        }
+    }
+}

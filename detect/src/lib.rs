@@ -1,0 +1,18 @@
+//! The detector: from frames to event bytes.
+//!
+//! `detector` is the life of a packet, read from top to bottom. It does no I/O, starts no
+//! thread, reads no clock and holds no global.
+#![forbid(unsafe_code)]
+
+pub mod application;
+pub mod counters;
+pub mod detector;
+pub mod event;
+pub mod output;
+pub mod records;
+pub mod settings;
+
+pub use counters::{Snapshot, Summary};
+pub use detector::Detector;
+pub use output::{Events, FileEvent, Records};
+pub use settings::{EveSettings, OutputSettings, Settings};

@@ -1,0 +1,91 @@
+//! The engine log: what the program says about itself, in the texts and formats of Suricata 8.
+
+mod format;
+mod level;
+mod settings;
+mod sink;
+
+pub(crate) use level::Level;
+pub(crate) use settings::{LogOutput, LogSettings, Place};
+
+use std::cell::RefCell;
+use std::io;
+use std::path::Path;
+
+use sink::Sink;
+
+/// One message.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Record<'a> {
+    pub(crate) level: Level,
+    /// Component that speaks, e.g. `detect`.
+    pub(crate) module: &'a str,
+    pub(crate) text: &'a str,
+}
+
+/// The log. Only the main thread has it: workers count, they do not talk.
+#[derive(Debug)]
+pub(crate) struct Log {
+    sinks: RefCell<Vec<Sink>>,
+}
+
+impl Log {
+    /// To the console, at level info or what the environment says; until a configuration is read.
+    pub(crate) fn console() -> Self {
+        let level = level::from_environment().unwrap_or(Level::Info);
+        Self { sinks: RefCell::new(vec![Sink::console(level, None, false)]) }
+    }
+
+    /// Goes on as the configuration says.
+    ///
+    /// # Errors
+    /// When a log file cannot be opened; the log then is as it was.
+    pub(crate) fn configure(&self, settings: &LogSettings, log_dir: &Path) -> io::Result<()> {
+        let opened: io::Result<Vec<_>> =
+            settings.outputs.iter().map(|output| Sink::open(output, log_dir)).collect();
+        *self.sinks.borrow_mut() = opened?;
+        Ok(())
+    }
+
+    /// Says something.
+    pub(crate) fn say(&self, level: Level, module: &str, text: &str) {
+        let record = Record { level, module, text };
+        for sink in self.sinks.borrow_mut().iter_mut() {
+            sink.write(&record);
+        }
+    }
+
+    /// An error.
+    pub(crate) fn error(&self, module: &str, text: impl AsRef<str>) {
+        self.say(Level::Error, module, text.as_ref());
+    }
+
+    /// A warning.
+    pub(crate) fn warning(&self, module: &str, text: impl AsRef<str>) {
+        self.say(Level::Warning, module, text.as_ref());
+    }
+
+    /// A notice.
+    pub(crate) fn notice(&self, module: &str, text: impl AsRef<str>) {
+        self.say(Level::Notice, module, text.as_ref());
+    }
+
+    /// Information.
+    pub(crate) fn info(&self, module: &str, text: impl AsRef<str>) {
+        self.say(Level::Info, module, text.as_ref());
+    }
+
+    /// A note on how the configuration was understood.
+    pub(crate) fn config(&self, module: &str, text: impl AsRef<str>) {
+        self.say(Level::Config, module, text.as_ref());
+    }
+}
+
+/// What the system says about an error, in the C library's words.
+pub(crate) fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.find(" (os error") {
+        Some(at) => text.get(..at).unwrap_or_default().to_owned(),
+        None => text,
+    }
+}

@@ -1,0 +1,84 @@
+//! Where lines of the engine log go.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+
+use super::{Level, LogOutput, Place, Record, format};
+
+/// An open log output.
+#[derive(Debug)]
+pub(super) struct Sink {
+    target: Target,
+    level: Level,
+    format: String,
+    json: bool,
+}
+
+#[derive(Debug)]
+enum Target {
+    Console,
+    File(File),
+    Syslog(UnixDatagram),
+    /// The system has no log to write to.
+    Nowhere,
+}
+
+impl Sink {
+    pub(super) fn console(level: Level, format: Option<&str>, json: bool) -> Self {
+        let format = std::env::var("SC_LOG_FORMAT")
+            .ok()
+            .or_else(|| format.map(str::to_owned))
+            .unwrap_or_else(|| format::console(level).to_owned());
+        Self { target: Target::Console, level, format, json }
+    }
+
+    pub(super) fn open(output: &LogOutput, log_dir: &Path) -> io::Result<Self> {
+        let target = match &output.place {
+            Place::Console => {
+                return Ok(Self::console(output.level, output.format.as_deref(), output.json));
+            }
+            Place::File(name) => {
+                let path = log_dir.join(name);
+                Target::File(OpenOptions::new().append(true).create(true).open(path)?)
+            }
+            Place::Syslog => {
+                let socket = UnixDatagram::unbound()?;
+                match socket.connect("/dev/log") {
+                    Ok(()) => Target::Syslog(socket),
+                    Err(_) => Target::Nowhere,
+                }
+            }
+        };
+        let usual = || format::FILE.to_owned();
+        let format = output.format.clone().unwrap_or_else(usual);
+        Ok(Self { target, level: output.level, format, json: output.json })
+    }
+
+    /// Writes a record if it is important enough. There is nobody to tell about a failure.
+    pub(super) fn write(&mut self, record: &Record<'_>) {
+        if record.level > self.level {
+            return;
+        }
+        let mut line = match self.json {
+            true => format::json(record),
+            false => format::text(&self.format, record),
+        };
+        line.push('\n');
+        let _ = match &mut self.target {
+            Target::Console if record.level <= Level::Error => {
+                io::stderr().lock().write_all(line.as_bytes())
+            }
+            Target::Console => io::stdout().lock().write_all(line.as_bytes()),
+            Target::File(file) => file.write_all(line.as_bytes()),
+            Target::Syslog(socket) => {
+                // Facility local5 and the severity, as RFC 3164 has them.
+                let severity = (record.level as u8).min(7);
+                let message = format!("<{}>suricata: {}", 21 * 8 + severity, line.trim_end());
+                socket.send(message.as_bytes()).map(drop)
+            }
+            Target::Nowhere => Ok(()),
+        };
+    }
+}
