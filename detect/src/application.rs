@@ -2,8 +2,7 @@
 
 use decode::{Direction, IpHeader, Origin, Packet, Timestamp, Transport};
 use engine::Flow;
-use flow::{FlowAction, FlowState};
-use flow::tcp::AppData;
+use flow::{AppData, FlowAction, FlowState, StreamCounters};
 use protocol::counters::AppCounters;
 use protocol::detection::Detector as Detection;
 use protocol::session::{SessionContext, SessionOutcome, detection_limit};
@@ -19,6 +18,7 @@ pub(crate) struct Run<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) detection: &'a Detection,
     pub(crate) counters: &'a mut AppCounters,
+    pub(crate) streams: &'a mut StreamCounters,
     pub(crate) now: Timestamp,
 }
 
@@ -36,26 +36,39 @@ pub(crate) struct Outcome {
 impl Run<'_> {
     /// Gives what is ready of a stream to the application layer; at the end of a flow (`last`)
     /// also what was never acknowledged, of this direction only.
-    pub(crate) fn stream(&mut self, flow: &mut Flow, direction: Direction, last: bool) -> Outcome {
+    pub(crate) fn stream(
+        &mut self,
+        flow: &mut Flow,
+        packet: &mut Packet<'_>,
+        direction: Direction,
+        last: bool,
+    ) -> Outcome {
         let mut outcome = Outcome::default();
         if last {
-            self.feed(flow, direction, true, &mut outcome);
+            self.feed(flow, packet, direction, true, &mut outcome);
             return outcome;
         }
         let ready = std::mem::take(&mut flow.extension.ready);
         // The packet's acknowledgement makes data of the other side usable first.
         for side in [direction.opposite(), direction] {
             if ready[side.index()] {
-                self.feed(flow, side, false, &mut outcome);
+                self.feed(flow, packet, side, false, &mut outcome);
             }
         }
         outcome
     }
 
-    fn feed(&mut self, flow: &mut Flow, side: Direction, last: bool, outcome: &mut Outcome) {
+    fn feed(
+        &mut self,
+        flow: &mut Flow,
+        packet: &mut Packet<'_>,
+        side: Direction,
+        last: bool,
+        outcome: &mut Outcome,
+    ) {
         let mut asked_opposite = false;
         for _ in 0..MAX_PIECES {
-            let Some(step) = self.piece(flow, side, last) else { return };
+            let Some(step) = self.piece(flow, packet, side, last) else { return };
             let Step { session: done, effects, moved } = step;
             flow.extension.pending[side.index()] = true;
             self.apply(flow, &effects);
@@ -69,7 +82,7 @@ impl Run<'_> {
             }
             if done.feed_opposite_first && !asked_opposite {
                 asked_opposite = true;
-                self.feed(flow, side.opposite(), last, outcome);
+                self.feed(flow, packet, side.opposite(), last, outcome);
                 continue;
             }
             if !moved || effects.reverse {
@@ -81,7 +94,13 @@ impl Run<'_> {
     }
 
     /// One piece of data to the session; none when there is nothing to give.
-    fn piece(&mut self, flow: &mut Flow, side: Direction, last: bool) -> Option<Step> {
+    fn piece(
+        &mut self,
+        flow: &mut Flow,
+        packet: &mut Packet<'_>,
+        side: Direction,
+        last: bool,
+    ) -> Option<Step> {
         let context = context(self.settings, self.detection, flow, self.now);
         let tcp = flow.tcp.as_deref_mut()?;
         let kept = &mut flow.extension;
@@ -100,11 +119,12 @@ impl Run<'_> {
                 let chunk = Chunk::Gap(len);
                 let done =
                     kept.session.tcp(&context, side, chunk, false, &mut effects, self.counters);
-                (len.max(done.consumed), done)
+                tcp.take_gap(side, len, packet, self.streams);
+                return Some(Step { session: done, effects, moved: true });
             }
             AppData::None => {
                 let ended = &mut kept.ended[side.index()];
-                if !(last || fin && stream.all_consumed()) || std::mem::replace(ended, true) {
+                if !(last || fin && stream.app_offset() >= stream.end_offset()) || std::mem::replace(ended, true) {
                     return None;
                 }
                 let chunk = Chunk::Bytes(&[]);
@@ -143,7 +163,7 @@ impl Run<'_> {
     }
 
     /// Does what a parser asked for.
-    fn apply(&self, flow: &mut Flow, effects: &Effects) {
+    fn apply(&mut self, flow: &mut Flow, effects: &Effects) {
         if let Some(tcp) = flow.tcp.as_deref_mut() {
             for side in Direction::BOTH {
                 if effects.stop[side.index()] {
@@ -163,7 +183,7 @@ impl Run<'_> {
                     }
                 }
             }
-            Some(Encrypted::Bypass) => bypass(flow),
+            Some(Encrypted::Bypass) => bypass(flow, self.streams),
             None => {}
         }
     }
@@ -185,10 +205,10 @@ fn context<'a>(
         server_port: flow.server_port,
         server: Some(flow.server),
         timestamp,
-        midstream: tcp.is_some_and(flow::tcp::TcpSession::is_midstream),
+        midstream: tcp.is_some_and(flow::TcpSession::is_midstream),
         first_data: None,
         limits: Direction::BOTH.map(|side| {
-            detection_limit(tcp.map_or(0, |t| t.window(side.opposite())), depth)
+            detection_limit(tcp.map_or(0, |t| t.stream(side.opposite()).window()), depth)
         }),
     }
 }
@@ -200,27 +220,22 @@ struct Step {
 }
 
 /// Takes a flow off the inspected path.
-pub(crate) fn bypass(flow: &mut Flow) {
+pub(crate) fn bypass(flow: &mut Flow, streams: &mut StreamCounters) {
     flow.state = FlowState::Bypassed;
-    stop(flow);
+    stop(flow, streams);
 }
 
 /// Ends reassembly and application layer of a flow.
-pub(crate) fn stop(flow: &mut Flow) {
+pub(crate) fn stop(flow: &mut Flow, streams: &mut StreamCounters) {
     flow.extension.session.disable();
-    stop_streams(flow);
     if let Some(tcp) = flow.tcp.as_deref_mut() {
-        for side in Direction::BOTH {
-            tcp.stream_mut(side).raw_stop();
-        }
+        tcp.drop_data(streams);
     }
 }
 
 fn stop_streams(flow: &mut Flow) {
     if let Some(tcp) = flow.tcp.as_deref_mut() {
-        for side in Direction::BOTH {
-            tcp.stream_mut(side).app_stop();
-        }
+        tcp.app_stop();
     }
 }
 
@@ -250,7 +265,7 @@ pub(crate) fn needs_last_look(flow: &Flow) -> bool {
     }
     let open = flow.extension.session.parser().is_some_and(|p| p.first_tx() < p.next_tx());
     match flow.tcp.as_deref() {
-        Some(tcp) => open || tcp.needs_last_look(),
+        Some(tcp) => open || tcp.needs_finish(),
         None => open,
     }
 }

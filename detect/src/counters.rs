@@ -60,7 +60,7 @@ pub(crate) fn engine(inspector: &Inspector, detection: bool, add: &mut dyn FnMut
 /// Counters of inline mode: what became of packets.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct InlineCounters {
-    pub(crate) accepted: u64,
+    accepted: u64,
     blocked: u64,
     rejected: u64,
     reasons: [u64; DropReason::ALL.len()],

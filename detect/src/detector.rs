@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use decode::decoder::{Decoder, RawFrame};
-use decode::{Direction, Origin, Packet, Timestamp, Transport};
+use decode::{Decoder, Direction, Origin, Packet, RawFrame, Timestamp, Transport};
 use engine::{Flow, Inspector, Kept, PacketFacts, Ruleset, Verdict};
 use flow::policy::{self, PolicyCounters, DropReason, PolicyHit, Target};
-use flow::table::{FlowId, FlowTable, Lookup};
-use flow::tcp::StreamCounters;
+use flow::{FlowId, FlowTable, Lookup};
+use flow::StreamCounters;
 use flow::{EndReason, FlowAction, FlowState};
 use protocol::counters::AppCounters;
 
@@ -34,6 +33,10 @@ pub struct Detector {
     policies: PolicyCounters,
     detection: protocol::detection::Detector,
     summary: Summary,
+    /// Packets and bytes of bypassed flows.
+    bypassed: (u64, u64),
+    /// Rules look at reassembled data.
+    raw_stream: bool,
     ended: Vec<(FlowId, EndReason)>,
     now: Timestamp,
     sample: ChecksumSample,
@@ -77,6 +80,8 @@ impl Detector {
     pub fn new(settings: Arc<Settings>, rules: Arc<Ruleset>) -> Self {
         let mut stream = settings.stream.clone();
         stream.check_overlap_different_data |= rules.needs.overlap_event || settings.inline;
+        let raw_stream = settings.detection && rules.needs.raw_stream;
+        stream.raw &= raw_stream;
         let mut own = (*settings).clone();
         own.stream = stream;
         let settings = Arc::new(own);
@@ -91,6 +96,8 @@ impl Detector {
             policies: PolicyCounters::default(),
             detection: protocol::detection::Detector::new(&settings.protocol),
             summary: Summary::default(),
+            bypassed: (0, 0),
+            raw_stream,
             ended: Vec::new(),
             now: Timestamp::default(),
             sample: ChecksumSample::default(),
@@ -174,7 +181,7 @@ impl Detector {
             }
             Lookup::Refused => {
                 let target = Target::FlowMemcap;
-                let hit = PolicyHit { target, policy: self.settings.flow.memcap_policy };
+                let hit = PolicyHit { target, policy: self.settings.flow_memcap_policy };
                 self.policies.count(hit);
                 progress.take(policy::apply::<Kept>(hit, None, self.settings.inline));
             }
@@ -189,9 +196,14 @@ impl Detector {
         if self.flows.get(id).state != FlowState::Bypassed {
             return false;
         }
-        self.flows.count_bypassed(id, progress.facts.direction, packet.bytes.len());
+        let flow = self.flows.get_mut(id);
+        let bypassed = &mut flow.bypassed[progress.facts.direction.index()];
+        bypassed.0 += 1;
+        bypassed.1 += packet.bytes.len() as u64;
+        self.bypassed.0 += 1;
+        self.bypassed.1 += packet.bytes.len() as u64;
         if self.settings.inline && packet.origin == Origin::Wire {
-            self.inline.accepted += 1;
+            self.inline.count(None, false);
         }
         true
     }
@@ -201,7 +213,7 @@ impl Detector {
         let (Some(id), true) = (progress.flow, packet.tcp().is_some()) else { return };
         let flow = self.flows.get_mut(id);
         let direction = progress.facts.direction;
-        let tracked = flow::tcp::track(
+        let tracked = flow::track(
             flow,
             packet,
             direction,
@@ -214,9 +226,18 @@ impl Detector {
         }
         progress.facts.in_stream = tracked.added_to_stream;
         if progress.dropped.is_none() {
-            progress.dropped = tracked.dropped.map(flow::tcp::DropReason::name);
+            progress.dropped = tracked.dropped;
         }
-        self.flows.get_mut(id).extension.ready = tracked.ready;
+        for hit in tracked.policies.into_iter().flatten() {
+            self.policies.count(hit);
+            let inline = self.settings.inline;
+            progress.take(policy::apply(hit, Some(self.flows.get_mut(id)), inline));
+        }
+        let flow = self.flows.get_mut(id);
+        if tracked.bypass {
+            application::bypass(flow, &mut self.stream_counters);
+        }
+        flow.extension.ready = tracked.ready;
     }
 
     /// Hands what became usable to protocol detection and parsers.
@@ -226,11 +247,12 @@ impl Detector {
             settings: &self.settings,
             detection: &self.detection,
             counters: &mut self.app_counters,
+            streams: &mut self.stream_counters,
             now: packet.timestamp,
         };
         let flow = self.flows.get_mut(id);
         let outcome = match packet.transport {
-            Transport::Tcp(_) => run.stream(flow, progress.facts.direction, false),
+            Transport::Tcp(_) => run.stream(flow, packet, progress.facts.direction, false),
             Transport::Udp(_) if progress.dropped.is_none() => {
                 run.datagram(flow, progress.facts.direction, packet)
             }
@@ -299,10 +321,10 @@ impl Detector {
         if let Some(id) = progress.flow {
             let flow = self.flows.get_mut(id);
             if progress.verdict.bypass {
-                application::bypass(flow);
+                application::bypass(flow, &mut self.stream_counters);
             }
             if inline && flow.action == FlowAction::Drop {
-                application::stop(flow);
+                application::stop(flow, &mut self.stream_counters);
             }
         }
         if inline && packet.origin == Origin::Wire {
@@ -329,16 +351,25 @@ impl Detector {
         let Some(id) = progress.flow else { return };
         let flow = self.flows.get_mut(id);
         application::free_finished(flow, self.reporter.has_outputs());
+        let direction = progress.facts.direction;
         if let Some(tcp) = flow.tcp.as_deref_mut() {
-            tcp.mark_raw_inspected(progress.facts.direction);
-            tcp.prune(progress.facts.direction);
+            let stream = tcp.stream_mut(direction);
+            match progress.verdict.raw_until {
+                Some(offset) => stream.raw_mark_inspected(offset),
+                None if !self.raw_stream => stream.raw_skip(),
+                None => {}
+            }
+            tcp.prune(direction, &self.settings.stream, &mut self.stream_counters);
         }
     }
 
     /// Gives ended flows their last inspection, reports and removes them.
     fn work_off_ended(&mut self, most: usize, events: &mut Events) {
         for _ in 0..most {
-            let Some((id, reason)) = self.ended.pop() else { return };
+            if self.ended.is_empty() {
+                return;
+            }
+            let (id, reason) = self.ended.remove(0);
             self.end_flow(id, reason, events);
         }
     }
@@ -352,7 +383,8 @@ impl Detector {
         let flow = self.flows.get_mut(id);
         self.summary.flow(flow);
         self.reporter.flow(flow, reason, self.now, &self.inspector, events);
-        self.flows.remove(id, reason);
+        let session = self.flows.remove(id);
+        self.stream_counters.recycle(session);
     }
 
     /// A packet that no wire carried: the rest of a direction's data is parsed and inspected.
@@ -361,12 +393,14 @@ impl Detector {
             settings: &self.settings,
             detection: &self.detection,
             counters: &mut self.app_counters,
+            streams: &mut self.stream_counters,
             now: self.now,
         };
         let flow = self.flows.get_mut(id);
-        let outcome = run.stream(flow, direction, true);
-        let packet = application::pseudo_packet(flow, direction, self.now, Origin::FlowTimeout);
-        self.stream_counters.pseudo += 1;
+        let mut packet =
+            application::pseudo_packet(flow, direction, self.now, Origin::FlowTimeout);
+        let outcome = run.stream(flow, &mut packet, direction, true);
+        self.stream_counters.tcp.pseudo += 1;
         let mut progress = Progress { flow: Some(id), ..Progress::default() };
         progress.facts = PacketFacts {
             direction,

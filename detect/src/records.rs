@@ -73,8 +73,9 @@ impl Reporter {
         inspector: &Inspector,
         events: &mut Events,
     ) {
-        if packet.number > 0 {
-            self.order = packet.number;
+        let frame = root.unwrap_or(packet).number;
+        if frame > 0 {
+            self.order = frame;
         }
         let scene = Scene { packet, root, progress, inspector };
         let quiet = packet.events.is_empty()
@@ -251,9 +252,11 @@ impl Reporter {
         let flow_wide = flow.extension.inspection.store_files;
         for direction in Direction::BOTH {
             let Some(parser) = flow.extension.session.parser_mut() else { return };
+            let wide = flow_wide[direction.index()]
+                || parser.meta(tx).is_some_and(|m| m.store_files[direction.index()]);
             let mut closed = Vec::new();
             for (at, file) in parser.files_mut(tx, direction).iter_mut().enumerate() {
-                if flow_wide[direction.index()] && file.is_open() {
+                if wide && file.is_open() {
                     file.mark_store(None);
                 }
                 if !file.store || file.stored {

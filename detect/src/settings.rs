@@ -8,9 +8,11 @@ pub struct Settings {
     /// Decoding and defragmentation.
     pub decode: decode::settings::DecodeSettings,
     /// Flow table.
-    pub flow: flow::table::FlowSettings,
+    pub flow: flow::FlowSettings,
+    /// `flow.memcap-policy`.
+    pub flow_memcap_policy: flow::policy::Policy,
     /// TCP state and reassembly.
-    pub stream: flow::tcp::StreamSettings,
+    pub stream: flow::StreamSettings,
     /// Application layers.
     pub protocol: protocol::settings::ProtocolSettings,
     /// `app-layer.error-policy`.

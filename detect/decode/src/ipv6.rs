@@ -205,7 +205,7 @@ impl Chain {
         if reserved != 0 {
             packet.event(DecodeEvent::Ipv6FhNonZeroReservedField);
         }
-        if more && (FRAGMENT_LEN + data.len() - start) % 8 != 0 {
+        if more && !(FRAGMENT_LEN + data.len() - start).is_multiple_of(8) {
             packet.event(DecodeEvent::Ipv6FragInvalidLength);
         }
         if offset == 0 && !more {

@@ -156,34 +156,22 @@ impl Options<'_, '_, '_> {
 
     fn one(&mut self, kind: u8, at: usize, len: usize) {
         match kind {
-            option::WINDOW_SCALE => {
-                if self.admit(len == 3, Seen::WINDOW_SCALE) {
-                    let scale = self.data.get(at + 2).copied().unwrap_or(0);
-                    self.found.window_scale =
-                        Some(if scale > MAX_WINDOW_SCALE { 0 } else { scale });
-                }
+            option::WINDOW_SCALE if self.admit(len == 3, Seen::WINDOW_SCALE) => {
+                let scale = self.data.get(at + 2).copied().unwrap_or(0);
+                self.found.window_scale = Some(if scale > MAX_WINDOW_SCALE { 0 } else { scale });
             }
-            option::MSS => {
-                if self.admit(len == 4, Seen::MSS) {
-                    self.found.mss = be16(self.data, at + 2);
-                }
+            option::MSS if self.admit(len == 4, Seen::MSS) => {
+                self.found.mss = be16(self.data, at + 2);
             }
-            option::SACK_PERMITTED => {
-                if self.admit(len == 2, Seen::SACK_PERMITTED) {
-                    self.found.sack_permitted = true;
-                }
+            option::SACK_PERMITTED if self.admit(len == 2, Seen::SACK_PERMITTED) => {
+                self.found.sack_permitted = true;
             }
-            option::TIMESTAMP => {
-                if self.admit(len == 10, Seen::TIMESTAMP) {
-                    self.found.timestamp = be32(self.data, at + 2).zip(be32(self.data, at + 6));
-                }
+            option::TIMESTAMP if self.admit(len == 10, Seen::TIMESTAMP) => {
+                self.found.timestamp = be32(self.data, at + 2).zip(be32(self.data, at + 6));
             }
             option::SACK => self.sack(at, len),
-            option::FAST_OPEN => {
-                let fits = len == 2 || (len % 2 == 0 && (4..=18).contains(&len));
-                if self.admit(fits, Seen::FAST_OPEN) {
-                    self.found.fast_open = true;
-                }
+            option::FAST_OPEN if self.admit(fast_open_fits(len), Seen::FAST_OPEN) => {
+                self.found.fast_open = true;
             }
             option::EXPERIMENT_1 | option::EXPERIMENT_2 => self.experiment(at, len),
             option::MD5 => self.authentication(len == 18),
@@ -231,4 +219,10 @@ impl Options<'_, '_, '_> {
             self.packet.invalid(DecodeEvent::TcpOptInvalidLen);
         }
     }
+}
+
+/// A fast open option has no cookie, or one of 4 to 16 bytes and even length (RFC 7413, 4.1.1);
+/// Suricata 8 lets it have as few as 2.
+const fn fast_open_fits(len: usize) -> bool {
+    len == 2 || (len >= 4 && len <= 18 && len.is_multiple_of(2))
 }

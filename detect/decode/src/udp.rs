@@ -44,12 +44,12 @@ pub(crate) fn decode_configured_tunnels(
     data: &[u8],
 ) {
     let (src, dst) = (packet.src_port, packet.dst_port);
-    let geneve_ports = &context.settings.geneve;
-    if (geneve_ports.contains(dst) || geneve_ports.contains(src))
-        && geneve::decode(context, packet, data)
+    let ports = &context.settings;
+    let (is_geneve, is_vxlan) =
+        (ports.geneve.contains(dst) || ports.geneve.contains(src), ports.vxlan.contains(dst));
+    if (is_geneve && geneve::decode(context, packet, data))
+        || (is_vxlan && vxlan::decode(context, packet, data))
     {
-        packet.flags.tunnel_carrier = true;
-    } else if context.settings.vxlan.contains(dst) && vxlan::decode(context, packet, data) {
         packet.flags.tunnel_carrier = true;
     }
 }

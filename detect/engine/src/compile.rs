@@ -5,6 +5,7 @@ use std::sync::Arc;
 use decode::Direction;
 use protocol::AppProto;
 use rules::error::RuleError;
+use rules::keyword::TxCheck;
 use rules::{
     Action, ActionScope, BufferMatch, ContentOp, Place, Rule, RuleClass, RuleDirection, Target,
 };
@@ -73,9 +74,14 @@ pub struct Compiled {
     pub on_stream: bool,
     /// Has parts on payload.
     pub has_payload: bool,
+    /// Lists of digests, in the order of the file checks that name them.
+    pub lists: Vec<DigestList>,
     /// Prepared bytes of its alert: see `detect::event`.
     pub prepared: Vec<u8>,
 }
+
+/// Digests of a file list.
+pub type DigestList = std::collections::HashSet<Vec<u8>>;
 
 /// Numbers targets, so that equal places with equal transforms share sets and buffers.
 #[derive(Debug, Default)]
@@ -140,9 +146,21 @@ pub fn compile(
         on_stream: matches!(class, RuleClass::Stream | RuleClass::PacketStream),
         has_payload: parts.iter().any(|p| p.place == Place::Payload),
         parts,
+        lists: lists(rule, resources)?,
         prepared: Vec::new(),
         rule: Arc::clone(rule),
     })
+}
+
+/// Reads the lists of digests that the rule's file checks name.
+fn lists(rule: &Rule, resources: &Resources) -> Result<Vec<DigestList>, RuleError> {
+    let mut lists = Vec::new();
+    for check in &rule.tx_checks {
+        if let TxCheck::FileHash { list, .. } = check {
+            lists.push(resources.digests(list, rule)?);
+        }
+    }
+    Ok(lists)
 }
 
 /// Scope of pass and drop where the rule does not say: the flow, but for packet rules.

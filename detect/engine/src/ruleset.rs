@@ -6,6 +6,7 @@ use std::sync::Arc;
 use protocol::AppProto;
 use rules::error::RuleError;
 use rules::threshold::{ThresholdEntry, ThresholdFile};
+use rules::keyword::{Check, TxCheck};
 use rules::{Place, Rule, RuleClass, RuleDirection, Target};
 
 use crate::classes::{AddressClasses, PortClasses};
@@ -301,14 +302,15 @@ fn need(needs: &mut Needs, c: &Compiled) {
     }
     needs.raw_stream |= c.on_stream;
     for check in &c.rule.tx_checks {
-        if let Some(hash) = check.file_hash() {
-            needs.hashes[usize::from(hash.min(2))] = true;
+        if let TxCheck::FileHash { hash, .. } = check {
+            needs.hashes[*hash as usize] = true;
             needs.bodies = true;
         }
+        needs.bodies |= matches!(check, TxCheck::FileSize { .. });
     }
     needs.bodies |= c.rule.filestore.is_some();
     needs.overlap_event |= c.rule.checks.iter().any(|check| {
-        check.packet_event()
-            == Some(decode::event::StreamEvent::ReassemblyOverlapDifferentData.code())
+        let code = decode::event::StreamEvent::ReassemblyOverlapDifferentData.code();
+        matches!(check, Check::Event(event) if event.0 == code)
     });
 }

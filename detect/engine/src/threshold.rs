@@ -98,7 +98,7 @@ impl Thresholds {
             Track::ByRule => Tracker::Rule,
             Track::BySrc => Tracker::Address(ends.src),
             Track::ByDst => Tracker::Address(ends.dst),
-            Track::ByBoth => Tracker::Pair(ends.src.min(ends.dst), ends.src.max(ends.dst)),
+            Track::ByBoth | Track::ByEither => Tracker::Pair(ends.src.min(ends.dst), ends.src.max(ends.dst)),
             Track::ByFlow => match ends.flow {
                 Some(id) => Tracker::Flow(id),
                 None => return Verdict::Nothing,

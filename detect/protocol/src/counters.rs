@@ -81,19 +81,15 @@ impl AppCounters {
         let flows = self.flows.as_flattened_mut().iter_mut();
         flows.zip(other.flows.as_flattened()).for_each(|(to, from)| add(to, from));
         let transactions = self.transactions.as_flattened_mut().iter_mut();
-        transactions
-            .zip(other.transactions.as_flattened())
-            .for_each(|(to, from)| add(to, from));
+        transactions.zip(other.transactions.as_flattened()).for_each(|(to, from)| add(to, from));
         let errors = self.errors.as_flattened_mut().as_flattened_mut().iter_mut();
-        errors
-            .zip(other.errors.as_flattened().as_flattened())
-            .for_each(|(to, from)| add(to, from));
+        errors.zip(other.errors.as_flattened().as_flattened()).for_each(|(to, from)| add(to, from));
         self.expectations += other.expectations;
     }
 
     /// Calls with name and value of every counter that the configuration has, in Suricata 8's
     /// order.
-    pub fn each(&self, settings: &ProtocolSettings, mut with: impl FnMut(&str, u64)) {
+    pub fn for_each(&self, settings: &ProtocolSettings, with: &mut dyn FnMut(&str, u64)) {
         let names = Names { settings };
         let failed = AppProto::Failed as usize;
         // Protocols over one transport stand in the first group, whichever it is.
@@ -145,20 +141,27 @@ const fn suffix(transport: Transport) -> &'static str {
 /// Transports that a protocol runs on.
 pub const fn transports(proto: AppProto) -> &'static [Transport] {
     match proto {
-        AppProto::Dcerpc | AppProto::Dns | AppProto::Enip | AppProto::Nfs | AppProto::Krb5
-        | AppProto::Sip | AppProto::Ldap => &[Transport::Tcp, Transport::Udp],
-        AppProto::Ntp | AppProto::Tftp | AppProto::Ike | AppProto::Quic | AppProto::Dhcp
-        | AppProto::BittorrentDht | AppProto::Mdns | AppProto::Snmp => &[Transport::Udp],
+        AppProto::Dcerpc
+        | AppProto::Dns
+        | AppProto::Enip
+        | AppProto::Nfs
+        | AppProto::Krb5
+        | AppProto::Sip
+        | AppProto::Ldap => &[Transport::Tcp, Transport::Udp],
+        AppProto::Ntp
+        | AppProto::Tftp
+        | AppProto::Ike
+        | AppProto::Quic
+        | AppProto::Dhcp
+        | AppProto::BittorrentDht
+        | AppProto::Mdns
+        | AppProto::Snmp => &[Transport::Udp],
         _ => &[Transport::Tcp],
     }
 }
 
 /// Name of a protocol in counters: with the transport when it is switched on over both.
-pub fn counter_name(
-    proto: AppProto,
-    transport: Transport,
-    settings: &ProtocolSettings,
-) -> String {
+pub fn counter_name(proto: AppProto, transport: Transport, settings: &ProtocolSettings) -> String {
     let on = |transport: &Transport| settings.switch(proto, *transport) != Switch::Off;
     let both = transports(proto).len() == 2 && transports(proto).iter().all(on);
     let failed = proto == AppProto::Failed;
@@ -207,7 +210,7 @@ mod tests {
 
     fn names(settings: &ProtocolSettings) -> Vec<String> {
         let mut names = Vec::new();
-        AppCounters::default().each(settings, |name, _| names.push(name.to_owned()));
+        AppCounters::default().for_each(settings, &mut |name, _| names.push(name.to_owned()));
         names
     }
 
@@ -253,7 +256,7 @@ mod tests {
         sum.merge(&one);
         sum.merge(&one);
         let mut got = Vec::new();
-        sum.each(&ProtocolSettings::default(), |name, value| {
+        sum.for_each(&ProtocolSettings::default(), &mut |name, value| {
             if value > 0 {
                 got.push((name.to_owned(), value));
             }

@@ -174,6 +174,27 @@ pub trait Parser {
         &mut []
     }
 
+    /// A `filestore` rule matched: marks the files of a direction, with `later` also those that
+    /// the transaction will open there ([`TxMeta::store_files`]).
+    fn mark_store(&mut self, tx: u64, direction: Direction, sid: u32, later: bool) {
+        for file in self.files_mut(tx, direction) {
+            file.mark_store(Some(sid));
+        }
+        if later && let Some(meta) = self.meta_mut(tx) {
+            meta.store_files[direction.index()] = true;
+        }
+    }
+
+    /// The value of a request header, for what looks behind proxies (`xff`).
+    fn request_header(&self, _tx: u64, _name: &str) -> Option<&[u8]> {
+        None
+    }
+
+    /// What is still held of a body in a direction (`http-body` in alerts).
+    fn held_body(&self, _tx: u64, _direction: Direction) -> Option<&[u8]> {
+        None
+    }
+
     /// The engine has looked at all body windows of this direction: they may slide on.
     fn inspected(&mut self, _tx: u64, _direction: Direction) {}
 

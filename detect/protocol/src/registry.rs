@@ -1,6 +1,8 @@
 //! The protocols with a parser, one line each, and the joined tables of what rules can ask.
 
+use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use decode::Direction;
 use json::Writer;
@@ -29,7 +31,6 @@ pub struct Opening<'a> {
 macro_rules! parsers {
     ($($proto:ident $module:ident $parser:ty, $open:expr;)+) => {
         /// The parser of any protocol.
-        #[derive(Debug)]
         pub enum AnyParser {
             $(#[doc = concat!("The parser in `", stringify!($module), "`.")] $proto(Box<$parser>)),+
         }
@@ -74,9 +75,22 @@ macro_rules! parsers {
 }
 
 parsers! {
+    Http1 http crate::http::Http1, open_http;
     Tls tls crate::tls::Tls, |o| crate::tls::Tls::new(o.settings.tls, o.origin);
     Dns dns crate::dns::Dns, |o| crate::dns::Dns::new(o.transport == Transport::Tcp);
     Mdns mdns crate::mdns::Mdns, |_| crate::mdns::Mdns::default();
+}
+
+fn open_http(opening: &Opening<'_>) -> crate::http::Http1 {
+    let settings = opening.settings;
+    let own = Arc::clone(settings.http_of(opening.server));
+    crate::http::Http1::new(own, settings.file, settings.keep_bodies)
+}
+
+impl fmt::Debug for AnyParser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnyParser").field("proto", &self.proto()).finish_non_exhaustive()
+    }
 }
 
 /// All buffers.
@@ -91,17 +105,17 @@ pub fn numbers() -> impl Iterator<Item = &'static NumberSpec> {
 
 /// A buffer by its identifier.
 pub fn buffer(id: BufferId) -> Option<&'static BufferSpec> {
-    let family = BUFFERS.iter().find(|family| {
-        family.first().is_some_and(|spec| spec.id.family() == id.family())
-    });
+    let family = BUFFERS
+        .iter()
+        .find(|family| family.first().is_some_and(|spec| spec.id.family() == id.family()));
     family?.get(usize::from(id.index()))
 }
 
 /// A number by its identifier.
 pub fn number(id: NumberId) -> Option<&'static NumberSpec> {
-    let family = NUMBERS.iter().find(|family| {
-        family.first().is_some_and(|spec| spec.id.family() == id.family())
-    });
+    let family = NUMBERS
+        .iter()
+        .find(|family| family.first().is_some_and(|spec| spec.id.family() == id.family()));
     family?.get(usize::from(id.index()))
 }
 
@@ -123,6 +137,12 @@ pub fn buffer_by_modifier(modifier: &str) -> Option<&'static BufferSpec> {
 /// A buffer by the letter of the old pcre option.
 pub fn buffer_by_pcre_letter(letter: char) -> Option<&'static BufferSpec> {
     buffers().find(|spec| letter != '\0' && spec.pcre_letter == letter)
+}
+
+/// Number of a protocol's event by its name in rules.
+pub fn event(proto: AppProto, name: &str) -> Option<u8> {
+    let place = events(proto).iter().position(|event| event.eq_ignore_ascii_case(name))?;
+    u8::try_from(place).ok()
 }
 
 /// The place in a transaction's life that a hook (`<proto>:<hook>` in rules) names.
@@ -147,9 +167,11 @@ pub fn hooks(proto: AppProto) -> Vec<(&'static str, Direction, u8)> {
         hooks.extend([(started, direction, 0), (complete, direction, end)]);
     }
     let mut seen = Vec::new();
-    hooks.retain(|hook| !seen.contains(&hook.0) && {
-        seen.push(hook.0);
-        true
+    hooks.retain(|hook| {
+        !seen.contains(&hook.0) && {
+            seen.push(hook.0);
+            true
+        }
     });
     hooks
 }
@@ -238,6 +260,18 @@ impl Parser for AnyParser {
         each!(self, parser => parser.files_mut(tx, direction))
     }
 
+    fn request_header(&self, tx: u64, name: &str) -> Option<&[u8]> {
+        each!(self, parser => parser.request_header(tx, name))
+    }
+
+    fn held_body(&self, tx: u64, direction: Direction) -> Option<&[u8]> {
+        each!(self, parser => parser.held_body(tx, direction))
+    }
+
+    fn mark_store(&mut self, tx: u64, direction: Direction, sid: u32, later: bool) {
+        each!(self, parser => parser.mark_store(tx, direction, sid, later));
+    }
+
     fn inspected(&mut self, tx: u64, direction: Direction) {
         each!(self, parser => parser.inspected(tx, direction));
     }
@@ -253,7 +287,7 @@ mod tests {
 
     use decode::Direction;
 
-    use super::{BUFFERS, NUMBERS, buffer, buffers, hook, number, numbers};
+    use super::{BUFFERS, NUMBERS, buffer, buffers, event, hook, number, numbers};
     use crate::app::AppProto;
 
     #[test]
@@ -295,5 +329,7 @@ mod tests {
         check(AppProto::Tls, "server_hello", Some((Direction::ToClient, 1)));
         check(AppProto::Tls, "request_complete", Some((Direction::ToServer, 4)));
         check(AppProto::Ssh, "request_complete", None);
+        assert_eq!(event(AppProto::Dns, "z_flag_set"), Some(3));
+        assert_eq!(event(AppProto::Dns, "nothing"), None);
     }
 }

@@ -101,6 +101,8 @@ pub struct Session {
     asked_opposite: bool,
     disabled: bool,
     skipped: bool,
+    /// The protocol has no parser, or it is switched off.
+    parserless: bool,
     anomalies: Anomalies,
     parser: Option<AnyParser>,
     retired: Option<AnyParser>,
@@ -122,14 +124,14 @@ impl Session {
         self.sides[1].proto
     }
 
-    /// The protocol before the last change, if there was one.
-    pub fn orig(&self) -> Option<AppProto> {
-        Some(self.orig).filter(|proto| *proto != AppProto::Unknown)
+    /// The protocol before the last change; unknown: there was none.
+    pub fn orig(&self) -> AppProto {
+        self.orig
     }
 
-    /// The protocol that the last change was to bring, if it named one.
-    pub fn expected(&self) -> Option<AppProto> {
-        Some(self.expected).filter(|proto| *proto != AppProto::Unknown)
+    /// The protocol that the last change was to bring; unknown: it named none.
+    pub fn expected(&self) -> AppProto {
+        self.expected
     }
 
     /// The parser.
@@ -160,8 +162,7 @@ impl Session {
     /// Whether more data of a direction is of use; false means it need not be reassembled.
     pub fn wants_data(&self, direction: Direction) -> bool {
         let side = &self.sides[direction.index()];
-        let useless = side.done && self.parser.is_none() && self.change.is_none();
-        !self.disabled && !side.stopped && !(useless && self.proto.is_known())
+        !self.disabled && !side.stopped && !(side.done && self.parserless && self.change.is_none())
     }
 
     /// The application layer was ended: by an error, by giving up, or from outside.
@@ -174,7 +175,12 @@ impl Session {
         self.disabled = true;
     }
 
-    /// Anomalies of detection since the last time.
+    /// Anomalies of detection that were not taken yet.
+    pub fn anomalies(&self) -> Anomalies {
+        self.anomalies
+    }
+
+    /// Takes the anomalies of detection; once a packet.
     pub fn take_anomalies(&mut self) -> Anomalies {
         std::mem::take(&mut self.anomalies)
     }
@@ -308,7 +314,7 @@ impl Session {
 
     fn feed(&mut self, call: &mut Call<'_, '_>, chunk: Chunk<'_>) -> SessionOutcome {
         let at = call.direction.index();
-        if self.parser.is_none() {
+        if self.parser.is_none() && !self.parserless {
             self.open(call.cx);
         }
         let all = chunk_len(chunk);
@@ -316,13 +322,9 @@ impl Session {
             self.fed = true;
             return SessionOutcome { consumed: all, ..SessionOutcome::default() };
         };
-        let input = Input {
-            direction: call.direction,
-            chunk,
-            eof: call.eof,
-            timestamp: call.cx.timestamp,
-        };
-        let reversed = call.effects.reverse;
+        let input =
+            Input { direction: call.direction, chunk, eof: call.eof, timestamp: call.cx.timestamp };
+        let reversed = std::mem::take(&mut call.effects.reverse);
         let before = parser.next_tx();
         let outcome = parser.parse(&input, call.effects);
         let made = parser.next_tx().saturating_sub(before);
@@ -350,18 +352,16 @@ impl Session {
     }
 
     fn open(&mut self, cx: &SessionContext<'_>) {
-        if !self.proto.is_known() || cx.settings.switch(self.proto, self.transport) != Switch::On {
-            return;
+        let opening = Opening {
+            settings: cx.settings,
+            transport: self.transport,
+            server: cx.server,
+            origin: Some(self.orig).filter(|proto| proto.is_known()),
+        };
+        if cx.settings.switch(self.proto, self.transport) == Switch::On {
+            self.parser = AnyParser::open(self.proto, &opening);
         }
-        self.parser = AnyParser::open(
-            self.proto,
-            &Opening {
-                settings: cx.settings,
-                transport: self.transport,
-                server: cx.server,
-                origin: self.orig(),
-            },
-        );
+        self.parserless = self.parser.is_none();
     }
 
     /// Takes up a parser's wish for another protocol; one at a time.

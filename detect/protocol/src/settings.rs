@@ -1,8 +1,12 @@
 //! What the configuration says about application protocols.
 
+use std::net::IpAddr;
+use std::sync::Arc;
+
 use crate::app::AppProto;
 use crate::detection::Transport;
 use crate::file::FileSettings;
+use crate::http::HttpSettings;
 use crate::tls::TlsSettings;
 
 /// `app-layer.protocols.<name>.enabled`.
@@ -50,6 +54,12 @@ pub struct ProtocolSettings {
     pub midstream: bool,
     /// Files: hashes, window.
     pub file: FileSettings,
+    /// HTTP, for servers that no entry of `http_servers` names.
+    pub http: Arc<HttpSettings>,
+    /// HTTP by network of the server: address, length of its prefix, choices.
+    pub http_servers: Vec<(IpAddr, u8, Arc<HttpSettings>)>,
+    /// Rules or outputs look at HTTP bodies.
+    pub keep_bodies: bool,
     /// TLS.
     pub tls: TlsSettings,
 }
@@ -61,6 +71,9 @@ impl Default for ProtocolSettings {
             ports: Vec::new(),
             midstream: false,
             file: FileSettings::default(),
+            http: Arc::default(),
+            http_servers: Vec::new(),
+            keep_bodies: true,
             tls: TlsSettings::default(),
         };
         for proto in [AppProto::Modbus, AppProto::Dnp3] {
@@ -84,5 +97,49 @@ impl ProtocolSettings {
             Some(transport) => pair[transport.index()] = switch,
             None => *pair = [switch; 2],
         }
+    }
+
+    /// The choices for an HTTP server: those of the longest prefix that covers it.
+    pub fn http_of(&self, server: Option<IpAddr>) -> &Arc<HttpSettings> {
+        let covering = self.http_servers.iter().filter(|(network, prefix, _)| {
+            server.is_some_and(|server| covers(*network, *prefix, server))
+        });
+        let longest = covering.max_by_key(|(_, prefix, _)| *prefix);
+        longest.map_or(&self.http, |(_, _, settings)| settings)
+    }
+}
+
+fn covers(network: IpAddr, prefix: u8, address: IpAddr) -> bool {
+    let differing = match (network, address) {
+        (IpAddr::V4(a), IpAddr::V4(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros(),
+        (IpAddr::V6(a), IpAddr::V6(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros(),
+        _ => return false,
+    };
+    differing >= u32::from(prefix)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::ProtocolSettings;
+
+    #[test]
+    fn servers_have_the_choices_of_their_longest_prefix() {
+        let mut settings = ProtocolSettings::default();
+        for (network, prefix) in [("10.0.0.0", 8), ("10.1.0.0", 16), ("2001:db8::", 32)] {
+            settings.http_servers.push((network.parse().unwrap(), prefix, Arc::default()));
+        }
+        let check = |server: Option<&str>, place: Option<usize>| {
+            let got = settings.http_of(server.map(|server| server.parse().unwrap()));
+            let expected = place.map_or(&settings.http, |at| &settings.http_servers[at].2);
+            assert!(Arc::ptr_eq(got, expected), "{server:?}");
+        };
+        check(Some("10.2.3.4"), Some(0));
+        check(Some("10.1.3.4"), Some(1));
+        check(Some("11.1.3.4"), None);
+        check(Some("2001:db8:1::1"), Some(2));
+        check(Some("::1"), None);
+        check(None, None);
     }
 }

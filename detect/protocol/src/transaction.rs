@@ -36,6 +36,9 @@ pub struct TxMeta {
     pub rules: [Vec<RuleState>; 2],
     /// Alerts of packet and stream rules that showed this transaction.
     pub guessed_logs: u8,
+    /// Files that it opens from now on are to be stored (`filestore` with scope `tx`), by
+    /// direction.
+    pub store_files: [bool; 2],
     /// `xbits:..., track tx` that are set.
     pub bits: SmallVec<[u32; 2]>,
     /// Ruleset generation that `rules` belongs to.

@@ -110,3 +110,16 @@ impl Catalogue {
         (self.hook)(proto, name)
     }
 }
+
+impl Catalogue {
+    /// What the parsers of crate `protocol` offer.
+    pub fn of_protocols() -> Self {
+        use protocol::registry;
+        let event: EventFinder = |proto, name| {
+            let events = registry::events(proto);
+            let at = events.iter().position(|known| known.eq_ignore_ascii_case(name))?;
+            u8::try_from(at).ok()
+        };
+        Self::new(registry::buffers(), registry::numbers(), event, registry::hook)
+    }
+}

@@ -1,11 +1,46 @@
 //! From rule text to typed rules; no I/O.
 //!
-//! `rule` is what a rule is; `parser` makes one from text; `keyword` has one file per keyword.
+//! `loader` takes the texts of rule files; `parser` makes one rule from text; `rule` is what a
+//! rule is; `keyword` has one file per keyword.
 #![forbid(unsafe_code)]
 
+pub mod address;
+pub mod builder;
+pub mod catalogue;
+pub mod classification;
+pub mod error;
+pub mod keyword;
+pub mod loader;
+pub mod names;
+pub mod port;
+pub mod reference;
 pub mod rule;
+pub mod settings;
+pub mod threshold;
+pub mod variables;
 
+mod classify;
+mod fast_pattern;
+mod header;
+mod list;
+mod parser;
+mod requires;
+mod time;
+mod token;
+mod validate;
+
+pub use address::AddressSet;
+pub use catalogue::Catalogue;
+pub use classification::Classifications;
+pub use error::{RuleError, RuleWarning, Span};
+pub use loader::{Failure, LoadedRules, Loader, Oddity, Skipped};
+pub use names::Names;
+pub use port::PortSet;
+pub use reference::References;
 pub use rule::{
-    Action, ActionScope, ByteOrder, BufferMatch, Content, ContentOp, FlowSpec, HeaderProto, Operand,
+    Action, ActionScope, BufferMatch, ByteOrder, Content, ContentOp, FlowSpec, HeaderProto, Operand,
     Place, Rule, RuleClass, RuleDirection, Target, Transform,
 };
+pub use settings::Settings;
+pub use threshold::{Threshold, ThresholdFile};
+pub use variables::Variables;

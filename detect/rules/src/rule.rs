@@ -69,6 +69,8 @@ pub struct HeaderProto {
     pub ethertype: Option<u16>,
     /// Application protocols, any of which the flow must have; empty: no such demand.
     pub app: Vec<AppProto>,
+    /// `tcp:flow_start`: the first packet of a flow only.
+    pub flow_start: bool,
     /// Hook after a colon: direction and progress of the transaction.
     pub hook: Option<(Direction, u8)>,
 }

@@ -199,17 +199,19 @@ fn payload(out: &mut Writer<'_>, options: &AlertSettings, r: &AlertRecord<'_>) {
     let from_stream = tcp.filter(|_| stream).map(|t| t.stream(r.alert.direction));
     match from_stream {
         Some(stream) => {
-            let mut bytes = Vec::new();
-            let mut shown = Vec::new();
-            stream.collect_buffered(limit, &mut bytes, &mut |missing| {
-                shown.push(missing);
-            });
+            let (mut bytes, mut printed) = (Vec::new(), Vec::new());
+            let (mut at, pieces) = stream.all_buffered(false);
+            for (offset, piece) in pieces {
+                if offset > at {
+                    printed.extend_from_slice(format!("[{} bytes missing]", offset - at).as_bytes());
+                }
+                at = offset + piece.len() as u64;
+                let room = limit.saturating_sub(bytes.len());
+                let shown = &piece[..piece.len().min(room)];
+                bytes.extend_from_slice(shown);
+                text::printable(shown, &mut printed);
+            }
             if !bytes.is_empty() {
-                let mut printed = Vec::new();
-                stream.print_buffered(limit, &mut |piece| match piece {
-                    Ok(data) => text::printable(data, &mut printed),
-                    Err(gap) => printed.extend_from_slice(format!("[{gap} bytes missing]").as_bytes()),
-                });
                 payload_fields(out, options, &bytes, &printed);
             }
             out.field_u64("stream", 1);

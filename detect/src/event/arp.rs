@@ -8,7 +8,7 @@ use crate::settings::EveSettings;
 
 /// Writes the record of an ARP packet for IPv4 over Ethernet; others yield none.
 pub fn write(out: &mut Writer<'_>, eve: &EveSettings, head: &Envelope<'_>, packet: &Packet<'_>) {
-    let Some(arp) = decode::arp::view(packet) else { return };
+    let Some(arp) = packet.arp() else { return };
     envelope::open(out, eve, "arp", head);
     out.key("arp").open();
     out.field_str("hw_type", "ethernet").field_str("proto_type", "ipv4");
@@ -20,10 +20,10 @@ pub fn write(out: &mut Writer<'_>, eve: &EveSettings, head: &Envelope<'_>, packe
         _ => "unknown",
     };
     out.field_str("opcode", opcode);
-    out.field_str("src_mac", &mac(arp.sender_mac));
-    out.field_str("src_ip", &arp.sender_ip.to_string());
-    out.field_str("dest_mac", &mac(arp.target_mac));
-    out.field_str("dest_ip", &arp.target_ip.to_string());
+    out.field_str("src_mac", &mac(arp.src_mac));
+    out.field_str("src_ip", &arp.src_ip.to_string());
+    out.field_str("dest_mac", &mac(arp.dst_mac));
+    out.field_str("dest_ip", &arp.dst_ip.to_string());
     out.close();
     envelope::close(out, eve, packet.input);
 }

@@ -342,11 +342,11 @@ pub fn app_proto(out: &mut Writer<'_>, flow: &Flow) {
         }
     }
     let orig = session.orig();
-    if orig != AppProto::Unknown && orig != proto {
+    if orig.is_known() && orig != proto {
         out.field_str("app_proto_orig", orig.name());
     }
     let expected = session.expected();
-    if expected != AppProto::Unknown && expected != proto {
+    if expected.is_known() && expected != proto {
         out.field_str("app_proto_expected", expected.name());
     }
 }

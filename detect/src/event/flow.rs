@@ -164,7 +164,7 @@ fn tcp(out: &mut Writer<'_>, flow: &Flow, only: Option<Direction>) {
         return;
     }
     let session = flow.tcp.as_deref();
-    let [ts, tc] = Direction::BOTH.map(|d| session.map_or(0, |s| s.flags(d)));
+    let [ts, tc] = Direction::BOTH.map(|d| session.map_or(0, |s| s.stream(d).tcp_flags()));
     out.key("tcp").open();
     let shown = match only {
         None => {

@@ -47,12 +47,11 @@ pub fn write(
 
 /// Writes what is still held of the bodies of an HTTP transaction.
 pub fn bodies(out: &mut Writer<'_>, parser: &AnyParser, tx: u64, encoded: bool, printable: bool) {
-    let AnyParser::Http1(http) = parser else { return };
     for (direction, plain, printed) in [
         (Direction::ToServer, "http_request_body", "http_request_body_printable"),
         (Direction::ToClient, "http_response_body", "http_response_body_printable"),
     ] {
-        let Some(bytes) = http.held_body(tx, direction).filter(|b| !b.is_empty()) else { continue };
+        let Some(bytes) = parser.held_body(tx, direction).filter(|b| !b.is_empty()) else { continue };
         if printable {
             let mut shown = Vec::with_capacity(bytes.len());
             text::printable(bytes, &mut shown);

@@ -3,20 +3,18 @@
 use std::net::IpAddr;
 
 use engine::Flow;
-use protocol::registry::AnyParser;
+use protocol::Parser;
 
 use crate::settings::XffSettings;
 
 /// The address that the header of a transaction names; the newest transaction when none is given.
 pub fn find(settings: &XffSettings, flow: &Flow, tx: Option<u64>) -> Option<IpAddr> {
     let parser = flow.extension.session.parser()?;
-    let AnyParser::Http1(http) = parser else { return None };
-    use protocol::Parser;
     let tx = match tx {
         Some(tx) => tx,
         None => parser.next_tx().checked_sub(1)?,
     };
-    let value = http.xff(tx, &settings.header)?;
+    let value = parser.request_header(tx, &settings.header)?;
     address(value, settings.forward)
 }
 

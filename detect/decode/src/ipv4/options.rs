@@ -60,7 +60,7 @@ const KIND_ROUTER_ALERT: u8 = 148;
 
 /// Reads the options; the bits of those found, or an error if a length makes the rest unreadable.
 pub(crate) fn read(packet: &mut Packet<'_>, mut bytes: &[u8]) -> Result<u16, Failed> {
-    if bytes.len() % 8 != 0 {
+    if !bytes.len().is_multiple_of(8) {
         packet.event(DecodeEvent::Ipv4OptPadRequired);
     }
     let mut found = 0;

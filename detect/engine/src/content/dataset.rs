@@ -204,7 +204,7 @@ impl Datasets {
 }
 
 /// Files to load lie beside the rule file unless their path is absolute.
-fn load_path(path: &str, rule_file: &str) -> PathBuf {
+pub(super) fn load_path(path: &str, rule_file: &str) -> PathBuf {
     let dir = Path::new(rule_file).parent().unwrap_or_else(|| Path::new(""));
     dir.join(path)
 }
@@ -326,7 +326,7 @@ fn mapped(address: IpAddr) -> [u8; 16] {
     }
 }
 
-fn unhex(text: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn unhex(text: &[u8]) -> Option<Vec<u8>> {
     let text = text.trim_ascii();
     if text.len() % 2 != 0 {
         return None;

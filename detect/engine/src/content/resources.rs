@@ -8,7 +8,7 @@ use rules::Rule;
 use rules::error::RuleError;
 use rules::rule::Pcre;
 
-use crate::content::dataset::{DatasetLimits, Datasets, SetUse};
+use crate::content::dataset::{DatasetLimits, Datasets, SetUse, load_path, unhex};
 use crate::pcre::{Regex, RegexOptions};
 
 /// Reads a file that a rule names; given by the program, since the engine itself does no I/O.
@@ -72,6 +72,27 @@ impl Resources {
         let regex = Arc::new(regex);
         self.regexes.insert(key, Arc::clone(&regex));
         Ok(regex)
+    }
+
+    /// The digests of a list file: one in hexadecimal a line, other text ignored.
+    pub(crate) fn digests(
+        &self,
+        list: &str,
+        rule: &Rule,
+    ) -> Result<std::collections::HashSet<Vec<u8>>, RuleError> {
+        let path = load_path(list, &rule.file);
+        let text = (self.read)(&path).map_err(|e| {
+            RuleError::new(format!("opening hash file {}: {e}", path.display()))
+                .module("detect-filehash")
+                .at(rule.header_span)
+        })?;
+        let lines = text.split(|b| *b == b'\n').map(<[u8]>::trim_ascii_start);
+        Ok(lines
+            .filter_map(|line| {
+                let end = line.iter().position(|b| !b.is_ascii_hexdigit()).unwrap_or(line.len());
+                unhex(&line[..end]).filter(|d| matches!(d.len(), 16 | 20 | 32))
+            })
+            .collect())
     }
 
     pub(super) fn dataset(&mut self, index: u16, rule: &Rule) -> Result<Arc<SetUse>, RuleError> {

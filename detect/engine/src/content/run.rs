@@ -21,12 +21,14 @@ pub struct Data<'a> {
     pub end: bool,
     /// Order of bytes that the DCE RPC header announced.
     pub dce_little: bool,
+    /// Payload of TCP, where record marks come before messages.
+    pub tcp: bool,
 }
 
 impl<'a> Data<'a> {
     /// A whole buffer.
     pub const fn whole(bytes: &'a [u8]) -> Self {
-        Self { bytes, offset: 0, end: true, dce_little: false }
+        Self { bytes, offset: 0, end: true, dce_little: false, tcp: false }
     }
 }
 
@@ -153,8 +155,8 @@ fn walk(ops: &[Op], data: &Data<'_>, pos: usize, state: &mut State<'_>) -> End {
             }
         }
         Op::Asn1(asn1) => go_on(asn1.matches(data.bytes, pos), rest, data, pos, state),
-        Op::Rpc(rpc) => go_on(rpc.matches(data.bytes), rest, data, pos, state),
-        Op::Entropy(entropy) => go_on(entropy.matches(data.bytes), rest, data, pos, state),
+        Op::Rpc(rpc) => go_on(rpc.matches(data.bytes, data.tcp), rest, data, pos, state),
+        Op::Entropy(entropy) => go_on(entropy.matches(data.bytes).0, rest, data, pos, state),
         _ => number(op, rest, data, pos, state),
     }
 }

@@ -126,7 +126,9 @@ pub fn after_match(rule: &Compiled, scene: &mut Scene<'_, '_>, work: &mut Work, 
         match captured {
             Captured::Flow(name, value) => {
                 if let Some(flow) = scene.flow.as_deref_mut() {
-                    flow.bits.set_named_variable(&name, &value);
+                    if let Some(id) = work.names.flowvars.number(&name) {
+                        flow.bits.set_variable(id, &value);
+                    }
                 }
             }
             Captured::Packet(name, value) => work.packet_variables.push((name, value)),

@@ -85,7 +85,7 @@ impl Buffers {
         });
         if let Some(m) = known.copied() {
             let bytes = self.arena.get(m.start..m.start + m.len).unwrap_or(&[]);
-            return Some(look(&Data { bytes, offset: m.offset, end: m.end, dce_little: false }));
+            return Some(look(&Data { bytes, offset: m.offset, end: m.end, ..Data::default() }));
         }
         let Place::Buffer(buffer) = rules.target(which.target)?.place else { return None };
         self.scratch.clear();
@@ -96,11 +96,11 @@ impl Buffers {
         let (result, keep) = match chain.filter(|c| !c.is_empty()) {
             Some(chain) => {
                 chain.run(view.bytes, &mut self.out, &mut self.spare, &mut self.matcher);
-                let data = Data { bytes: &self.out, offset, end, dce_little: false };
+                let data = Data { bytes: &self.out, offset, end, ..Data::default() };
                 (look(&data), true)
             }
             None => {
-                let data = Data { bytes: view.bytes, offset, end, dce_little: false };
+                let data = Data { bytes: view.bytes, offset, end, ..Data::default() };
                 (look(&data), false)
             }
         };

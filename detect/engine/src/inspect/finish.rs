@@ -223,9 +223,9 @@ fn set_tag(rule: &Compiled, scene: &mut Scene<'_, '_>, work: &mut Work) {
         let address = if tag.dst { scene.packet.dst } else { scene.packet.src };
         let tags = &mut work.host_tags;
         let mine = tags.iter().filter(|(a, _)| *a == address).count();
-        let known = tags.iter_mut().find(|(a, t)| *a == address && t.sid == state.sid);
+        let known = tags.iter().position(|(a, t)| *a == address && t.sid == state.sid);
         match known {
-            Some((_, slot)) => *slot = state,
+            Some(at) => tags[at].1 = state,
             None if mine < MAX_TAGS && tags.len() < MAX_HOST_TAGS => tags.push((address, state)),
             None => {}
         }
@@ -233,8 +233,8 @@ fn set_tag(rule: &Compiled, scene: &mut Scene<'_, '_>, work: &mut Work) {
     }
     let Some(flow) = scene.flow.as_deref_mut() else { return };
     let tags = &mut flow.inspection.tags;
-    match tags.iter_mut().find(|t| t.sid == state.sid) {
-        Some(slot) => *slot = state,
+    match tags.iter().position(|t| t.sid == state.sid) {
+        Some(at) => tags[at] = state,
         None if tags.len() < MAX_TAGS => tags.push(state),
         None => {}
     }

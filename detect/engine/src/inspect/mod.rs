@@ -56,6 +56,8 @@ pub struct Verdict {
     pub bypass: bool,
     /// The packet belongs to a tag: rule that set it.
     pub tagged: Option<u32>,
+    /// Offset up to which the stream of the packet's direction was looked at; none: not at all.
+    pub raw_until: Option<u64>,
 }
 
 /// Counters of a worker's engine; names under `detect.`.
@@ -88,11 +90,11 @@ pub struct Work {
     pub(super) hits: Hits,
     pub(super) candidates: Vec<u32>,
     pub(super) thresholds: Thresholds,
+    pub(super) names: Arc<rules::Names>,
     pub(super) host_bits: HostBits,
     pub(super) host_tags: Vec<(std::net::IpAddr, TagState)>,
     /// Variables that rules captured on this packet: name and value.
     pub packet_variables: Vec<(String, Vec<u8>)>,
-    /// Variables that rules captured for the flow, by number of the name.
     pub(super) verdict: Verdict,
 }
 
@@ -112,6 +114,7 @@ impl Inspector {
             hits: Hits::with_capacity(rules.rules().len()),
             candidates: Vec::new(),
             thresholds: Thresholds::new(settings.threshold_memcap),
+            names: Arc::clone(&rules.names),
             host_bits: HostBits::new(flow::hostbits::HostBitsSettings::default(), 0),
             host_tags: Vec::new(),
             packet_variables: Vec::new(),
@@ -137,6 +140,7 @@ impl Inspector {
         self.groups.clear();
         self.work.buffers = Buffers::new(&rules);
         self.work.hits = Hits::with_capacity(rules.rules().len());
+        self.work.names = Arc::clone(&rules.names);
         self.rules = rules;
     }
 
@@ -178,6 +182,7 @@ impl Inspector {
         let mut parts = flow.as_deref_mut().map(FlowParts::of);
         let mut scene = Scene::new(packet, facts, parts.as_mut(), knowledge, &rules);
         let (work, queue) = (&mut self.work, &mut self.queue);
+        work.verdict.raw_until = scene.raw_until();
         packet::address_rules(&rules, &mut scene, work, queue);
         packet::event_rules(&rules, &mut scene, work, queue);
         packet::protocol_rules(&rules, &mut scene, work, queue);

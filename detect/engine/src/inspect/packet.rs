@@ -154,14 +154,14 @@ fn packet_rule(rule: &Compiled, scene: &mut Scene<'_, '_>, work: &mut Work) -> O
     if rule.on_stream && !cold.flow.no_stream {
         for at in 0..scene.pieces.len() {
             let Some(&(_, bytes)) = scene.pieces.get(at) else { break };
-            if payload_parts(rule, bytes, work) {
+            if payload_parts(rule, scene, bytes, work) {
                 return Some(true);
             }
         }
     }
     let as_packet = rule.on_packet || !scene.facts.in_stream && !cold.flow.only_stream;
     if scene.payload && as_packet && !cold.protocol.stream_only {
-        return payload_parts(rule, scene.packet.payload(), work).then_some(false);
+        return payload_parts(rule, scene, scene.packet.payload(), work).then_some(false);
     }
     None
 }
@@ -171,8 +171,8 @@ fn was_fragmented(packet: &Packet<'_>) -> bool {
     packet.flags.fragment || packet.origin == decode::Origin::Defrag
 }
 
-fn payload_parts(rule: &Compiled, bytes: &[u8], work: &mut Work) -> bool {
-    let data = Data::whole(bytes);
+fn payload_parts(rule: &Compiled, scene: &Scene<'_, '_>, bytes: &[u8], work: &mut Work) -> bool {
+    let data = Data { tcp: scene.packet.tcp().is_some(), ..Data::whole(bytes) };
     rule.parts.iter().filter(|p| p.place == Place::Payload).all(|part| run(part, &data, work))
 }
 

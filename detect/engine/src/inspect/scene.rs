@@ -51,7 +51,10 @@ impl<'f> FlowParts<'f> {
 fn facts(flow: &Flow, established: bool) -> FlowFacts {
     let session = &flow.extension.session;
     let tcp = flow.tcp.as_deref().map(|tcp| {
-        Direction::BOTH.map(|d| SideFacts { isn: tcp.isn(d), next_seq: tcp.next_seq(d) })
+        Direction::BOTH.map(|d| {
+            let stream = tcp.stream(d);
+            SideFacts { isn: stream.isn(), next_seq: stream.next_seq() }
+        })
     });
     FlowFacts {
         established,
@@ -73,18 +76,42 @@ fn facts(flow: &Flow, established: bool) -> FlowFacts {
 /// A piece of stream that is inspected with this packet: offset in the stream, bytes.
 pub type Piece<'a> = (u64, &'a [u8]);
 
+/// Reassembled data that is due: chunks of acknowledged data, or inline the window around the
+/// packet's payload.
+fn raw<'a>(
+    tcp: &'a TcpSession,
+    packet: &'a Packet<'a>,
+    facts: &PacketFacts,
+    inline: bool,
+) -> SmallVec<[Piece<'a>; 4]> {
+    let stream = tcp.stream(facts.direction);
+    if inline && !facts.last {
+        return match packet.tcp() {
+            Some(header) if facts.in_stream && packet.payload_len > 0 => {
+                std::iter::once(stream.raw_window(header.seq, packet.payload())).collect()
+            }
+            _ => SmallVec::new(),
+        };
+    }
+    if !tcp.raw_ready(facts.direction, facts.last) {
+        return SmallVec::new();
+    }
+    stream.raw_data(facts.last).collect()
+}
+
 /// What rules look at.
-pub struct Scene<'a, 'f> {
+pub struct Scene<'a, 'f: 'a> {
     pub(super) packet: &'a Packet<'a>,
     pub(super) facts: PacketFacts,
     pub(super) flow: Option<&'a mut FlowParts<'f>>,
     pub(super) knowledge: Option<&'a dyn Knowledge>,
-    pub(super) pieces: SmallVec<[Piece<'f>; 4]>,
+    pub(super) pieces: SmallVec<[Piece<'a>; 4]>,
     /// The packet's payload may be looked at, apart from its stream.
     pub(super) payload: bool,
+    inline: bool,
 }
 
-impl<'a, 'f> Scene<'a, 'f> {
+impl<'a, 'f: 'a> Scene<'a, 'f> {
     /// Of a packet and its flow.
     pub fn new(
         packet: &'a Packet<'a>,
@@ -102,11 +129,19 @@ impl<'a, 'f> Scene<'a, 'f> {
                 && !blocked
                 && rules.needs.raw_stream
             {
-                pieces = tcp.stream(facts.direction).raw_data(facts.last);
+                pieces = raw(tcp, packet, facts, rules.settings.inline);
             }
         }
         let payload = !blocked && packet.payload_len > 0 && !packet.origin.is_pseudo();
-        Self { packet, facts: *facts, flow, knowledge, pieces, payload }
+        let inline = rules.settings.inline;
+        Self { packet, facts: *facts, flow, knowledge, pieces, payload, inline }
+    }
+
+    /// Where the stream counts as looked at: behind the chunks, inline where the window begins.
+    pub(super) fn raw_until(&self) -> Option<u64> {
+        let (offset, bytes) = self.pieces.last()?;
+        let inline = self.facts.in_stream && !self.facts.last && self.inline;
+        Some(if inline { *offset } else { offset + bytes.len() as u64 })
     }
 
     pub(super) const fn direction(&self) -> Direction {

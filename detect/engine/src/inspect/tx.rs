@@ -5,10 +5,10 @@ use protocol::registry::AnyParser;
 use protocol::{Parser, RuleState};
 use rules::Place;
 use rules::keyword::TxCheck;
-use rules::keyword::tx_check::Instances;
+use rules::keyword::tx_check::{FileHash, Instances};
 use smallvec::SmallVec;
 
-use crate::compile::{Compiled, Part};
+use crate::compile::{Compiled, DigestList, Part};
 use crate::content::Data;
 use crate::group::{Groups, TxGroup};
 use crate::inspect::buffers::Which;
@@ -266,7 +266,9 @@ fn stand(
             Place::Frame(_) => return Stand::Never,
         }
     }
-    if rule.rule.tx_checks.iter().all(|check| check_holds(check, parser, tx, direction)) {
+    let mut lists = rule.lists.iter();
+    let mut holds = |check| check_holds(check, parser, (tx, direction), &mut lists);
+    if rule.rule.tx_checks.iter().all(&mut holds) {
         Stand::Match
     } else {
         Stand::Later(matched)
@@ -308,7 +310,12 @@ fn payload_part(part: &Part, scene: &Scene<'_, '_>, work: &mut Work) -> bool {
         && packet::run(part, &Data::whole(scene.packet.payload()), work)
 }
 
-fn check_holds(check: &TxCheck, parser: &AnyParser, tx: u64, packet: Direction) -> bool {
+fn check_holds<'l>(
+    check: &TxCheck,
+    parser: &AnyParser,
+    (tx, packet): (u64, Direction),
+    lists: &mut impl Iterator<Item = &'l DigestList>,
+) -> bool {
     match check {
         TxCheck::Number(c) => {
             let side = bits::direction_or(c.direction, packet);
@@ -345,7 +352,11 @@ fn check_holds(check: &TxCheck, parser: &AnyParser, tx: u64, packet: Direction) 
             let side = bits::direction_or(*direction, packet);
             parser.files(tx, side).iter().any(|file| file_size_holds(file, compare))
         }
-        TxCheck::FileHash { .. } => false,
+        TxCheck::FileHash { hash, negated, direction, .. } => {
+            let side = bits::direction_or(*direction, packet);
+            let Some(list) = lists.next() else { return false };
+            parser.files(tx, side).iter().any(|file| in_list(file, *hash, list, *negated))
+        }
     }
 }
 
@@ -356,6 +367,18 @@ fn numbers(
     side: Direction,
 ) -> impl Iterator<Item = u64> + '_ {
     (0..MAX_INSTANCES).map_while(move |index| parser.number(tx, number, side, index))
+}
+
+/// `filemd5` and its kin look at complete files.
+fn in_list(file: &protocol::file::File, hash: FileHash, list: &DigestList, negated: bool) -> bool {
+    let hashes = file.hashes();
+    let digest = match hash {
+        FileHash::Md5 => hashes.md5.as_ref().map(|d| &d[..]),
+        FileHash::Sha1 => hashes.sha1.as_ref().map(|d| &d[..]),
+        FileHash::Sha256 => hashes.sha256.as_ref().map(|d| &d[..]),
+    };
+    file.state == protocol::file::FileState::Closed
+        && digest.is_some_and(|d| list.contains(d) != negated)
 }
 
 /// `filesize` looks at files that have ended; of cut ones only a lower bound can hold.

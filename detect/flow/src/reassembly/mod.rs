@@ -18,4 +18,4 @@ pub(crate) use insert::Data;
 pub(crate) use pool::BufferPool;
 pub use raw::RawChunks;
 pub use stream::{AppData, Pieces, Stream};
-pub(crate) use stream::{Handshake, StreamFlags};
+pub(crate) use stream::Handshake;

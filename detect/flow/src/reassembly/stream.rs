@@ -53,7 +53,7 @@ pub(crate) struct StreamFlags {
     pub(crate) raw_flush: bool,
     /// A gap was passed to the application layer.
     pub(crate) gap_seen: bool,
-    /// The urgent limit was reported.
+    /// Data may be used without an acknowledgement.
     pub(crate) inline: bool,
 }
 
@@ -108,7 +108,7 @@ pub struct Stream {
     hold: Option<u64>,
     pub(super) min_inspect_depth: u32,
     pub(super) depth: u32,
-    pub(super) chunk_size: u32,
+    pub(crate) chunk_size: u32,
 }
 
 impl Stream {
@@ -368,6 +368,12 @@ impl Stream {
     /// A gap is passed on.
     pub(crate) fn note_gap(&mut self) {
         self.flags.gap_seen = true;
+    }
+
+    /// Bytes that the list of segments takes.
+    #[cfg(test)]
+    pub(crate) fn segment_memory(&self) -> usize {
+        self.segment_bytes
     }
 
     pub(super) fn blocks(&self) -> &[Block] {

@@ -4,7 +4,7 @@ use decode::event::StreamEvent;
 use decode::{Direction, Packet, Tcp};
 
 use crate::policy::{DropReason, Target};
-use crate::reassembly::{Data, Handshake, Stream};
+use crate::reassembly::{Data, Handshake, InsertError, Stream};
 use crate::tcp::context::Context;
 use crate::tcp::counters::StreamCounters;
 use crate::tcp::settings::{StreamSettings, UrgentPolicy};
@@ -169,6 +169,8 @@ impl TcpSession {
     /// Swaps the directions.
     pub(crate) fn reverse(&mut self) {
         self.streams.swap(0, 1);
+        let [client, server] = &mut self.streams;
+        std::mem::swap(&mut client.chunk_size, &mut server.chunk_size);
     }
 
     /// True if a SYN (or SYN/ACK) with `seq` in `direction` begins another session.
@@ -281,8 +283,7 @@ impl TcpSession {
     }
 
     /// Data could not be kept.
-    fn lost(&mut self, ctx: &mut Context<'_, '_>, error: crate::reassembly::InsertError) {
-        use crate::reassembly::InsertError;
+    fn lost(&mut self, ctx: &mut Context<'_, '_>, error: InsertError) {
         self.flags.liberal = true;
         ctx.event(match error {
             InsertError::Memory => StreamEvent::ReassemblyInsertMemcap,

@@ -120,15 +120,51 @@ fn add_at(
 }
 
 const HTTP_METHODS: &[&str] = &[
-    "GET", "PUT", "POST", "HEAD", "TRACE", "OPTIONS", "CONNECT", "DELETE", "PATCH", "PROPFIND",
-    "PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK", "CHECKOUT", "UNCHECKOUT", "CHECKIN",
-    "UPDATE", "LABEL", "REPORT", "MKWORKSPACE", "MKACTIVITY", "MERGE", "INVALID",
-    "VERSION-CONTROL", "BASELINE-CONTROL",
+    "GET",
+    "PUT",
+    "POST",
+    "HEAD",
+    "TRACE",
+    "OPTIONS",
+    "CONNECT",
+    "DELETE",
+    "PATCH",
+    "PROPFIND",
+    "PROPPATCH",
+    "MKCOL",
+    "COPY",
+    "MOVE",
+    "LOCK",
+    "UNLOCK",
+    "CHECKOUT",
+    "UNCHECKOUT",
+    "CHECKIN",
+    "UPDATE",
+    "LABEL",
+    "REPORT",
+    "MKWORKSPACE",
+    "MKACTIVITY",
+    "MERGE",
+    "INVALID",
+    "VERSION-CONTROL",
+    "BASELINE-CONTROL",
 ];
 
 const SIP_METHODS: &[&[u8]] = &[
-    b"REGISTER ", b"INVITE ", b"ACK ", b"OPTIONS ", b"BYE ", b"CANCEL ", b"UPDATE ", b"REFER ",
-    b"PRACK ", b"SUBSCRIBE ", b"NOTIFY ", b"PUBLISH ", b"MESSAGE ", b"INFO ",
+    b"REGISTER ",
+    b"INVITE ",
+    b"ACK ",
+    b"OPTIONS ",
+    b"BYE ",
+    b"CANCEL ",
+    b"UPDATE ",
+    b"REFER ",
+    b"PRACK ",
+    b"SUBSCRIBE ",
+    b"NOTIFY ",
+    b"PUBLISH ",
+    b"MESSAGE ",
+    b"INFO ",
 ];
 
 fn tcp_to_server(all: &mut Vec<Pattern>) {
@@ -158,9 +194,8 @@ fn tcp_to_client(all: &mut Vec<Pattern>) {
     add(all, AppProto::Sip, &[b"SIP/2.0"], None);
     add(all, AppProto::Ssh, &[b"SSH-"], None);
     add(all, AppProto::Ftp, &[b"220 ("], None);
-    let imap: [&[u8]; 7] = [
-        b"* OK ", b"* NO ", b"* BAD ", b"* LIST ", b"* ESEARCH ", b"* STATUS ", b"* FLAGS ",
-    ];
+    let imap: [&[u8]; 7] =
+        [b"* OK ", b"* NO ", b"* BAD ", b"* LIST ", b"* ESEARCH ", b"* STATUS ", b"* FLAGS "];
     add(all, AppProto::Imap, &imap, None);
     add(all, AppProto::Rfb, &[b"RFB "], None);
     for minor in 0..=3 {

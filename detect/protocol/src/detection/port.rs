@@ -17,7 +17,8 @@ impl Steps {
         starts.sort_unstable();
         starts.dedup();
         let set_at = |port: u16| {
-            let covering = ranges.iter().filter(|(first, last, _)| (*first..=*last).contains(&port));
+            let covering =
+                ranges.iter().filter(|(first, last, _)| (*first..=*last).contains(&port));
             covering.fold(0, |set, (_, _, probe)| set | probe)
         };
         Self(starts.into_iter().map(|port| (port, set_at(port))).collect())

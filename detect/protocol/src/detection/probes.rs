@@ -99,9 +99,10 @@ pub(crate) fn mask_of(transport: Transport, proto: AppProto) -> u32 {
     if !proto.is_known() {
         return 0;
     }
-    let matching = PROBES.iter().enumerate().filter(|(_, probe)| {
-        probe.proto == proto && probe.transport == transport
-    });
+    let matching = PROBES
+        .iter()
+        .enumerate()
+        .filter(|(_, probe)| probe.proto == proto && probe.transport == transport);
     matching.fold(0, |set, (index, _)| set | 1 << index)
 }
 

@@ -6,8 +6,10 @@ use super::{Detector, Found, Progress, Question, Transport};
 use crate::app::AppProto;
 use crate::settings::{DetectionPorts, ProtocolSettings, Switch};
 
-const DNS_QUERY: &[u8] = b"\x00\x01\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x01a\x02de\x00\x00\x01\x00\x01";
-const DNS_REPLY: &[u8] = b"\x00\x01\x81\x80\x00\x01\x00\x00\x00\x00\x00\x00\x01a\x02de\x00\x00\x01\x00\x01";
+const DNS_QUERY: &[u8] =
+    b"\x00\x01\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x01a\x02de\x00\x00\x01\x00\x01";
+const DNS_REPLY: &[u8] =
+    b"\x00\x01\x81\x80\x00\x01\x00\x00\x00\x00\x00\x00\x01a\x02de\x00\x00\x01\x00\x01";
 
 fn ask(
     settings: &ProtocolSettings,
@@ -95,8 +97,16 @@ fn tcp_probes_on_their_ports() {
     tc(25, b"220 mail.example.org ESMTP\r\n", "smtp");
     tc(25, b"220-mail.example.org ESMTP\r\n", "smtp");
     tc(25, b"421 mail.example.org busy\r\n", "none");
-    ts(3389, b"\x03\x00\x00\x13\x0e\xe0\x00\x00\x00\x00\x00\x01\x00\x08\x00\x03\x00\x00\x00", "rdp");
-    ts(3389, b"\x03\x00\x00\x13\x0e\xd0\x00\x00\x00\x00\x00\x01\x00\x08\x00\x03\x00\x00\x00", "none");
+    ts(
+        3389,
+        b"\x03\x00\x00\x13\x0e\xe0\x00\x00\x00\x00\x00\x01\x00\x08\x00\x03\x00\x00\x00",
+        "rdp",
+    );
+    ts(
+        3389,
+        b"\x03\x00\x00\x13\x0e\xd0\x00\x00\x00\x00\x00\x01\x00\x08\x00\x03\x00\x00\x00",
+        "none",
+    );
     ts(1883, b"\x10\x12\x00\x04MQTT\x04\x02\x00\x3c\x00\x06abcdef", "mqtt");
     ts(1883, b"\x00\x12\x00\x04MQTT\x04\x02\x00\x3c\x00\x06abcdef", "none");
     ts(5432, b"\x00\x00\x00\x08\x04\xd2\x16\x2f", "pgsql");
@@ -105,7 +115,8 @@ fn tcp_probes_on_their_ports() {
     ts(23, b"\xff\xfd\x03", "telnet");
     ts(389, b"\x30\x0c\x02\x01\x01\x60\x07\x02\x01\x03\x04\x00\x80\x00", "ldap");
     ts(445, b"\x81\x00\x00\x02ab\x00\x00\x00\x20\xffSMB\x72\0\0\0\0\0\0\0\0\0\0", "smb");
-    let call = b"\x80\x00\x00\x28\x12\x34\x56\x78\0\0\0\0\0\0\0\x02\x00\x01\x86\xa3\0\0\0\x03\0\0\0\0";
+    let call =
+        b"\x80\x00\x00\x28\x12\x34\x56\x78\0\0\0\0\0\0\0\x02\x00\x01\x86\xa3\0\0\0\x03\0\0\0\0";
     ts(2049, call, "nfs");
     let mut register = vec![0x65, 0, 4, 0];
     register.extend_from_slice(&[0; 20]);
@@ -200,7 +211,8 @@ fn configuration_moves_ports_and_switches_off() {
     let udp = |settings: &ProtocolSettings, port| {
         ask(settings, Transport::Udp, ToServer, (40000, port), DNS_QUERY).0.is_some()
     };
-    for (port, expected) in [(53, false), (5299, false), (5300, true), (5310, true), (5311, false)] {
+    for (port, expected) in [(53, false), (5299, false), (5300, true), (5310, true), (5311, false)]
+    {
         assert_eq!(udp(&settings, port), expected, "{port}");
     }
     assert!(udp(&settings, 65535));

@@ -91,7 +91,12 @@ fn version_two(tx: &Transaction, options: &LogOptions, out: &mut Writer<'_>) {
 }
 
 const FLAGS: &[(u16, &str)] = &[
-    (0x8000, "qr"), (0x0400, "aa"), (0x0200, "tc"), (0x0100, "rd"), (0x0080, "ra"), (0x0040, "z"),
+    (0x8000, "qr"),
+    (0x0400, "aa"),
+    (0x0200, "tc"),
+    (0x0100, "rd"),
+    (0x0080, "ra"),
+    (0x0040, "z"),
 ];
 
 fn write_flags(flags: u16, out: &mut Writer<'_>) {
@@ -277,8 +282,17 @@ fn write_data(data: &Data<'_>, out: &mut Writer<'_>) {
 
 /// Types whose values are collected, in the order of their keys.
 const GROUPED: &[u16] = &[
-    rrtype::A, rrtype::AAAA, rrtype::CNAME, rrtype::MX, rrtype::NS, rrtype::NULL, rrtype::PTR,
-    rrtype::SOA, rrtype::SRV, rrtype::SSHFP, rrtype::TXT,
+    rrtype::A,
+    rrtype::AAAA,
+    rrtype::CNAME,
+    rrtype::MX,
+    rrtype::NS,
+    rrtype::NULL,
+    rrtype::PTR,
+    rrtype::SOA,
+    rrtype::SRV,
+    rrtype::SSHFP,
+    rrtype::TXT,
 ];
 
 fn write_grouped(tx: &Transaction, out: &mut Writer<'_>) {

@@ -7,6 +7,7 @@ use crate::buffer::{BufferId, BufferSpec, NumberId, NumberSpec};
 pub const FAMILY: u8 = 2;
 
 /// Record types by number, ascending.
+#[rustfmt::skip]
 const RRTYPES: &[(u16, &str)] = &[
     (1, "A"), (2, "NS"), (3, "MD"), (4, "MF"), (5, "CNAME"), (6, "SOA"), (7, "MB"), (8, "MG"),
     (9, "MR"), (10, "NULL"), (11, "WKS"), (12, "PTR"), (13, "HINFO"), (14, "MINFO"), (15, "MX"),
@@ -37,8 +38,15 @@ pub(crate) fn rcode_name(rcode: u8) -> Option<&'static str> {
 
 /// Protocol events; the place is the number.
 pub const EVENTS: &[&str] = &[
-    "malformed_data", "not_request", "not_response", "z_flag_set", "invalid_opcode",
-    "name_too_long", "infinite_loop", "too_many_labels", "invalid_additionals",
+    "malformed_data",
+    "not_request",
+    "not_response",
+    "z_flag_set",
+    "invalid_opcode",
+    "name_too_long",
+    "infinite_loop",
+    "too_many_labels",
+    "invalid_additionals",
     "invalid_authorities",
 ];
 
@@ -130,6 +138,7 @@ const fn number(
     }
 }
 
+#[rustfmt::skip]
 const RCODE_NAMES: &[(&str, u64)] = &[
     ("NOERROR", 0), ("FORMERR", 1), ("SERVFAIL", 2), ("NXDOMAIN", 3), ("NOTIMP", 4),
     ("REFUSED", 5), ("YXDOMAIN", 6), ("YXRRSET", 7), ("NXRRSET", 8), ("NOTAUTH", 9),

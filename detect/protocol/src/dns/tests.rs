@@ -141,10 +141,8 @@ fn response_record_with_all_decoded_types() {
         record("a", 10, b"\xffz"),
     ];
     let additionals = [record("", 41, b"")];
-    let bytes = message(
-        0x8583,
-        [&[question("a", 255)], &answers, &[record("", 6, &soa())], &additionals],
-    );
+    let bytes =
+        message(0x8583, [&[question("a", 255)], &answers, &[record("", 6, &soa())], &additionals]);
     let dns = one(Direction::ToClient, &bytes);
     insta::assert_snapshot!(logged(&dns, 0, &LogOptions::default()), @r#"{"dns":{"version":3,"type":"response","tx_id":0,"id":4660,"flags":"8583","qr":true,"aa":true,"rd":true,"ra":true,"opcode":0,"rcode":"NXDOMAIN","queries":[{"rrname":"a","rrtype":"ANY"}],"answers":[{"rrname":"a","rrtype":"A","ttl":60,"rdata":"192.0.2.1"},{"rrname":"a","rrtype":"A","ttl":60,"rdata":""},{"rrname":"a","rrtype":"AAAA","ttl":60,"rdata":"2001:0db8:0000:0000:0000:0000:0000:0001"},{"rrname":"a","rrtype":"CNAME","ttl":60,"rdata":"b.c"},{"rrname":"a","rrtype":"MX","ttl":60,"rdata":"mx.c"},{"rrname":"a","rrtype":"TXT","ttl":60,"rdata":"hi"},{"rrname":"a","rrtype":"TXT","ttl":60,"rdata":"there"},{"rrname":"a","rrtype":"SRV","ttl":60,"srv":{"priority":1,"weight":2,"port":80,"name":"s.c"}},{"rrname":"a","rrtype":"SSHFP","ttl":60,"sshfp":{"fingerprint":"ab:cd","algo":1,"type":2}},{"rrname":"a","rrtype":"DS","ttl":60},{"rrname":"a","rrtype":"NULL","ttl":60,"rdata":"\\xffz"}],"grouped":{"A":["192.0.2.1",""],"AAAA":["2001:0db8:0000:0000:0000:0000:0000:0001"],"CNAME":["b.c"],"MX":["mx.c"],"NULL":["\\xffz"],"SRV":[{"priority":1,"weight":2,"port":80,"name":"s.c"}],"SSHFP":[{"fingerprint":"ab:cd","algo":1,"type":2}],"TXT":["hi","there"]},"authorities":[{"rrname":"","rrtype":"SOA","ttl":60,"soa":{"mname":"ns.a","rname":"root.a","serial":1,"refresh":2,"retry":3,"expire":4,"minimum":5}}]}}"#);
     let text = logged(&dns, 0, &LogOptions { embedded: true, ..LogOptions::default() });
@@ -178,10 +176,8 @@ fn records_are_left_out_as_configured() {
 #[test]
 fn what_rules_see() {
     let answers = [record("a.b", 5, &name("c.d")), record("", 1, &[1, 2, 3, 4])];
-    let bytes = message(
-        0x8183,
-        [&[question("a.b", 1)], &answers, &[record("z", 2, &name("ns.z"))], &[]],
-    );
+    let bytes =
+        message(0x8183, [&[question("a.b", 1)], &answers, &[record("z", 2, &name("ns.z"))], &[]]);
     let dns = one(Direction::ToClient, &bytes);
     let check = |buffer, expected: &[&str]| {
         assert_eq!(names(&dns, Direction::ToClient, buffer), expected);
@@ -280,7 +276,10 @@ fn streams_go_on_after_a_hole() {
     let junk = b"\xff\x00 the middle of something else entirely";
     assert_eq!(give(&mut dns, Direction::ToServer, &junk[1..]), Outcome::Consumed(junk.len() - 1));
     assert_eq!(dns.next_tx(), 2);
-    assert_eq!(give(&mut dns, Direction::ToServer, &stream[2..]), Outcome::Consumed(stream.len() - 2));
+    assert_eq!(
+        give(&mut dns, Direction::ToServer, &stream[2..]),
+        Outcome::Consumed(stream.len() - 2)
+    );
     assert_eq!(dns.next_tx(), 4);
 }
 

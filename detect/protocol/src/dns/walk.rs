@@ -67,12 +67,7 @@ impl Walk {
         self.entry(message, outline, &mut ())
     }
 
-    fn entry(
-        &mut self,
-        message: &[u8],
-        outline: &Outline,
-        out: &mut impl Sink,
-    ) -> Option<u16> {
+    fn entry(&mut self, message: &[u8], outline: &Outline, out: &mut impl Sink) -> Option<u16> {
         while self.left == 0 {
             if self.wanted != Names::Response || self.section >= 3 {
                 return None;

@@ -1,19 +1,25 @@
 //! Files that protocols carry: state, hashes, the window rules look at, bytes to be stored.
 
 pub mod digest;
+pub mod magic;
+pub mod range;
 pub mod track;
-
-pub use track::{File, FileSettings, FileState};
 
 use crate::app::AppProto;
 use crate::buffer::{BufferId, BufferSpec};
+
+pub use track::{File, FileSettings, FileState};
 
 /// Family of the buffers.
 pub const FAMILY: u8 = 3;
 
 /// Protocols that carry files.
 pub const PROTOCOLS: &[AppProto] = &[
-    AppProto::Http1, AppProto::Http2, AppProto::Smtp, AppProto::FtpData, AppProto::Smb,
+    AppProto::Http1,
+    AppProto::Http2,
+    AppProto::Smtp,
+    AppProto::FtpData,
+    AppProto::Smb,
     AppProto::Nfs,
 ];
 

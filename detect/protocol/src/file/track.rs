@@ -90,16 +90,15 @@ pub struct File {
 /// Bytes kept from the front of a file, for its type.
 const HEAD_LIMIT: usize = 4096;
 
+/// Bytes that may wait to be stored; a file whose bytes nobody takes is not stored any further.
+const UNSTORED_LIMIT: usize = 16 << 20;
+
 impl File {
     /// Opens a file.
     pub fn open(name: Option<&[u8]>, settings: &FileSettings) -> Self {
         Self {
             name: name.map(<[u8]>::to_vec),
-            digests: Digests::new(
-                settings.md5,
-                settings.sha1,
-                settings.sha256 || settings.store,
-            ),
+            digests: Digests::new(settings.md5, settings.sha1, settings.sha256 || settings.store),
             store: settings.store,
             window: u64::from(settings.window),
             sha256_of_truncated: settings.store,
@@ -125,8 +124,17 @@ impl File {
         }
         if self.window > 0 || self.store {
             self.held.extend_from_slice(bytes);
+            if self.held.len() > UNSTORED_LIMIT.saturating_add(self.window_len()) {
+                self.store = false;
+            }
             self.shrink();
+        } else {
+            self.held_offset += bytes.len() as u64;
         }
+    }
+
+    fn window_len(&self) -> usize {
+        usize::try_from(self.window).unwrap_or(usize::MAX)
     }
 
     /// A hole: so many bytes are missing.
@@ -174,6 +182,8 @@ impl File {
     }
 
     /// The window that rules look at: what is held from `inspected − keep` on.
+    ///
+    /// Offsets count the bytes that came; holes have none.
     pub fn view(&self, keep: u64) -> View<'_> {
         let from = self.inspected.saturating_sub(keep).max(self.held_offset);
         let skip = usize::try_from(from - self.held_offset).unwrap_or(usize::MAX);
@@ -235,5 +245,93 @@ impl File {
             self.held.drain(..drop.min(self.held.len()));
             self.held_offset += drop as u64;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{File, FileSettings, FileState, UNSTORED_LIMIT};
+
+    fn open(store: bool, window: u32) -> File {
+        File::open(Some(b"x"), &FileSettings { md5: true, store, window, ..Default::default() })
+    }
+
+    fn taken(file: &mut File) -> Vec<u8> {
+        let mut all = Vec::new();
+        file.take_unstored(&mut |bytes| all.extend_from_slice(bytes));
+        all
+    }
+
+    #[test]
+    fn states_and_hashes_at_the_end() {
+        let check = |end: fn(&mut File), store, state, size, gaps, hashed: [bool; 2]| {
+            let mut file = open(store, 100);
+            file.append(b"abc");
+            end(&mut file);
+            file.append(b"ignored");
+            assert_eq!((file.state, file.size, file.gaps), (state, size, gaps));
+            let hashes = file.hashes();
+            assert_eq!([hashes.md5.is_some(), hashes.sha256.is_some()], hashed);
+        };
+        check(File::close, false, FileState::Closed, 3, false, [true, false]);
+        check(File::close, true, FileState::Closed, 3, false, [true, true]);
+        check(File::truncate, false, FileState::Truncated, 3, false, [false, false]);
+        check(File::truncate, true, FileState::Truncated, 3, false, [false, true]);
+        let gap = |file: &mut File| {
+            file.gap(5);
+            file.close();
+        };
+        check(gap, true, FileState::Truncated, 8, true, [false, true]);
+    }
+
+    #[test]
+    fn stored_bytes_are_handed_out_once() {
+        let mut file = open(true, 4);
+        file.append(b"abcdefgh");
+        assert_eq!(taken(&mut file), b"abcdefgh");
+        assert_eq!(taken(&mut file), b"");
+        file.append(b"ij");
+        file.close();
+        assert_eq!(taken(&mut file), b"ij");
+    }
+
+    #[test]
+    fn a_late_mark_stores_what_is_still_held() {
+        let mut file = open(false, 4);
+        file.append(b"abcdefgh");
+        file.mark_store(Some(7));
+        file.append(b"ij");
+        assert_eq!(taken(&mut file), b"efghij");
+        assert_eq!(file.sids.as_slice(), [7]);
+        // Nothing was held: only what comes from now on.
+        let mut file = open(false, 0);
+        file.append(b"abc");
+        file.mark_store(None);
+        file.append(b"de");
+        assert_eq!(file.view(0).offset, 3);
+        assert_eq!(taken(&mut file), b"de");
+    }
+
+    #[test]
+    fn the_window_slides_behind_inspection() {
+        let mut file = open(false, 100);
+        file.append(b"abcdef");
+        assert_eq!(file.view(2).bytes, b"abcdef");
+        file.mark_inspected();
+        file.append(b"gh");
+        let view = file.view(2);
+        assert_eq!((view.bytes, view.offset, view.end), (b"efgh".as_slice(), 4, false));
+        file.close();
+        assert!(file.view(2).end);
+    }
+
+    #[test]
+    fn bytes_that_nobody_takes_are_limited() {
+        let mut file = open(true, 10);
+        let piece = vec![0; 1 << 20];
+        for _ in 0..40 {
+            file.append(&piece);
+        }
+        assert!(!file.store && file.held.len() <= UNSTORED_LIMIT);
     }
 }

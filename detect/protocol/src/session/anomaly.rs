@@ -60,6 +60,11 @@ impl Anomalies {
         self.0 & (1 << anomaly as u8) != 0
     }
 
+    /// One bit for each, at the place that the anomaly has in [`Anomaly::ALL`].
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
     /// Puts one in.
     pub const fn set(&mut self, anomaly: Anomaly) {
         self.0 |= 1 << anomaly as u8;

@@ -168,6 +168,7 @@ impl Session {
         };
         self.change = None;
         self.retired = self.parser.take();
+        self.parserless = false;
         self.judge_change(expected, found.proto);
         self.found(call, Found { reverse: false, ..found });
         self.feed(call, Chunk::Bytes(bytes))

@@ -96,7 +96,7 @@ impl Flow {
 
     fn counted(&self) -> Vec<(String, u64)> {
         let mut all = Vec::new();
-        self.counters.each(&self.settings, |name, value| {
+        self.counters.for_each(&self.settings, &mut |name, value| {
             if value > 0 {
                 let name = name.trim_start_matches("app_layer.").to_owned();
                 all.push((name, value));
@@ -119,8 +119,10 @@ impl Flow {
 
 use AppProto::{Dns, Failed, Ssh, Tls, Unknown};
 
-const QUERY: &[u8] = b"\x00\x01\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x01a\x02de\x00\x00\x01\x00\x01";
-const REPLY: &[u8] = b"\x00\x01\x81\x80\x00\x01\x00\x00\x00\x00\x00\x00\x01a\x02de\x00\x00\x01\x00\x01";
+const QUERY: &[u8] =
+    b"\x00\x01\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x01a\x02de\x00\x00\x01\x00\x01";
+const REPLY: &[u8] =
+    b"\x00\x01\x81\x80\x00\x01\x00\x00\x00\x00\x00\x00\x01a\x02de\x00\x00\x01\x00\x01";
 
 fn framed(message: &[u8]) -> Vec<u8> {
     let mut bytes = u16::try_from(message.len()).unwrap().to_be_bytes().to_vec();
@@ -266,10 +268,8 @@ fn midstream_must_find_the_clients_side() {
 fn changing(expected: Option<AppProto>) -> Flow {
     let mut flow = Flow::new(53);
     flow.send(TS, &framed(QUERY)).send(TC, &framed(REPLY));
-    let effects = Effects {
-        change: Some(ProtocolChange { expected, port: 443 }),
-        ..Effects::default()
-    };
+    let effects =
+        Effects { change: Some(ProtocolChange { expected, port: 443 }), ..Effects::default() };
     assert!(flow.session.begin_change(&effects));
     assert!(!flow.session.begin_change(&effects));
     flow
@@ -284,7 +284,7 @@ fn protocol_changes() {
     flow.check([Dns; 3], &[], &both);
     flow.send(TS, CLIENT_HELLO);
     assert_eq!(flow.session.proto(), Tls);
-    assert_eq!((flow.session.orig(), flow.session.expected()), (Some(Dns), Some(Tls)));
+    assert_eq!((flow.session.orig(), flow.session.expected()), (Dns, Tls));
     assert!(flow.session.take_retired().is_some());
     assert!(flow.seen.is_empty());
     // Something else than was announced.

@@ -215,7 +215,8 @@ mod tests {
 
     #[test]
     fn reads_elements_or_tells_why_not() {
-        let cases: &[(&[u8], Result<(u32, usize), Fault>)] = &[
+        type Case<'a> = (&'a [u8], Result<(u32, usize), Fault>);
+        let cases: &[Case<'_>] = &[
             (b"\x02\x01\x05", Ok((2, 1))),
             (b"\x02\x81\x01\x05", Ok((2, 1))),
             (b"\x02\x83\x00\x00\x01\x05", Ok((2, 1))),

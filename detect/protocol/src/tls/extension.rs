@@ -79,7 +79,6 @@ pub(super) fn check(
     while !fields.is_empty() {
         let end = fields.position();
         let noted = match one(&mut fields) {
-            // Extensions without content say nothing wrong.
             Some((number, content, at)) => {
                 note(kind, number, Fields::new(content, at), &mut named, facts)
             }
@@ -114,6 +113,7 @@ fn note(
     match number {
         SESSION_TICKET => facts.session_ticket = true,
         EARLY_DATA => facts.early_data = true,
+        // An extension without content is never wrong.
         _ if content.is_empty() => {}
         SERVER_NAME => server_name(content, named, facts)?,
         GROUPS => {

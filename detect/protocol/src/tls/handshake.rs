@@ -141,6 +141,7 @@ impl Tls {
             kind::CLIENT_KEY_EXCHANGE => self.message_flags = message_flag::CLIENT_KEYX,
             kind::CERTIFICATE => self.take_certificates(direction, content),
             kind::CERTIFICATE_REQUEST if direction == Direction::ToClient => {
+                self.message_flags = 0;
                 self.flags.client_certificate_wanted = true;
             }
             kind::SERVER_HELLO_DONE if direction == Direction::ToClient => {

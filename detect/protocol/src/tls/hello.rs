@@ -1,4 +1,4 @@
-//! Client and server hello messages: fields, and lists that are read again where they are asked for.
+//! Client and server hello messages: fields, and lists that are read again when asked for.
 
 use smallvec::SmallVec;
 

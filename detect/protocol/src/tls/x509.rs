@@ -182,7 +182,7 @@ mod tests {
         check(10, 0x03, Fault::Version);
         check(13, 0x04, Fault::Serial);
         check(21, 0x26, Fault::Algorithm);
-        check(102, b'x', Fault::Date);
+        check(110, b'x', Fault::Date);
         assert_eq!(read(&CERTIFICATE[..3]), Err(Fault::Incomplete));
         assert_eq!(read(&CERTIFICATE[..300]), Err(Fault::Structure));
     }
@@ -190,7 +190,10 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn mutations_never_panic(
-            changes in proptest::collection::vec((0..CERTIFICATE.len(), proptest::num::u8::ANY), 0..6),
+            changes in proptest::collection::vec(
+                (0..CERTIFICATE.len(), proptest::num::u8::ANY),
+                0..6,
+            ),
             length in 0..=CERTIFICATE.len(),
         ) {
             let mut bytes = CERTIFICATE.to_vec();

@@ -43,7 +43,8 @@ fn setup(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     let bytes = operand(builder, bytes, "byte_test")?;
     let value = operand(builder, value, "byte_test")?;
     let offset = operand(builder, offset, "byte_test")?;
-    if matches!(bytes, Operand::Value(n) if n < 1) {
+    // No bytes at all is for text: then the digits that are there count.
+    if matches!(bytes, Operand::Value(n) if n < 0) {
         return Err(bad());
     }
     let extract = shared.extract(bytes, offset, false)?;

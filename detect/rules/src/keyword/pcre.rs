@@ -61,6 +61,10 @@ fn setup(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
             }
         }
     }
+    // A letter for the sticky buffer in force says nothing new.
+    if buffer.is_some_and(|spec| builder.place() == Place::Buffer(spec.id)) {
+        buffer = None;
+    }
     check_letters(builder, &pcre, buffer.is_some(), letters)?;
     pcre.captures = captures(pattern, list)?;
     if let Some(check) = builder.settings.pattern_check {

@@ -14,9 +14,9 @@ pub(super) fn probe(question: &Question<'_>) -> Verdict {
     }
     match major {
         1 => Verdict::Yes,
-        2 => decide(
-            minor == 0 && (34..=37).contains(&exchange) && len == Some(question.bytes.len()),
-        ),
+        2 => {
+            decide(minor == 0 && (34..=37).contains(&exchange) && len == Some(question.bytes.len()))
+        }
         _ => Verdict::No,
     }
 }

@@ -14,4 +14,3 @@ pub(super) fn probe(question: &Question<'_>) -> Verdict {
         None => Verdict::No,
     }
 }
-

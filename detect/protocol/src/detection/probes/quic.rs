@@ -1,8 +1,8 @@
 //! QUIC: long header with a known version (RFC 9000, 17.2), or Google's older header.
 
 use super::{be32, decide};
-use crate::detection::{Question, Verdict};
 use crate::app::AppProto;
+use crate::detection::{Question, Verdict};
 
 pub(super) fn probe(question: &Question<'_>) -> Verdict {
     let Some(&first) = question.bytes.first() else { return Verdict::Unsure };

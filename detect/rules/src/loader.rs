@@ -1,0 +1,312 @@
+//! Many rules: files of rules to typed rules, with what was refused and skipped.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::error::{RuleError, RuleWarning, Span};
+use crate::header::Sets;
+use crate::keyword::registry;
+use crate::names::Names;
+use crate::parser::{self, Parsed, Shared};
+use crate::rule::Rule;
+use crate::settings::Settings;
+
+/// The longest physical line; what is longer is cut, as by Suricata 8's line buffer.
+const MAX_LINE: usize = 8191;
+
+/// A rule that was refused.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// File.
+    pub file: Arc<str>,
+    /// Line, from 1; the last physical line of joined ones.
+    pub line: u32,
+    /// Text of the rule.
+    pub text: String,
+    /// Why.
+    pub error: RuleError,
+    /// What else was odd.
+    pub warnings: Vec<RuleWarning>,
+}
+
+impl Failure {
+    /// Column of the place of the error in the rule's text, from 1, in characters.
+    pub fn column(&self) -> usize {
+        let before = self.text.get(..self.error.span.start as usize).unwrap_or(&self.text);
+        before.chars().count() + 1
+    }
+}
+
+/// A rule that is not for this sensor (`requires`).
+#[derive(Clone, Debug)]
+pub struct Skipped {
+    /// File.
+    pub file: Arc<str>,
+    /// Line.
+    pub line: u32,
+    /// Why.
+    pub reason: String,
+    /// Text of the rule.
+    pub text: String,
+}
+
+/// An oddity in a rule that was loaded.
+#[derive(Clone, Debug)]
+pub struct Oddity {
+    /// File.
+    pub file: Arc<str>,
+    /// Line.
+    pub line: u32,
+    /// What.
+    pub warning: RuleWarning,
+}
+
+/// Everything that came of the files.
+#[derive(Debug, Default)]
+pub struct LoadedRules {
+    /// The rules in the order of files and lines.
+    pub rules: Vec<Rule>,
+    /// Refused rules.
+    pub failures: Vec<Failure>,
+    /// Rules for other sensors.
+    pub skipped: Vec<Skipped>,
+    /// Oddities.
+    pub warnings: Vec<Oddity>,
+    /// Numbers of names.
+    pub names: Names,
+    /// Rules that were accepted, replaced ones counted too (`detect.engines[].rules_loaded`).
+    pub accepted: usize,
+}
+
+/// Loads rules one text after the other.
+#[derive(Debug)]
+pub struct Loader {
+    settings: Settings,
+    shared: Shared,
+    rules: Vec<Option<Rule>>,
+    /// Place of a rule by group and number.
+    by_id: HashMap<(u32, u32), usize>,
+    loaded: LoadedRules,
+    warned: std::collections::HashSet<String>,
+}
+
+impl Loader {
+    /// With settings.
+    pub fn new(settings: Settings) -> Self {
+        let index = registry::index();
+        Self {
+            settings,
+            shared: Shared { names: Names::default(), sets: Sets::default(), index },
+            rules: Vec::new(),
+            by_id: HashMap::new(),
+            loaded: LoadedRules::default(),
+            warned: std::collections::HashSet::new(),
+        }
+    }
+
+    /// Loads the rules in the text of a file.
+    pub fn load(&mut self, file: &str, text: &[u8]) {
+        let file: Arc<str> = file.into();
+        let mut lines = Lines::new(text);
+        while let Some((number, line)) = lines.next_line() {
+            let line = line.trim_ascii();
+            if line.is_empty() || line.starts_with(b"#") {
+                continue;
+            }
+            match std::str::from_utf8(line) {
+                Ok(rule) => self.load_rule(&file, number, rule),
+                Err(error) => {
+                    let at = error.valid_up_to();
+                    let error = RuleError::new("rule is not UTF-8")
+                        .module("detect-parse")
+                        .at(Span::new(at, at + 1));
+                    let text = String::from_utf8_lossy(line).into_owned();
+                    self.fail(&file, number, text, error, Vec::new());
+                }
+            }
+        }
+    }
+
+    /// Loads one rule.
+    pub fn load_rule(&mut self, file: &Arc<str>, line: u32, text: &str) {
+        match parser::parse(text, &self.settings, &mut self.shared) {
+            Ok(Parsed::Rule(mut rule, warnings)) => {
+                rule.file = Arc::clone(file);
+                rule.line = line;
+                self.accept(*rule, warnings);
+            }
+            Ok(Parsed::Skipped(reason)) => {
+                let file = Arc::clone(file);
+                self.loaded.skipped.push(Skipped { file, line, reason, text: text.to_owned() });
+            }
+            Err(error) => self.fail(file, line, text.to_owned(), error, Vec::new()),
+        }
+    }
+
+    /// The settings.
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// What came of it all.
+    pub fn finish(mut self) -> LoadedRules {
+        self.warn_unset_flowbits();
+        self.loaded.rules = self.rules.into_iter().flatten().collect();
+        self.loaded.names = self.shared.names;
+        self.loaded
+    }
+
+    fn accept(&mut self, rule: Rule, warnings: Vec<RuleWarning>) {
+        for warning in warnings {
+            // Unknown classes and schemes are told once a name, not once a rule.
+            let once = warning.message.starts_with("unknown ");
+            if once && !self.warned.insert(warning.message.clone().into_owned()) {
+                continue;
+            }
+            self.warn(&rule, warning);
+        }
+        let id = (rule.gid, rule.sid);
+        let known = self.by_id.get(&id).copied();
+        let older = known.and_then(|at| self.rules.get(at)).and_then(Option::as_ref);
+        match (known, older) {
+            (Some(_), Some(older)) if older.rev >= rule.rev => {
+                let error = RuleError::new(format!("Duplicate signature \"{}\"", rule.text))
+                    .module("detect-parse")
+                    .advice("give it another sid, or a higher rev to replace the other rule");
+                let (file, line) = (Arc::clone(&rule.file), rule.line);
+                self.fail(&file, line, rule.text, error, Vec::new());
+                return;
+            }
+            (Some(at), Some(_)) => {
+                let message = format!(
+                    "Signature with newer revision, so the older sig replaced by this new \
+                     signature \"{}\"",
+                    rule.text
+                );
+                let module = "detect-parse".into();
+                let span = Span::new(0, rule.text.len());
+                self.warn(&rule, RuleWarning { span, module, message: message.into() });
+                if let Some(slot) = self.rules.get_mut(at) {
+                    *slot = None;
+                }
+            }
+            _ => {}
+        }
+        self.by_id.insert(id, self.rules.len());
+        self.loaded.accepted += 1;
+        self.rules.push(Some(rule));
+    }
+
+    fn warn(&mut self, rule: &Rule, warning: RuleWarning) {
+        let (file, line) = (Arc::clone(&rule.file), rule.line);
+        self.loaded.warnings.push(Oddity { file, line, warning });
+    }
+
+    fn fail(
+        &mut self,
+        file: &Arc<str>,
+        line: u32,
+        text: String,
+        error: RuleError,
+        warnings: Vec<RuleWarning>,
+    ) {
+        let file = Arc::clone(file);
+        self.loaded.failures.push(Failure { file, line, text, error, warnings });
+    }
+
+    /// A bit that is checked and never set is most likely a mistake.
+    fn warn_unset_flowbits(&mut self) {
+        use crate::keyword::{Bit, BitCommand};
+        let count = self.shared.names.flowbits.len();
+        let mut set = vec![false; count];
+        let mut checked: Vec<Option<usize>> = vec![None; count];
+        for (at, rule) in self.rules.iter().enumerate() {
+            let bits = rule.iter().flat_map(|rule| &rule.bits);
+            for bit in bits {
+                let Bit::Flow(bit) = bit else { continue };
+                for &id in &bit.ids {
+                    let id = id as usize;
+                    match bit.command {
+                        BitCommand::Set | BitCommand::Toggle => {
+                            if let Some(slot) = set.get_mut(id) {
+                                *slot = true;
+                            }
+                        }
+                        BitCommand::IsSet => {
+                            if let Some(slot) = checked.get_mut(id) {
+                                slot.get_or_insert(at);
+                            }
+                        }
+                        BitCommand::Unset | BitCommand::IsNotSet => {}
+                    }
+                }
+            }
+        }
+        for (id, at) in checked.iter().enumerate() {
+            let (Some(at), Some(false)) = (at, set.get(id)) else { continue };
+            let Some(Some(rule)) = self.rules.get(*at) else { continue };
+            let name = u32::try_from(id).ok().and_then(|id| self.shared.names.flowbits.name(id));
+            let message = format!(
+                "flowbit '{}' is checked but not set. Checked in {} and 0 other sigs",
+                name.unwrap_or(""),
+                rule.sid
+            );
+            let (file, line) = (Arc::clone(&rule.file), rule.line);
+            let warning = RuleWarning {
+                span: Span::default(),
+                module: "detect-flowbits".into(),
+                message: message.into(),
+            };
+            self.loaded.warnings.push(Oddity { file, line, warning });
+        }
+    }
+}
+
+/// Logical lines: joined at backslashes, cut at the limit.
+struct Lines<'t> {
+    rest: &'t [u8],
+    number: u32,
+    joined: Vec<u8>,
+}
+
+impl<'t> Lines<'t> {
+    const fn new(text: &'t [u8]) -> Self {
+        Self { rest: text, number: 0, joined: Vec::new() }
+    }
+
+    /// The next logical line and the number of its last physical line.
+    fn next_line(&mut self) -> Option<(u32, &[u8])> {
+        self.joined.clear();
+        loop {
+            if self.rest.is_empty() {
+                return (!self.joined.is_empty()).then_some((self.number, &self.joined[..]));
+            }
+            let room = MAX_LINE.saturating_sub(self.joined.len());
+            let end = memchr::memchr(b'\n', self.rest);
+            let length = end.unwrap_or(self.rest.len());
+            if length > room {
+                // Too long: this piece is a rule of its own, the rest the next one.
+                let (piece, rest) = self.rest.split_at(room);
+                self.rest = rest;
+                self.number = self.number.saturating_add(1);
+                if self.joined.is_empty() {
+                    return Some((self.number, piece));
+                }
+                self.joined.extend_from_slice(piece);
+                return Some((self.number, &self.joined));
+            }
+            let (line, rest) = self.rest.split_at(length);
+            self.rest = rest.get(1..).unwrap_or(&[]);
+            self.number = self.number.saturating_add(1);
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            match line.strip_suffix(b"\\") {
+                Some(part) if room > 0 => self.joined.extend_from_slice(part),
+                _ if self.joined.is_empty() => return Some((self.number, line)),
+                _ => {
+                    self.joined.extend_from_slice(line);
+                    return Some((self.number, &self.joined));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Rules: where they come from, and how they are read and run.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use ::detect::settings::Settings;
+use engine::EngineSettings;
+use engine::order::ActionOrder;
+use protocol::settings::Switch;
+use protocol::{AppProto, Transport};
+
+use crate::config::process::ProcessSettings;
+use crate::config::size;
+
+use super::{Config, Fatal};
+
+const MODULE: &str = "detect";
+
+pub(super) fn read(
+    config: Config<'_>,
+    detector: &mut Settings,
+    process: &mut ProcessSettings,
+) -> Result<(), Fatal> {
+    engine(config, &mut process.engine)?;
+    algorithms(config)?;
+    sources(config, process);
+    datasets(config, process)?;
+    let loader = &mut process.loader;
+    loader.features = features();
+    loader.ignore_unknown_requirements = config.truth("ignore-unknown-requirements", false);
+    loader.inline = config.mode.inline;
+    loader.file_store = detector.file_store.is_some();
+    loader.pattern_check = None;
+    let off = |proto: &AppProto| {
+        let switch = |transport| detector.protocol.switch(*proto, transport);
+        switch(Transport::Tcp) == Switch::Off && switch(Transport::Udp) == Switch::Off
+    };
+    loader.disabled_protocols = AppProto::ALL.iter().copied().filter(off).collect();
+    loader.dataset_absolute_paths = process.datasets.allow_absolute;
+    loader.dataset_write = process.datasets.allow_write;
+    Ok(())
+}
+
+/// What rules may require by `requires: feature`.
+pub(crate) fn features() -> BTreeSet<String> {
+    ["output::file-store"].into_iter().map(str::to_owned).collect()
+}
+
+fn engine(config: Config<'_>, engine: &mut EngineSettings) -> Result<(), Fatal> {
+    engine.inline = config.mode.inline;
+    if let Some(text) = config.text("packet-alert-max") {
+        match text.parse::<usize>() {
+            Ok(most) if (1..=255).contains(&most) => engine.packet_alert_max = most,
+            _ => {
+                let said = format!(
+                    "Invalid value for packet-alert-max, default value set instead: \
+                     {}", engine.packet_alert_max
+                );
+                config.log.warning(MODULE, said);
+            }
+        }
+    }
+    engine.action_order = action_order(config)?;
+    engine.recursion_limit =
+        config.number("detect.inspection-recursion-limit", engine.recursion_limit);
+    engine.pcre_limits = (
+        config.number("pcre.match-limit", engine.pcre_limits.0),
+        config.number("pcre.match-limit-recursion", engine.pcre_limits.1),
+    );
+    engine.guess_tx = config.truth("detect.guess-applayer-tx", false);
+    engine.stream_tx_log_limit =
+        config.number("detect.stream-tx-log-limit", engine.stream_tx_log_limit);
+    let bytes = |path: &str, default: usize| -> Result<usize, Fatal> {
+        Ok(usize::try_from(config.size(path, default as u64)?).unwrap_or(usize::MAX))
+    };
+    engine.threshold_memcap = bytes("detect.thresholds.memcap", engine.threshold_memcap)?;
+    engine.host_memcap = bytes("host.memcap", engine.host_memcap)?;
+    Ok(())
+}
+
+/// All four actions, each once.
+fn action_order(config: Config<'_>) -> Result<ActionOrder, Fatal> {
+    let mut order = ActionOrder::default();
+    let Some(node) = config.root.get("action-order") else { return Ok(order) };
+    let words = node.texts();
+    let mut given = [None; 4];
+    for (rank, word) in (0u8..).zip(&words) {
+        let place = ["pass", "drop", "reject", "alert"].iter().position(|name| name == word);
+        let place = place.and_then(|place| given.get_mut(place));
+        match place {
+            Some(place @ None) => *place = Some(rank),
+            Some(Some(_)) => {
+                let said = format!("action-order: action {word} is given twice");
+                return Err(config.fail(MODULE, &said));
+            }
+            None => {
+                let said = format!("action-order, invalid action: \"{word}\". Please, use \
+                                    \"pass\",\"drop\",\"alert\",\"reject\"");
+                return Err(config.fail(MODULE, &said));
+            }
+        }
+    }
+    for (rank, given) in order.ranks.iter_mut().zip(given) {
+        let Some(given) = given else {
+            let said = "action-order, you didn't specify all of them. \
+                        Please, use \"pass\",\"drop\",\"alert\",\"reject\"";
+            return Err(config.fail(MODULE, said));
+        };
+        *rank = given;
+    }
+    Ok(order)
+}
+
+/// Names of algorithms change nothing, but wrong ones are refused.
+fn algorithms(config: Config<'_>) -> Result<(), Fatal> {
+    for (key, known) in [
+        ("mpm-algo", &["auto", "ac", "ac-bs", "ac-ks", "hs"][..]),
+        ("spm-algo", &["auto", "bm", "hs"][..]),
+        ("detect.profile", &["low", "medium", "high", "custom"][..]),
+        ("detect.prefilter.default", &["auto", "mpm"][..]),
+    ] {
+        let Some(text) = config.text(key) else { continue };
+        if !known.contains(&text) {
+            let said = format!("Invalid {key} supplied in the yaml conf file: \"{text}\"");
+            return Err(config.fail(MODULE, &said));
+        }
+    }
+    if let Some(text) = config.text("runmode")
+        && !["single", "autofp"].contains(&text)
+    {
+        let said = format!(
+            "The custom type \"{text}\" doesn't exist for this runmode type \"PCAP_FILE\".  \
+             Please use --list-runmodes to see available custom types for this runmode"
+        );
+        return Err(config.fail("runmodes", &said));
+    }
+    Ok(())
+}
+
+fn sources(config: Config<'_>, process: &mut ProcessSettings) {
+    let rules = &mut process.rules;
+    rules.patterns = match &config.mode.rules_only {
+        Some(only) => only.clone(),
+        None => {
+            let mut patterns = rule_files(config);
+            patterns.extend(config.mode.rules_also.iter().cloned());
+            patterns
+        }
+    };
+    let file = |key: &str, default: &str| {
+        Some(PathBuf::from(config.text(key).unwrap_or(default)))
+    };
+    rules.classification = file("classification-file", "/etc/suricata/classification.config");
+    rules.reference = file("reference-config-file", "/etc/suricata/reference.config");
+    rules.threshold = file("threshold-file", "/etc/suricata/threshold.config");
+}
+
+fn rule_files(config: Config<'_>) -> Vec<String> {
+    let Some(node) = config.root.get("rule-files") else { return Vec::new() };
+    if !node.is_sequence && node.children.is_empty() {
+        let said = "Invalid rule-files configuration section: expected a list of filenames.";
+        config.log.warning(MODULE, said);
+        return Vec::new();
+    }
+    let base = Path::new(config.text("default-rule-path").unwrap_or("/etc/suricata/rules"));
+    let place = |name: &str| {
+        let joined = base.join(name);
+        // A pattern, or a file that is there under the base; else the name as it stands.
+        if joined.exists() || !Path::new(name).exists() {
+            joined.display().to_string()
+        } else {
+            name.to_owned()
+        }
+    };
+    node.texts().into_iter().map(place).collect()
+}
+
+fn datasets(config: Config<'_>, process: &mut ProcessSettings) -> Result<(), Fatal> {
+    let limits = &mut process.datasets;
+    limits.data_dir =
+        PathBuf::from(config.text("default-data-dir").unwrap_or("/var/lib/suricata/"));
+    limits.allow_write = config.truth("datasets.rules.allow-write", true);
+    limits.allow_absolute = config.truth("datasets.rules.allow-absolute-filenames", false);
+    for node in config.root.get("datasets").map_or(&[][..], |node| &node.children) {
+        let Some(kind) = node.text("type") else { continue };
+        for key in ["memcap", "hashsize"] {
+            if let Some(text) = node.text(key)
+                && size::strict(text).is_none()
+            {
+                config.log.error("misc", size::complaint(text));
+            }
+        }
+        let kind = match kind {
+            "string" => rules::rule::DatasetType::String,
+            "md5" => rules::rule::DatasetType::Md5,
+            "sha256" => rules::rule::DatasetType::Sha256,
+            "ipv4" => rules::rule::DatasetType::Ipv4,
+            "ip" | "ipv6" => rules::rule::DatasetType::Ip,
+            other => {
+                let said = format!("bad type {other} for dataset {}", node.name);
+                return Err(config.fail("datasets", &said));
+            }
+        };
+        process.loader.datasets.push((node.name.clone(), kind));
+    }
+    if process.loader.datasets.iter().any(|(name, _)| name.is_empty()) {
+        return Err(config.fail("datasets", "a dataset has no name"));
+    }
+    Ok(())
+}
