@@ -205,7 +205,7 @@ fn context<'a>(
         server_port: flow.server_port,
         server: Some(flow.server),
         timestamp,
-        midstream: tcp.is_some_and(flow::TcpSession::is_midstream),
+        midstream: tcp.is_some_and(|t| t.is_midstream() && !t.began_with_synack()),
         first_data: None,
         limits: Direction::BOTH.map(|side| {
             detection_limit(tcp.map_or(0, |t| t.stream(side.opposite()).window()), depth)

@@ -75,6 +75,21 @@ impl Civil {
         let Self { year, month, day, hour, minute, second, .. } = self;
         format!("{month}/{day}/{year} -- {hour:02}:{minute:02}:{second:02}")
     }
+
+    /// A file name with `%Y %m %d %H %M %S` filled in.
+    pub(crate) fn expand(&self, pattern: &str) -> String {
+        if !pattern.contains('%') {
+            return pattern.to_owned();
+        }
+        let Self { year, month, day, hour, minute, second, .. } = self;
+        let mut name = pattern.replace("%Y", &format!("{year:04}"));
+        for (letter, value) in
+            [("%m", month), ("%d", day), ("%H", hour), ("%M", minute), ("%S", second)]
+        {
+            name = name.replace(letter, &format!("{value:02}"));
+        }
+        name
+    }
 }
 
 #[cfg(test)]
@@ -93,5 +108,7 @@ mod tests {
         check(4_107_542_400, "2100-03-01T00:00:00.000007+0000");
         assert_eq!(Civil::from_us(1_795_257_233_000_000).stats(), "11/21/2026 -- 10:33:53");
         assert_eq!(Civil::from_us(1_795_257_233_000_000).log(), "2026-11-21 10:33:53");
+        let name = Civil::from_us(1_795_257_233_000_000).expand("eve-%Y-%m-%d-%H:%M:%S.json");
+        assert_eq!(name, "eve-2026-11-21-10:33:53.json");
     }
 }

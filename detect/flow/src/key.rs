@@ -63,8 +63,7 @@ impl FlowKey {
             Transport::Icmp6(icmp) => {
                 let code = u16::from(icmp.code) << 8;
                 key.src_port = code | u16::from(icmp.kind);
-                key.dst_port =
-                    counterpart_v6(icmp.kind).map_or(0, |kind| code | u16::from(kind));
+                key.dst_port = counterpart_v6(icmp.kind).map_or(0, |kind| code | u16::from(kind));
             }
             Transport::Esp { spi } => {
                 key.src_port = (spi >> 16) as u16;

@@ -6,6 +6,7 @@
 
 pub mod bits;
 pub mod counters;
+mod drop_reason;
 pub mod entry;
 pub mod hostbits;
 pub mod key;

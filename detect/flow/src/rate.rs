@@ -27,8 +27,7 @@ impl Rate {
     /// Empty rings for `tracking`.
     pub(crate) fn new(tracking: RateTracking, now: Timestamp) -> Self {
         let length = tracking.interval.clamp(1, MAX_INTERVAL) as usize;
-        let ring =
-            || Ring { buckets: vec![0; length], sum: 0, newest: now.seconds() };
+        let ring = || Ring { buckets: vec![0; length], sum: 0, newest: now.seconds() };
         Self { rings: [ring(), ring()] }
     }
 

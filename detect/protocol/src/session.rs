@@ -162,7 +162,8 @@ impl Session {
     /// Whether more data of a direction is of use; false means it need not be reassembled.
     pub fn wants_data(&self, direction: Direction) -> bool {
         let side = &self.sides[direction.index()];
-        !self.disabled && !side.stopped && !(side.done && self.parserless && self.change.is_none())
+        let useless = side.done && self.parserless && self.change.is_none();
+        !(self.disabled || side.stopped || useless)
     }
 
     /// The application layer was ended: by an error, by giving up, or from outside.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::error::{Result, RuleError, refuse};
 use crate::list;
+use crate::ranges;
 use crate::variables::Variables;
 
 /// A set of addresses; cheap to clone.
@@ -70,8 +71,8 @@ impl AddressSet {
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.any
             || match address {
-                IpAddr::V4(v4) => holds(&self.0.v4, u32::from(v4)),
-                IpAddr::V6(v6) => holds(&self.0.v6, u128::from(v6)),
+                IpAddr::V4(v4) => ranges::hold(&self.0.v4, u32::from(v4)),
+                IpAddr::V6(v6) => ranges::hold(&self.0.v6, u128::from(v6)),
             }
     }
 
@@ -125,14 +126,6 @@ impl AddressSets {
     }
 }
 
-fn holds<T: Copy + Ord>(ranges: &[(T, T)], value: T) -> bool {
-    if ranges.len() <= 8 {
-        return ranges.iter().any(|&(low, high)| low <= value && value <= high);
-    }
-    let after = ranges.partition_point(|&(low, _)| low <= value);
-    after.checked_sub(1).and_then(|at| ranges.get(at)).is_some_and(|&(_, high)| value <= high)
-}
-
 impl Ranges {
     fn full() -> Self {
         Self {
@@ -145,14 +138,14 @@ impl Ranges {
     }
 
     fn merged(mut self) -> Self {
-        merge(&mut self.v4, |n| n.checked_add(1));
-        merge(&mut self.v6, |n| n.checked_add(1));
+        ranges::merge(&mut self.v4);
+        ranges::merge(&mut self.v6);
         self
     }
 
     fn remove(&mut self, other: &Self) {
-        self.v4 = subtract(&self.v4, &other.v4, |n| n.checked_add(1), |n| n.checked_sub(1));
-        self.v6 = subtract(&self.v6, &other.v6, |n| n.checked_add(1), |n| n.checked_sub(1));
+        self.v4 = ranges::subtract(&self.v4, &other.v4);
+        self.v6 = ranges::subtract(&self.v6, &other.v6);
         self.negated = true;
     }
 
@@ -163,53 +156,6 @@ impl Ranges {
     fn is_full(&self) -> bool {
         self.v4 == [(0, u32::MAX)] && self.v6 == [(0, u128::MAX)]
     }
-}
-
-fn merge<T: Copy + Ord>(ranges: &mut Vec<(T, T)>, next: impl Fn(T) -> Option<T>) {
-    ranges.sort_unstable();
-    let mut merged: Vec<(T, T)> = Vec::with_capacity(ranges.len());
-    for &(low, high) in ranges.iter() {
-        match merged.last_mut() {
-            Some(last) if next(last.1).is_none_or(|behind| low <= behind) => {
-                last.1 = last.1.max(high);
-            }
-            _ => merged.push((low, high)),
-        }
-    }
-    *ranges = merged;
-}
-
-/// `from` without `holes`; both sorted and disjoint.
-fn subtract<T: Copy + Ord>(
-    from: &[(T, T)],
-    holes: &[(T, T)],
-    next: impl Fn(T) -> Option<T>,
-    before: impl Fn(T) -> Option<T>,
-) -> Vec<(T, T)> {
-    let mut left = Vec::with_capacity(from.len());
-    let mut first_hole = 0;
-    for &(low, high) in from {
-        let mut start = Some(low);
-        while holes.get(first_hole).is_some_and(|hole| hole.1 < low) {
-            first_hole += 1;
-        }
-        for &(hole_low, hole_high) in holes.get(first_hole..).unwrap_or(&[]) {
-            let Some(from) = start else { break };
-            if hole_low > high {
-                break;
-            }
-            if let Some(end) = before(hole_low)
-                && from <= end
-            {
-                left.push((from, end));
-            }
-            start = next(hole_high).filter(|&at| at <= high).map(|at| at.max(from));
-        }
-        if let Some(from) = start {
-            left.push((from, high));
-        }
-    }
-    left
 }
 
 fn compile(text: &str, variables: &Variables) -> Result<Ranges> {

@@ -127,11 +127,20 @@ pub struct Builder<'a> {
     base64_decode: Option<(usize, usize)>,
     /// The content with `fast_pattern:only`.
     only_fast_pattern: Option<OpRef>,
+    /// Places that sticky buffers have named.
+    named: smallvec::SmallVec<[Place; 8]>,
+    /// Text of the rule, for messages.
+    text: &'a str,
 }
 
 impl<'a> Builder<'a> {
     /// For a rule whose header was read.
-    pub fn new(rule: Rule, settings: &'a Settings, names: &'a mut Names) -> Self {
+    pub fn new(
+        rule: Rule,
+        text: &'a str,
+        settings: &'a Settings,
+        names: &'a mut Names,
+    ) -> Self {
         Self {
             rule,
             settings,
@@ -147,6 +156,8 @@ impl<'a> Builder<'a> {
             last_op: None,
             base64_decode: None,
             only_fast_pattern: None,
+            named: smallvec::SmallVec::new(),
+            text,
         }
     }
 
@@ -237,9 +248,10 @@ impl<'a> Builder<'a> {
     /// Names anything that contents can look at for the options that follow.
     pub fn name_target(&mut self, target: Target, multi: bool, name: &str) -> Result<()> {
         self.finish_naming()?;
-        let again = self.rule.buffers.iter().any(|b| b.target.place == target.place);
+        let again = self.named.contains(&target.place);
+        self.named.push(target.place);
         if again && !multi {
-            self.warn(format!("duplicate instance for {name} in a rule"));
+            self.warn(format!("duplicate instance for {name} in '{}'", self.text));
         }
         self.pending = Some(Pending { target, multi, span: self.span });
         Ok(())

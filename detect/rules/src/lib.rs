@@ -24,8 +24,9 @@ mod fast_pattern;
 mod header;
 mod list;
 mod parser;
+mod ranges;
 mod requires;
-mod time;
+mod date;
 mod token;
 mod validate;
 

@@ -219,7 +219,7 @@ impl Loader {
         use crate::keyword::{Bit, BitCommand};
         let count = self.shared.names.flowbits.len();
         let mut set = vec![false; count];
-        let mut checked: Vec<Option<usize>> = vec![None; count];
+        let mut checked: Vec<Option<(usize, u32)>> = vec![None; count];
         for (at, rule) in self.rules.iter().enumerate() {
             let bits = rule.iter().flat_map(|rule| &rule.bits);
             for bit in bits {
@@ -234,7 +234,10 @@ impl Loader {
                         }
                         BitCommand::IsSet => {
                             if let Some(slot) = checked.get_mut(id) {
-                                slot.get_or_insert(at);
+                                match slot {
+                                    Some((_, more)) => *more += 1,
+                                    None => *slot = Some((at, 0)),
+                                }
                             }
                         }
                         BitCommand::Unset | BitCommand::IsNotSet => {}
@@ -243,11 +246,11 @@ impl Loader {
             }
         }
         for (id, at) in checked.iter().enumerate() {
-            let (Some(at), Some(false)) = (at, set.get(id)) else { continue };
+            let (Some((at, more)), Some(false)) = (at, set.get(id)) else { continue };
             let Some(Some(rule)) = self.rules.get(*at) else { continue };
             let name = u32::try_from(id).ok().and_then(|id| self.shared.names.flowbits.name(id));
             let message = format!(
-                "flowbit '{}' is checked but not set. Checked in {} and 0 other sigs",
+                "flowbit '{}' is checked but not set. Checked in {} and {more} other sigs",
                 name.unwrap_or(""),
                 rule.sid
             );

@@ -34,7 +34,10 @@ pub(crate) struct Shared {
 /// Parses one rule.
 pub(crate) fn parse(text: &str, settings: &Settings, shared: &mut Shared) -> Result<Parsed> {
     let whole = Span::new(0, text.len());
-    if let Some(at) = text.bytes().position(|b| b.is_ascii_control() && b != b'\t') {
+    // First without looking for the place: that is several times faster.
+    let is_control = |byte: &u8| byte.is_ascii_control() && *byte != b'\t';
+    let clean = text.as_bytes().iter().fold(true, |clean, byte| clean & !is_control(byte));
+    if !clean && let Some(at) = text.as_bytes().iter().position(|byte| is_control(byte)) {
         return Err(RuleError::new("control character in a rule")
             .module("detect-parse")
             .at(Span::new(at, at + 1)));
@@ -46,7 +49,7 @@ pub(crate) fn parse(text: &str, settings: &Settings, shared: &mut Shared) -> Res
     let mut rule = header::read(&words, settings, &mut shared.sets)?;
     let header_end = words.dst_ports.span.end;
     rule.header_span = Span { start: words.action.span.start, end: header_end };
-    let mut builder = Builder::new(rule, settings, &mut shared.names);
+    let mut builder = Builder::new(rule, text, settings, &mut shared.names);
     for option in Options::new(text, words.options, words.end) {
         read_option(&mut builder, &option?, &shared.index)?;
     }

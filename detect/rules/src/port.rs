@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::error::{Result, RuleError, refuse};
 use crate::list;
+use crate::ranges;
 use crate::variables::Variables;
 
 /// A set of ports; cheap to clone. Equal sets of one loader share one value and one `id`.
@@ -63,15 +64,7 @@ impl PortSet {
 
     /// Whether the set holds `port`.
     pub fn contains(&self, port: u16) -> bool {
-        if self.0.any {
-            return true;
-        }
-        let ranges = &self.0.ranges;
-        if ranges.len() <= 8 {
-            return ranges.iter().any(|&(low, high)| low <= port && port <= high);
-        }
-        let after = ranges.partition_point(|&(low, _)| low <= port);
-        after.checked_sub(1).and_then(|at| ranges.get(at)).is_some_and(|r| port <= r.1)
+        self.0.any || ranges::hold(&self.0.ranges, port)
     }
 }
 
@@ -105,41 +98,6 @@ impl PortSets {
     }
 }
 
-/// One bit per port.
-struct Bits(Box<[u64; 1024]>);
-
-impl Bits {
-    fn new(full: bool) -> Self {
-        Self(Box::new([if full { u64::MAX } else { 0 }; 1024]))
-    }
-
-    fn set(&mut self, low: u16, high: u16) {
-        for port in low..=high {
-            if let Some(word) = self.0.get_mut(usize::from(port >> 6)) {
-                *word |= 1 << (port & 63);
-            }
-        }
-    }
-
-    fn get(&self, port: u16) -> bool {
-        self.0.get(usize::from(port >> 6)).is_some_and(|word| word >> (port & 63) & 1 == 1)
-    }
-
-    fn ranges(&self) -> Vec<(u16, u16)> {
-        let mut ranges: Vec<(u16, u16)> = Vec::new();
-        for port in 0..=u16::MAX {
-            if !self.get(port) {
-                continue;
-            }
-            match ranges.last_mut() {
-                Some(last) if last.1.checked_add(1) == Some(port) => last.1 = port,
-                _ => ranges.push((port, port)),
-            }
-        }
-        ranges
-    }
-}
-
 fn compile(text: &str, variables: &Variables) -> Result<Vec<(u16, u16)>> {
     let members = list::parse(text, |name| variables.port(name));
     members
@@ -148,27 +106,25 @@ fn compile(text: &str, variables: &Variables) -> Result<Vec<(u16, u16)>> {
 }
 
 fn evaluate(text: &str, members: &[(bool, &str)]) -> Result<Vec<(u16, u16)>> {
-    // Most rules name one port or range: no need for a bit per port.
-    if let [(false, single_member)] = members {
-        return Ok(vec![single(single_member)?]);
-    }
-    let mut bits = Bits::new(members.iter().all(|(negated, _)| *negated));
-    let mut holes = Bits::new(false);
+    let mut plain = Vec::new();
+    let mut holes = Vec::new();
     for (negated, member) in members {
-        let (low, high) = single(member)?;
-        if *negated && (low, high) == (0, u16::MAX) {
+        let range = single(member)?;
+        if *negated && range == (0, u16::MAX) {
             return refuse(format!("'!{member}' excludes every port"));
         }
-        if *negated { &mut holes } else { &mut bits }.set(low, high);
+        if *negated { &mut holes } else { &mut plain }.push(range);
     }
-    for (word, hole) in bits.0.iter_mut().zip(holes.0.iter()) {
-        *word &= !hole;
+    if plain.is_empty() {
+        plain.push((0, u16::MAX));
     }
-    let ranges = bits.ranges();
-    if ranges.is_empty() {
+    ranges::merge(&mut plain);
+    ranges::merge(&mut holes);
+    let left = ranges::subtract(&plain, &holes);
+    if left.is_empty() {
         return refuse(format!("port set '{text}' holds no port at all"));
     }
-    Ok(ranges)
+    Ok(left)
 }
 
 /// `any`, `80`, `80:90`, `:90`, `80:`.

@@ -677,6 +677,8 @@ pub struct Rule {
     pub bits: Vec<Bit>,
     /// `threshold` or `detection_filter`
     pub threshold: Option<Threshold>,
+    /// More of them, which Suricata 8 lets pass behind a sticky buffer; all apply.
+    pub further_thresholds: Vec<Threshold>,
     /// Sets that the contents use.
     pub datasets: Vec<Dataset>,
     /// `filestore`

@@ -139,37 +139,49 @@ fn dsize(rule: &Rule) -> Result<()> {
     let Some(bound) = bound else { return Ok(()) };
     let payload = rule.buffers.iter().find(|list| list.target.place == Place::Payload);
     let Some(payload) = payload else { return Ok(()) };
-    let needed = required_length(&payload.ops);
-    if needed > bound {
+    let (length, offset) = required_length(&payload.ops, bound);
+    let too_long = |needed: i64| u64::try_from(needed).is_ok_and(|needed| needed > bound);
+    let total = length.saturating_add(offset);
+    let needed = if too_long(length) { length } else { total };
+    if too_long(needed) {
         return refuse(format!(
             "signature can't match as required content length {needed} exceeds dsize value {bound}"
         ))
-        .map_err(|e: RuleError| e.module("detect-dsize"));
+        .map_err(|e: RuleError| e.module("detect-content"));
     }
     Ok(())
 }
 
-/// How long a payload must at least be for all contents, negated ones counted as well.
-fn required_length(ops: &[ContentOp]) -> u64 {
+/// How long the contents of a payload are together, as Suricata 8 reckons it, and the offset of
+/// the first. Of the others only relative ones count; a negated one needs its whole window.
+fn required_length(ops: &[ContentOp], bound: u64) -> (i64, i64) {
     let value = |operand: Option<Operand>| match operand {
-        Some(Operand::Value(value)) => Some(value),
-        _ => None,
+        Some(Operand::Value(value)) => value,
+        _ => 0,
     };
-    let mut needed: i64 = 0;
-    let mut end: i64 = 0;
-    for op in ops {
-        let ContentOp::Content(content) = op else { continue };
-        let length = i64::try_from(content.bytes.len()).unwrap_or(i64::MAX);
-        if content.is_relative() {
-            let distance = value(content.distance).unwrap_or(0);
-            let span = length.max(value(content.within).unwrap_or(0));
-            end = end.saturating_add(distance).saturating_add(span).max(0);
+    let mut contents = ops.iter().filter_map(|op| match op {
+        ContentOp::Content(content) => Some(content),
+        _ => None,
+    });
+    let length =
+        |content: &Content| i64::try_from(content.bytes.len()).unwrap_or(i64::MAX);
+    let Some(first) = contents.next() else { return (0, 0) };
+    let offset = value(first.offset);
+    let mut total = value(first.distance).saturating_add(length(first));
+    let mut needed = total;
+    for content in contents.filter(|content| content.is_relative()) {
+        let from = total.saturating_add(value(content.distance));
+        if content.negated {
+            let window = from.saturating_add(value(content.within));
+            if u64::try_from(window).is_ok_and(|window| window > bound) {
+                return (window, offset);
+            }
+            needed = needed.max(window);
         } else {
-            end = value(content.offset).unwrap_or(0).saturating_add(length);
+            total = from.saturating_add(length(content));
         }
-        needed = needed.max(end);
     }
-    u64::try_from(needed).unwrap_or(0)
+    (needed.max(total), offset)
 }
 
 /// Contents must fit into a size that is given exactly, or bounded by `urilen`.
@@ -275,11 +287,19 @@ fn on_buffer(name: &str, content: &Content) -> Result<Option<&'static str>> {
     let bytes = content.bytes.as_slice();
     match name {
         "http.method" => {
-            if bytes.first().is_some_and(|b| is_space(*b)) {
-                return refuse("http_method pattern with leading space");
-            }
-            if bytes.last().is_some_and(|b| is_space(*b)) {
-                return refuse("http_method pattern with trailing space");
+            let blank = |byte: Option<&u8>| match byte {
+                Some(b' ') => Some("space"),
+                Some(b'\t') => Some("tab"),
+                _ => None,
+            };
+            let found = match (blank(bytes.last()), blank(bytes.first())) {
+                (Some(name), _) => Some(("trailing", name)),
+                (None, Some(name)) => Some(("leading", name)),
+                (None, None) => None,
+            };
+            if let Some((side, name)) = found {
+                return refuse(format!("http_method pattern with {side} {name}"))
+                    .map_err(|e: RuleError| e.module("detect-http-method"));
             }
         }
         "http.host" => {

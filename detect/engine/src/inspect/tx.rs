@@ -267,7 +267,8 @@ fn stand(
         }
     }
     let mut lists = rule.lists.iter();
-    let mut holds = |check| check_holds(check, parser, (tx, direction), &mut lists);
+    let now = scene.packet.timestamp.seconds();
+    let mut holds = |check| check_holds(check, parser, (tx, direction, now), &mut lists);
     if rule.rule.tx_checks.iter().all(&mut holds) {
         Stand::Match
     } else {
@@ -313,7 +314,7 @@ fn payload_part(part: &Part, scene: &Scene<'_, '_>, work: &mut Work) -> bool {
 fn check_holds<'l>(
     check: &TxCheck,
     parser: &AnyParser,
-    (tx, packet): (u64, Direction),
+    (tx, packet, now): (u64, Direction, u64),
     lists: &mut impl Iterator<Item = &'l DigestList>,
 ) -> bool {
     match check {
@@ -348,6 +349,15 @@ fn check_holds<'l>(
                 && event.is_some_and(|e| parser.meta(tx).is_some_and(|m| m.events.contains(&e)))
         }
         TxCheck::Progress { direction, progress } => parser.progress(tx, *direction) >= *progress,
+        TxCheck::CertificateTime { not_before, not_after, expired } => {
+            let time = |id| parser.number(tx, id, Direction::ToClient, 0).map(u64::cast_signed);
+            let now = now.cast_signed();
+            match (time(*not_before), time(*not_after)) {
+                (_, Some(after)) if *expired => now > after,
+                (Some(before), Some(after)) => before <= now && now <= after,
+                _ => false,
+            }
+        }
         TxCheck::FileSize { compare, direction } => {
             let side = bits::direction_or(*direction, packet);
             parser.files(tx, side).iter().any(|file| file_size_holds(file, compare))

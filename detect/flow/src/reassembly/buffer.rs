@@ -186,9 +186,10 @@ impl Buffer {
 
     /// The region that `offset..end` goes into; makes one if none is near.
     fn region_for(&mut self, offset: u64, end: u64, max: u8) -> Result<usize, InsertError> {
-        let near = self.regions.iter().position(|region| {
-            offset <= region.end() + REACH && end + REACH >= region.start
-        });
+        let near = self
+            .regions
+            .iter()
+            .position(|region| offset <= region.end() + REACH && end + REACH >= region.start);
         if let Some(index) = near {
             return Ok(index);
         }
@@ -321,8 +322,7 @@ fn make_room(
     memcap: u64,
     counters: &mut StreamCounters,
 ) -> Result<Vec<u8>, InsertError> {
-    let capacity =
-        if len <= 1 << 20 { len.next_power_of_two().max(512) } else { len + len / 4 };
+    let capacity = if len <= 1 << 20 { len.next_power_of_two().max(512) } else { len + len / 4 };
     if !counters.reserve(capacity, memcap) {
         return Err(InsertError::Memory);
     }

@@ -93,10 +93,11 @@ impl Stream {
                 }
             }
             UrgentPolicy::Oob => {
-                if self.urgent.take_out(raw) {
+                // What follows moves up, unless it is stored already: then a hole remains.
+                let moves = self.buffer.end() <= self.urgent.data_offset(raw);
+                if moves && self.urgent.take_out(raw) {
                     counters.tcp.urgent_oob_data += 1;
                 }
-                // It no longer is between its neighbours, so there is nothing to leave out.
                 true
             }
         }

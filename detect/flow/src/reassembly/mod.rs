@@ -17,5 +17,5 @@ pub(crate) use buffer::InsertError;
 pub(crate) use insert::Data;
 pub(crate) use pool::BufferPool;
 pub use raw::RawChunks;
-pub use stream::{AppData, Pieces, Stream};
 pub(crate) use stream::Handshake;
+pub use stream::{AppData, Pieces, Stream};

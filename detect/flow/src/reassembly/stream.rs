@@ -132,10 +132,7 @@ impl Stream {
             }
             // What was acknowledged and is not there was lost on the way to the sensor.
             Place::Hole(next) if acked > offset => AppData::Gap { len: next - offset },
-            // An acknowledgement beyond all that was seen may only be ahead of the data.
-            Place::End if acked > offset && !gt(self.last_ack, self.next_seq) => {
-                AppData::Gap { len: acked - offset }
-            }
+            // Without data beyond, the acknowledgement may only be ahead of it.
             Place::Hole(_) | Place::End => AppData::None,
         }
     }
@@ -406,9 +403,8 @@ impl Stream {
 
     /// Offset of the first byte that is still needed.
     fn left_edge(&self, compares: bool, closed: bool) -> u64 {
-        let app = (!self.flags.app_stopped).then(|| {
-            self.hold.map_or(self.app_progress, |hold| hold.min(self.app_progress))
-        });
+        let app = (!self.flags.app_stopped)
+            .then(|| self.hold.map_or(self.app_progress, |hold| hold.min(self.app_progress)));
         let raw = (!self.flags.raw_stopped).then(|| {
             let mut raw = self.raw_progress;
             if self.flags.inline {

@@ -20,12 +20,15 @@ use crate::settings::FlowSettings;
 use crate::tcp::TcpSession;
 use bucket::Buckets;
 use emergency::Emergency;
-use slab::Slab;
 pub use slab::FlowId;
+use slab::Slab;
 use wheel::{HORIZON, Wheel};
 
 /// Entries of the wheel looked at in one call of [`FlowTable::expire`].
 const CHECKS: usize = 256;
+
+/// Flows looked at besides the wheel in one call, in an emergency.
+const SWEPT: usize = 64;
 
 /// Flows over the limit while as many ended ones wait for their removal.
 const WAITING: usize = 256;
@@ -63,6 +66,8 @@ pub struct FlowTable<X> {
     serial: u64,
     /// Row at which the next search for room starts.
     victim_row: u32,
+    /// Place at which the last sweep stopped.
+    sweep_place: usize,
 }
 
 impl<X: Default> FlowTable<X> {
@@ -88,6 +93,7 @@ impl<X: Default> FlowTable<X> {
             most,
             serial: 0,
             victim_row: 0,
+            sweep_place: 0,
         }
     }
 
@@ -151,12 +157,7 @@ impl<X: Default> FlowTable<X> {
     }
 
     /// Ends at most `max` flows that have timed out at `now`.
-    pub fn expire(
-        &mut self,
-        now: Timestamp,
-        max: usize,
-        ended: &mut Vec<(FlowId, EndReason)>,
-    ) {
+    pub fn expire(&mut self, now: Timestamp, max: usize, ended: &mut Vec<(FlowId, EndReason)>) {
         self.settle_pending(now);
         let mut left = max;
         for _ in 0..CHECKS {
@@ -180,9 +181,13 @@ impl<X: Default> FlowTable<X> {
                 self.schedule(id, now);
             }
         }
+        if self.emergency.is_on() {
+            self.sweep(now, left, ended);
+        }
         self.counters.mgr_rows_maxlen = self.wheel.fullest;
         self.counters.mgr_full_hash_pass = self.wheel.turns;
-        let (spare, recovery) = (self.most.saturating_sub(self.held), self.settings.emergency_recovery);
+        let (spare, recovery) =
+            (self.most.saturating_sub(self.held), self.settings.emergency_recovery);
         if self.emergency.check(spare, self.most, recovery, now.seconds()) {
             self.counters.emerg_mode_over += 1;
         }
@@ -249,6 +254,25 @@ impl<X: Default> FlowTable<X> {
         self.len() == 0
     }
 
+    /// In an emergency time-outs are shorter than the wheel knows: looks at some more flows,
+    /// in turn.
+    fn sweep(&mut self, now: Timestamp, max: usize, ended: &mut Vec<(FlowId, EndReason)>) {
+        let mut left = max;
+        for _ in 0..SWEPT.min(self.slab.places()) {
+            if left == 0 {
+                return;
+            }
+            self.sweep_place = (self.sweep_place + 1) % self.slab.places();
+            let id = FlowId(self.sweep_place as u32);
+            let flow = self.slab.get(id);
+            if !flow.ended && self.is_expired(flow, now) {
+                self.counters.mgr_flows_timeout += 1;
+                self.end(id, EndReason::Timeout, ended);
+                left -= 1;
+            }
+        }
+    }
+
     /// Why the packet does not continue the flow it was found to belong to, if so.
     fn ends_by(
         &self,
@@ -293,9 +317,7 @@ impl<X: Default> FlowTable<X> {
 
     /// In an emergency with pick-up only the first packet of a session makes a flow.
     fn emergency_refuses(&self, p: &Packet<'_>) -> bool {
-        let pure_syn = |tcp: &Tcp| {
-            tcp.has(Tcp::SYN) && !tcp.has(Tcp::ACK | Tcp::RST | Tcp::FIN)
-        };
+        let pure_syn = |tcp: &Tcp| tcp.has(Tcp::SYN) && !tcp.has(Tcp::ACK | Tcp::RST | Tcp::FIN);
         self.emergency.is_on()
             && self.settings.midstream
             && p.proto == TCP

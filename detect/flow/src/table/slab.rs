@@ -60,6 +60,11 @@ impl<X: Default> Slab<X> {
         self.free.push(id.0);
     }
 
+    /// Places made, in use or not.
+    pub(super) fn places(&self) -> usize {
+        self.made
+    }
+
     /// Places made and not in use.
     pub(super) fn spare(&self) -> usize {
         self.free.len()

@@ -55,8 +55,7 @@ impl TcpSession {
         }
         self.check_ack(ctx, StreamEvent::Fin1InvalidAck)?;
         if !repeats {
-            self.state =
-                if ctx.has(Tcp::ACK) { TcpState::TimeWait } else { TcpState::Closing };
+            self.state = if ctx.has(Tcp::ACK) { TcpState::TimeWait } else { TcpState::Closing };
         }
         self.accept_fin(ctx, repeats);
         Ok(())

@@ -7,6 +7,7 @@ use decode::{Direction, Packet, Tcp};
 use crate::policy::{DropReason, Policy, PolicyHit, Target};
 use crate::tcp::counters::StreamCounters;
 use crate::tcp::settings::StreamSettings;
+use crate::tcp::timestamp::Verdict;
 
 /// A check failed: inline, the packet is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub(crate) struct Context<'p, 'a> {
     pub(crate) len: u32,
     /// Whole seconds of the packet's time.
     pub(crate) second: u32,
+    /// What the timestamp was found to be.
+    pub(crate) timestamp: Option<Verdict>,
     pub(crate) added: bool,
     pub(crate) replaced: bool,
     pub(crate) dropped: Option<DropReason>,
@@ -51,6 +54,7 @@ impl<'p, 'a> Context<'p, 'a> {
             direction,
             len,
             second,
+            timestamp: None,
             added: false,
             replaced: false,
             dropped: None,

@@ -43,6 +43,7 @@ pub struct StreamCounters {
     pub(crate) buffers: BufferPool,
     /// Room to put the winning data of an overlap together.
     pub(crate) scratch: Vec<u8>,
+    #[expect(clippy::vec_box, reason = "flows hold their session in the same box")]
     sessions: Vec<Box<TcpSession>>,
     /// Sessions kept at most.
     keep: usize,

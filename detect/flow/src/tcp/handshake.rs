@@ -35,9 +35,8 @@ impl TcpSession {
         self.check_reset(ctx)?;
         let isn = self.streams[0].isn;
         if ctx.to_server() {
-            let own_reset = ctx.seq() == isn
-                && ctx.tcp.window == 0
-                && ctx.ack() == isn.wrapping_add(1);
+            let own_reset =
+                ctx.seq() == isn && ctx.tcp.window == 0 && ctx.ack() == isn.wrapping_add(1);
             if !own_reset {
                 return Ok(());
             }

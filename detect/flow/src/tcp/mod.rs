@@ -192,10 +192,12 @@ impl TcpSession {
         let mut ready = [false; 2];
         for at in [0, 1] {
             let stream = &mut self.streams[at];
+            // At the end, and when the depth is reached, parsers are called even without data.
+            let last_call = over || (at == own && stream.flags.depth_reached);
             ready[at] = looked_at[at]
                 && stream.app_active()
                 && !stream.is_off()
-                && (stream.take_app_news() || over);
+                && (stream.take_app_news() || last_call);
         }
         ready
     }
@@ -203,8 +205,6 @@ impl TcpSession {
     /// True if neither side is put together any more, or a depth is reached.
     fn is_spent(&self) -> bool {
         let [client, server] = &self.streams;
-        client.depth_reached()
-            || server.depth_reached()
-            || (client.is_off() && server.is_off())
+        client.depth_reached() || server.depth_reached() || (client.is_off() && server.is_off())
     }
 }

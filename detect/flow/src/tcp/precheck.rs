@@ -18,10 +18,8 @@ impl TcpSession {
         if plain && self.is_keep_alive(ctx) {
             return true;
         }
-        if plain && ctx.len == 0 {
-            if self.is_keep_alive_ack(ctx) || self.is_probe_ack(ctx) {
-                return true;
-            }
+        if plain && ctx.len == 0 && (self.is_keep_alive_ack(ctx) || self.is_probe_ack(ctx)) {
+            return true;
         }
         let opposite = ctx.direction.opposite();
         self.stream_mut(opposite).flags.keep_alive = false;
@@ -47,8 +45,7 @@ impl TcpSession {
             return false;
         }
         let (own, peer) = self.pair(ctx.direction);
-        let found =
-            ctx.seq() == own.next_seq.wrapping_sub(1) && ctx.ack() == peer.last_ack;
+        let found = ctx.seq() == own.next_seq.wrapping_sub(1) && ctx.ack() == peer.last_ack;
         if found {
             own.flags.keep_alive = true;
         }
@@ -128,9 +125,7 @@ impl TcpSession {
             return false;
         }
         (0..ctx.tcp.options.sack_blocks.min(4)).all(|at| match sack_block(ctx, at) {
-            Some((left, right)) => {
-                leq(right, peer.last_ack) || peer.sack.contains(left, right)
-            }
+            Some((left, right)) => leq(right, peer.last_ack) || peer.sack.contains(left, right),
             None => true,
         })
     }

@@ -1,11 +1,11 @@
 //! Resets: which ones the receiver believes, and what may have been injected.
 
+use decode::Tcp;
 use decode::event::StreamEvent;
 use decode::settings::OsPolicy;
-use decode::Tcp;
 
 use crate::tcp::context::{Checked, Context, Refused};
-use crate::tcp::sequence::{geq, lt};
+use crate::tcp::sequence::{geq, leq, lt};
 use crate::tcp::session::TcpSession;
 use crate::tcp::state::TcpState;
 
@@ -46,7 +46,9 @@ impl TcpSession {
         let (own, peer) = self.pair(ctx.direction);
         own.set_next_seq(end);
         own.update_last_ack(seq);
-        if ctx.has(Tcp::ACK) && ack != 0 {
+        // Some stacks set the flag and no number; a real 0 lies in the window.
+        let in_window = geq(ack, peer.last_ack) && leq(ack, peer.next_win);
+        if ctx.has(Tcp::ACK) && (ack != 0 || in_window) {
             peer.set_next_seq(ack);
             peer.update_last_ack(ack);
         }

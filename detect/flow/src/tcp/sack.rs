@@ -16,9 +16,7 @@ pub(crate) struct Sack {
 impl Sack {
     /// Bytes acknowledged selectively.
     pub(crate) fn size(&self) -> u32 {
-        self.ranges.iter().fold(0, |sum, (left, right)| {
-            sum.wrapping_add(right.wrapping_sub(*left))
-        })
+        self.ranges.iter().fold(0, |sum, (left, right)| sum.wrapping_add(right.wrapping_sub(*left)))
     }
 
     /// True if `left..right` was reported before.

@@ -114,8 +114,7 @@ impl TcpSession {
         let unfinished = |stream: &Stream| {
             !stream.is_off()
                 && ((stream.app_active() && stream.end_offset() > stream.app_offset())
-                    || (stream.raw_active()
-                        && stream.end_offset() > stream.raw_offset_inspected()))
+                    || (stream.raw_active() && stream.end_offset() > stream.raw_offset_inspected()))
         };
         let connected = self.is_established() && self.state != TcpState::Closed;
         connected || self.streams.iter().any(unfinished)
@@ -178,9 +177,7 @@ impl TcpSession {
         let over = self.state >= TcpState::LastAck || self.state == TcpState::None;
         let isn = self.stream(direction).isn;
         match (direction, with_ack) {
-            (Direction::ToServer, false) => {
-                self.flags.fast_open_ignored || (over && seq != isn)
-            }
+            (Direction::ToServer, false) => self.flags.fast_open_ignored || (over && seq != isn),
             (Direction::ToClient, true) => over && seq != isn,
             (Direction::ToClient, false) | (Direction::ToServer, true) => over,
         }

@@ -204,8 +204,7 @@ impl TcpSession {
         if own.next_seq == seq {
             own.set_next_seq(end);
         }
-        self.state =
-            if ctx.to_server() { TcpState::CloseWait } else { TcpState::FinWait1 };
+        self.state = if ctx.to_server() { TcpState::CloseWait } else { TcpState::FinWait1 };
         self.take_window(ctx);
         self.take_ack(ctx);
         self.take_timestamp(ctx);
@@ -215,4 +214,3 @@ impl TcpSession {
         Ok(())
     }
 }
-

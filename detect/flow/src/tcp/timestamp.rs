@@ -11,7 +11,7 @@ const STALE: u32 = 24 * 24 * 60 * 60;
 
 /// What the receiver makes of a timestamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
+pub(crate) enum Verdict {
     /// Nothing to say: no option, or not looked at.
     Unchecked,
     /// It is in order.
@@ -25,7 +25,12 @@ enum Verdict {
 impl TcpSession {
     /// Refuses a packet whose timestamp is too old; nothing is remembered.
     pub(crate) fn check_timestamp(&mut self, ctx: &mut Context<'_, '_>) -> Checked {
-        if !self.flags.timestamps || self.judge(ctx) != Verdict::Bad {
+        if !self.flags.timestamps {
+            return Ok(());
+        }
+        let verdict = self.judge(ctx);
+        ctx.timestamp = Some(verdict);
+        if verdict != Verdict::Bad {
             return Ok(());
         }
         ctx.event(StreamEvent::PktInvalidTimestamp);
@@ -43,11 +48,13 @@ impl TcpSession {
             }
             return;
         };
-        let verdict = self.judge(ctx);
+        // Whether the packet is in order is judged by where the stream was before it.
+        let verdict = ctx.timestamp.unwrap_or_else(|| self.judge(ctx));
         let (seq, second) = (ctx.seq(), ctx.second);
         let own = self.own(ctx);
         match verdict {
             Verdict::Good => {
+                // As in Suricata 8, only a packet without data moves the value on.
                 if own.next_seq == seq {
                     own.last_ts = value;
                 }

@@ -145,6 +145,9 @@ fn udp_by_port_and_pattern() {
     ntp[0] = 0x03;
     ts(123, &ntp, "none");
     ts(161, b"\x30\x26\x02\x01\x01\x04\x06public\xa0\x19\x02\x01\x01", "snmp");
+    let call = b"\x12\x34\x56\x78\0\0\0\0\0\0\0\x02\x00\x01\x86\xa3\0\0\0\x02\0\0\0\0";
+    ts(2049, &[call.as_slice(), &[0; 24]].concat(), "nfs");
+    ts(2049, &[call.as_slice(), &[0; 16]].concat(), "none");
     ts(69, b"\x00\x01file\0octet\0", "tftp");
     ts(69, b"\x00\x09file\0octet\0", "none");
     let mut dhcp = vec![0; 240];

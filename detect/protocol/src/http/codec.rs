@@ -51,10 +51,8 @@ type Brotli = BrotliState<StandardAlloc, StandardAlloc, StandardAlloc>;
 
 /// State of a decoder.
 pub(crate) enum Codec {
-    /// Deflate data, after its header.
-    Inflate(Decompress),
-    /// In the header of gzip.
-    Gzip(GzipHeader, Decompress),
+    /// Deflate data, behind a gzip header that is not through yet, if there is one.
+    Inflate(Option<GzipHeader>, Decompress),
     /// Brotli.
     Brotli(Box<Brotli>),
     /// In the header of LZMA.
@@ -78,9 +76,9 @@ impl Codec {
             None => Decompress::new(zlib),
         };
         match coding {
-            Coding::Gzip => Self::Gzip(GzipHeader::default(), inflater(false)),
-            Coding::Deflate => Self::Inflate(inflater(false)),
-            Coding::Zlib => Self::Inflate(inflater(true)),
+            Coding::Gzip => Self::Inflate(Some(GzipHeader::default()), inflater(false)),
+            Coding::Deflate => Self::Inflate(None, inflater(false)),
+            Coding::Zlib => Self::Inflate(None, inflater(true)),
             Coding::Brotli => {
                 let alloc = StandardAlloc::default;
                 Self::Brotli(Box::new(BrotliState::new_strict(alloc(), alloc(), alloc())))
@@ -92,7 +90,7 @@ impl Codec {
     /// The inflater, to be used again.
     pub(crate) fn into_spare(self) -> Option<Decompress> {
         match self {
-            Self::Inflate(inflater) | Self::Gzip(_, inflater) => Some(inflater),
+            Self::Inflate(_, inflater) => Some(inflater),
             _ => None,
         }
     }
@@ -108,12 +106,12 @@ impl Codec {
                 Ok(Step { used: n, made: n, ..Step::default() })
             }
             Self::Done => Ok(Step { used: input.len(), ..Step::default() }),
-            Self::Inflate(inflater) => inflate(inflater, input, out),
-            Self::Gzip(header, inflater) => {
+            Self::Inflate(None, inflater) => inflate(inflater, input, out),
+            Self::Inflate(pending, _) => {
+                let Some(header) = pending else { return Err(Undecodable) };
                 let used = header.skip(input)?;
                 if header.is_done() {
-                    let inflater = std::mem::replace(inflater, Decompress::new(false));
-                    *self = Self::Inflate(inflater);
+                    *pending = None;
                 }
                 Ok(Step { used, ..Step::default() })
             }

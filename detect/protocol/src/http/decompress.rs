@@ -89,7 +89,7 @@ impl Pipeline {
     pub(crate) fn is_harmless(&self) -> bool {
         matches!(
             self.layers.as_slice(),
-            [Layer { codec: Codec::Inflate(_) | Codec::Gzip(..) | Codec::Pass | Codec::Done, .. }]
+            [Layer { codec: Codec::Inflate(..) | Codec::Pass | Codec::Done, .. }]
         )
     }
 

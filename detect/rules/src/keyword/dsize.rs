@@ -20,7 +20,7 @@ impl Dsize {
     /// contents against `dsize`.
     pub const fn bound(&self) -> Option<u64> {
         match self.0 {
-            Compare::Equal(n) | Compare::Less(n) | Compare::LessEqual(n) | Compare::Range(_, n) => {
+            Compare::Equal(n) | Compare::NotEqual(n) | Compare::Less(n) | Compare::Range(_, n) => {
                 Some(n)
             }
             _ => None,

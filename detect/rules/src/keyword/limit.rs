@@ -59,7 +59,7 @@ fn threshold(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
             .silent()
             .advice("threshold:type limit, track by_src, count 1, seconds 60")
     };
-    refuse_second(builder)?;
+    refuse_second(builder, false)?;
     let mut parts = Parts::default();
     for part in option.value.split(',').map(str::trim) {
         if !parts.take(part) {
@@ -97,7 +97,7 @@ fn threshold(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
             return Err(incomplete());
         }
     }
-    builder.rule.threshold = Some(threshold);
+    place(builder, threshold);
     Ok(())
 }
 
@@ -106,7 +106,7 @@ fn detection_filter(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Resul
         RuleError::new(format!("invalid detection_filter: '{}'", option.value))
             .advice("detection_filter:track by_src, count 10, seconds 60")
     };
-    refuse_second(builder)?;
+    refuse_second(builder, true)?;
     let mut parts = Parts::default();
     for part in option.value.split(',').map(str::trim) {
         if !parts.take(part) {
@@ -120,14 +120,27 @@ fn detection_filter(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Resul
         return Err(bad());
     }
     let kind = ThresholdKind::DetectionFilter;
-    builder.rule.threshold = Some(Threshold { kind, track, count, seconds, multiplier: 0 });
+    place(builder, Threshold { kind, track, count, seconds, multiplier: 0 });
     Ok(())
 }
 
-fn refuse_second(builder: &Builder<'_>) -> Result<()> {
+/// Only one of them, all in all; but within a sticky buffer Suricata 8 does not look back.
+fn place(builder: &mut Builder<'_>, threshold: Threshold) {
     match builder.rule.threshold {
-        None => Ok(()),
-        Some(_) => refuse("a rule can have one threshold or detection_filter, not more")
-            .map_err(|e: RuleError| e.advice("leave one of them out")),
+        None => builder.rule.threshold = Some(threshold),
+        Some(_) => builder.rule.further_thresholds.push(threshold),
     }
+}
+
+fn refuse_second(builder: &Builder<'_>, filter: bool) -> Result<()> {
+    let Some(first) = builder.rule.threshold else { return Ok(()) };
+    if builder.in_buffer() {
+        return Ok(());
+    }
+    let message = match (first.kind == ThresholdKind::DetectionFilter, filter) {
+        (true, true) => "At most one \"detection_filter\" is allowed per rule",
+        (false, false) => "multiple \"threshold\" options are not allowed in the same rule",
+        _ => "\"detection_filter\" and \"threshold\" are not allowed in the same rule",
+    };
+    refuse(message).map_err(|e: RuleError| e.advice("leave one of them out"))
 }

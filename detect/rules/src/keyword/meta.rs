@@ -138,6 +138,8 @@ fn reference(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
 }
 
 fn metadata(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
+    let pairs = memchr::memchr_iter(b',', option.value.as_bytes()).count() + 1;
+    builder.rule.metadata.reserve(pairs);
     for part in option.value.split(',') {
         let part = part.trim();
         if part.is_empty() {

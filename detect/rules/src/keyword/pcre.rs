@@ -61,8 +61,14 @@ fn setup(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
             }
         }
     }
-    // A letter for the sticky buffer in force says nothing new.
-    if buffer.is_some_and(|spec| builder.place() == Place::Buffer(spec.id)) {
+    // A letter for the sticky buffer in force says nothing new; response bodies are file data.
+    let names_this = |spec: &protocol::BufferSpec| {
+        let file_data = builder.catalogue().sticky("file.data").map(|spec| Place::Buffer(spec.id));
+        let place = builder.place();
+        place == Place::Buffer(spec.id)
+            || spec.pcre_letter == 'Q' && builder.in_buffer() && Some(place) == file_data
+    };
+    if buffer.is_some_and(names_this) {
         buffer = None;
     }
     check_letters(builder, &pcre, buffer.is_some(), letters)?;

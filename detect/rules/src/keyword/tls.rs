@@ -1,11 +1,15 @@
 //! TLS keywords with a syntax of their own.
 
+use decode::Direction;
+use protocol::tls::{TLS_CERT_NOT_AFTER, TLS_CERT_NOT_BEFORE, TLS_MESSAGE_FLAGS, TLS_VERSION};
+use protocol::{AppProto, NumberId};
+
 use crate::builder::Builder;
 use crate::error::{Result, RuleError, refuse};
 use crate::keyword::contract::{Keyword, OptionText};
 use crate::keyword::{NumberSet, TxCheck, content};
 use crate::rule::{Compare, Content, ContentOp, NumberCheck};
-use crate::time::parse_date;
+use crate::date::parse_date;
 
 pub(crate) const VERSION: Keyword = Keyword::new("tls.version", "detect-tls-version", version)
     .doc("version of TLS")
@@ -43,6 +47,8 @@ pub(crate) const FINGERPRINT: Keyword = Keyword::new("tls.fingerprint", "detect-
     .quotes_optional()
     .negatable();
 
+const TLS: &[AppProto] = &[AppProto::Tls];
+
 /// Names of versions with their numbers on the wire.
 const VERSIONS: &[(&str, u64)] = &[
     ("sslv2", 0x0200),
@@ -71,7 +77,7 @@ fn version(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
             }
         }
     };
-    compare(builder, "tls.version", option, Compare::Equal(value))
+    compare(builder, TLS_VERSION, Compare::Equal(value))
 }
 
 fn ssl_version(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
@@ -91,14 +97,9 @@ fn ssl_version(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()>
             None => return refuse(format!("unknown ssl_version '{name}'")),
         }
     }
-    let name = ["ssl_version", "tls.version"];
-    let catalogue = builder.catalogue();
-    let Some(spec) = name.iter().find_map(|name| catalogue.number(name)) else {
-        return unsupported(option);
-    };
     let negated = negated.unwrap_or(false);
-    let set = NumberSet { number: spec.id, ranges, negated, direction: None };
-    builder.push_tx_check(TxCheck::NumberSet(set), spec.protocols)
+    let set = NumberSet { number: TLS_VERSION, ranges, negated, direction: None };
+    builder.push_tx_check(TxCheck::NumberSet(set), TLS)
 }
 
 fn ssl_state(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
@@ -118,25 +119,30 @@ fn ssl_state(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
         };
     }
     let check = if negated { Compare::Mask(mask, 0) } else { Compare::NotMask(mask, 0) };
-    compare(builder, "ssl_state", option, check)
+    compare(builder, TLS_MESSAGE_FLAGS, check)
 }
 
 fn not_before(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     let check = date(option)?;
-    compare(builder, "tls_cert_notbefore", option, check)
+    on_certificate(builder, TLS_CERT_NOT_BEFORE, check)
 }
 
 fn not_after(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     let check = date(option)?;
-    compare(builder, "tls_cert_notafter", option, check)
+    on_certificate(builder, TLS_CERT_NOT_AFTER, check)
 }
 
-fn expired(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
-    compare(builder, "tls_cert_expired", option, Compare::Equal(1))
+fn expired(builder: &mut Builder<'_>, _option: &OptionText<'_>) -> Result<()> {
+    builder.push_tx_check(certificate_time(true), TLS)
 }
 
-fn valid(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
-    compare(builder, "tls_cert_valid", option, Compare::Equal(1))
+fn valid(builder: &mut Builder<'_>, _option: &OptionText<'_>) -> Result<()> {
+    builder.push_tx_check(certificate_time(false), TLS)
+}
+
+const fn certificate_time(expired: bool) -> TxCheck {
+    let (not_before, not_after) = (TLS_CERT_NOT_BEFORE, TLS_CERT_NOT_AFTER);
+    TxCheck::CertificateTime { not_before, not_after, expired }
 }
 
 /// `2015`, `<2016-10`, `>2012-03-04 10:20:30`, `a<>b`: seconds since the epoch.
@@ -160,16 +166,14 @@ fn date(option: &OptionText<'_>) -> Result<Compare> {
     Ok(Compare::Equal(when(text)?))
 }
 
-/// A comparison of a number that the TLS parser offers.
-fn compare(
-    builder: &mut Builder<'_>,
-    name: &str,
-    option: &OptionText<'_>,
-    compare: Compare,
-) -> Result<()> {
-    let Some(spec) = builder.catalogue().number(name) else { return unsupported(option) };
-    let check = NumberCheck { number: spec.id, compare, direction: None };
-    builder.push_tx_check(TxCheck::Number(check), spec.protocols)
+fn compare(builder: &mut Builder<'_>, number: NumberId, compare: Compare) -> Result<()> {
+    builder.push_tx_check(TxCheck::Number(NumberCheck { number, compare, direction: None }), TLS)
+}
+
+/// The certificate of the server.
+fn on_certificate(builder: &mut Builder<'_>, number: NumberId, compare: Compare) -> Result<()> {
+    let direction = Some(Direction::ToClient);
+    builder.push_tx_check(TxCheck::Number(NumberCheck { number, compare, direction }), TLS)
 }
 
 fn unsupported(option: &OptionText<'_>) -> Result<()> {

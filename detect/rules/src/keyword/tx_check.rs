@@ -88,6 +88,16 @@ pub enum TxCheck {
         /// The state that must be reached.
         progress: u8,
     },
+    /// `tls_cert_expired`, `tls_cert_valid`: the time of the packet against those of the
+    /// certificate, in seconds (the numbers are `i64`s as `u64`s).
+    CertificateTime {
+        /// Number that is the first second of validity.
+        not_before: NumberId,
+        /// Number that is the last second of validity.
+        not_after: NumberId,
+        /// Over; else: within its time.
+        expired: bool,
+    },
     /// `filesize`
     FileSize {
         /// Comparison.
@@ -109,6 +119,11 @@ pub enum TxCheck {
 }
 
 impl TxCheck {
+    /// Whether a certificate's times satisfy `tls_cert_expired` or `tls_cert_valid` at `now`.
+    pub const fn certificate_holds(expired: bool, not_before: i64, not_after: i64, now: i64) -> bool {
+        if expired { not_after < now } else { not_before <= now && now <= not_after }
+    }
+
     /// Directions in which it can hold: to the server, to the client.
     pub const fn directions(&self) -> [bool; 2] {
         let only = match self {
@@ -117,6 +132,8 @@ impl TxCheck {
             Self::NumberSet(check) => check.direction,
             Self::Progress { direction, .. } => Some(*direction),
             Self::FileSize { direction, .. } | Self::FileHash { direction, .. } => *direction,
+            // The server's certificate.
+            Self::CertificateTime { .. } => Some(Direction::ToClient),
             Self::Event { .. } => None,
         };
         match only {

@@ -2,6 +2,7 @@
 
 mod data;
 mod events;
+mod random;
 mod scenarios;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -31,10 +32,11 @@ struct Wire {
     drops: Vec<DropReason>,
     hits: Vec<PolicyHit>,
     last: Tracked,
-    /// What the application layer got, by direction; a hole is a `_` per byte.
+    /// What the application layer got, by direction; a hole is a `_` per byte, up to 100.
     app: [Vec<u8>; 2],
     /// The client of the script is the server of the flow.
     reversed: bool,
+    begun: bool,
     /// The packet's bytes as they went on.
     forwarded: Vec<u8>,
 }
@@ -53,6 +55,7 @@ impl Wire {
             last: Tracked::default(),
             app: [Vec::new(), Vec::new()],
             reversed: false,
+            begun: false,
             forwarded: Vec::new(),
         }
     }
@@ -75,8 +78,7 @@ impl Wire {
         let mut words = line.split_whitespace();
         let from_client = words.next() == Some("C");
         let flags = words.next().unwrap().chars().map(flag).fold(0, |sum, bit| sum | bit);
-        let (own, other) =
-            if from_client { self.isns } else { (self.isns.1, self.isns.0) };
+        let (own, other) = if from_client { self.isns } else { (self.isns.1, self.isns.0) };
         let mut number = |base: u32| {
             let word = words.next().unwrap();
             match word.strip_prefix('=') {
@@ -101,10 +103,12 @@ impl Wire {
 
     fn deliver(&mut self, from_client: bool, tcp: Tcp, payload: &[u8]) {
         let mut p = packet(from_client, tcp, payload, self.second);
+        if !std::mem::replace(&mut self.begun, true) {
+            self.reversed = !from_client;
+        }
         let to_server = from_client != self.reversed;
         let mut direction = if to_server { Direction::ToServer } else { Direction::ToClient };
-        self.last =
-            track(&mut self.flow, &mut p, direction, &self.settings, &mut self.counters);
+        self.last = track(&mut self.flow, &mut p, direction, &self.settings, &mut self.counters);
         if self.last.reverse {
             self.flow.reverse();
             self.reversed = !self.reversed;
@@ -117,7 +121,8 @@ impl Wire {
                 self.take_app(at, false, &mut p);
             }
         }
-        self.events.extend(p.events.as_slice().iter().map(|&code| event::rule_name(code).to_owned()));
+        self.events
+            .extend(p.events.as_slice().iter().map(|&code| event::rule_name(code).to_owned()));
         self.forwarded = p.payload().to_vec();
         if let Some(session) = &mut self.flow.tcp {
             session.prune(direction, &self.settings, &mut self.counters);
@@ -137,7 +142,8 @@ impl Wire {
                     stream.app_consume(n);
                 }
                 AppData::Gap { len } => {
-                    self.app[direction.index()].extend(std::iter::repeat_n(b'_', len as usize));
+                    let shown = len.min(100) as usize;
+                    self.app[direction.index()].extend(std::iter::repeat_n(b'_', shown));
                     session.take_gap(direction, len, p, &mut self.counters);
                 }
             }

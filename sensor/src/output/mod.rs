@@ -1,0 +1,64 @@
+//! Where events go: files of records, stored files, statistics.
+
+mod file;
+mod statistics;
+mod store;
+mod table;
+mod tree;
+
+pub(crate) use file::FileSink;
+pub(crate) use statistics::{Engine, Statistics};
+pub(crate) use store::{FileStore, StoreCounters};
+
+use std::io;
+use std::path::Path;
+
+use detect::output::Events;
+
+use crate::config::process::FileOutput;
+
+/// The files of the detector's outputs, in the order of its settings.
+#[derive(Debug)]
+pub(crate) struct Outputs {
+    sinks: Vec<FileSink>,
+}
+
+impl Outputs {
+    /// Opens them all.
+    ///
+    /// # Errors
+    /// With the name of the one that cannot be opened.
+    pub(crate) fn open(files: &[FileOutput], log_dir: &Path) -> Result<Self, (String, io::Error)> {
+        let open = |file: &FileOutput| {
+            FileSink::open(file, log_dir).map_err(|error| (file.filename.clone(), error))
+        };
+        Ok(Self { sinks: files.iter().map(open).collect::<Result<_, _>>()? })
+    }
+
+    /// Writes the records of one batch.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub(crate) fn write(&mut self, events: &Events) -> io::Result<()> {
+        for (sink, records) in self.sinks.iter_mut().zip(&events.outputs) {
+            sink.write(&records.bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Writes bytes to one output.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub(crate) fn write_to(&mut self, output: usize, bytes: &[u8]) -> io::Result<()> {
+        self.sinks.get_mut(output).map_or(Ok(()), |sink| sink.write(bytes))
+    }
+
+    /// Passes on what is buffered.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        self.sinks.iter_mut().try_for_each(FileSink::flush)
+    }
+}

@@ -1,0 +1,91 @@
+//! Rules: files to a ruleset, with everything that was refused on the way.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use engine::content::dataset::{DatasetLimits, Datasets};
+use engine::{EngineSettings, Resources, RuleCounts, Ruleset};
+use rules::loader::{Failure, Loader, Oddity, Skipped};
+use rules::settings::Settings;
+use rules::threshold::ThresholdFile;
+
+/// Rules that are ready, and those that are not.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    /// To run.
+    pub(crate) ruleset: Arc<Ruleset>,
+    /// Rules accepted, replaced ones counted too.
+    pub(crate) accepted: usize,
+    /// Refused rules, in the order of files and lines.
+    pub(crate) failures: Vec<Failure>,
+    /// Rules for other sensors.
+    pub(crate) skipped: Vec<Skipped>,
+    /// Oddities of accepted rules.
+    pub(crate) warnings: Vec<Oddity>,
+    /// Data sets, some of which are saved at the end.
+    pub(crate) datasets: Arc<Datasets>,
+}
+
+/// Texts of rules with the names of their files.
+pub(crate) type Texts = Vec<(String, Vec<u8>)>;
+
+/// Reads and compiles rules.
+pub(crate) fn load(
+    texts: &Texts,
+    settings: Settings,
+    thresholds: &ThresholdFile,
+    engine: EngineSettings,
+    limits: DatasetLimits,
+) -> Loaded {
+    let mut loader = Loader::new(settings);
+    for (file, text) in texts {
+        loader.load(file, text);
+    }
+    let loaded = loader.finish();
+    let datasets = Arc::new(Datasets::new(limits));
+    let read = |path: &Path| fs::read(path);
+    let mut resources = Resources::new(Arc::clone(&datasets), Box::new(read));
+    let names = Arc::new(loaded.names);
+    let (ruleset, refused) =
+        Ruleset::new(loaded.rules, thresholds, names, engine, &mut resources, 0);
+    let mut failures = loaded.failures;
+    let accepted = loaded.accepted.saturating_sub(refused.len());
+    failures.extend(refused.into_iter().map(|refused| Failure {
+        file: Arc::clone(&refused.rule.file),
+        line: refused.rule.line,
+        text: refused.rule.text.clone(),
+        error: refused.error,
+        warnings: Vec::new(),
+    }));
+    // The order of files is that of their names in `texts`, not of the alphabet.
+    let place = |file: &str| texts.iter().position(|(name, _)| name == file);
+    failures.sort_by_cached_key(|failure| (place(&failure.file), failure.line));
+    Loaded {
+        ruleset: Arc::new(ruleset),
+        accepted,
+        failures,
+        skipped: loaded.skipped,
+        warnings: loaded.warnings,
+        datasets,
+    }
+}
+
+impl Loaded {
+    /// Counts of rules by kind.
+    pub(crate) fn counts(&self) -> RuleCounts {
+        self.ruleset.counts
+    }
+
+    /// Writes the data sets that are kept.
+    ///
+    /// # Errors
+    /// With the file that could not be written.
+    pub(crate) fn save_datasets(&self) -> Result<(), (String, io::Error)> {
+        for (path, bytes) in self.datasets.to_save() {
+            fs::write(&path, bytes).map_err(|error| (path.display().to_string(), error))?;
+        }
+        Ok(())
+    }
+}

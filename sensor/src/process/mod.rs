@@ -1,0 +1,11 @@
+//! The process around detectors: inputs, rules, workers.
+
+mod distribute;
+pub(crate) mod glob;
+pub(crate) mod input;
+pub(crate) mod load;
+mod merge;
+pub(crate) mod progress;
+pub(crate) mod replay;
+pub(crate) mod summary;
+mod workers;

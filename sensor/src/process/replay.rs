@@ -1,0 +1,188 @@
+//! A replay: frames of an input through detectors into outputs.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use capture::{Frame, ReadError, Received, Source, SourceStatistics};
+use decode::{RawFrame, Timestamp};
+use detect::Detector;
+use detect::counters::{Snapshot, Summary};
+use detect::output::Events;
+use detect::settings::Settings;
+use engine::Ruleset;
+
+use crate::bpf::Filter;
+use crate::output::{FileStore, Outputs, Statistics, StoreCounters};
+
+use super::progress::Progress;
+use super::workers;
+
+/// Frames in one batch.
+pub(super) const BATCH: usize = 64;
+
+/// Everything a replay needs.
+pub(crate) struct Replay<'a> {
+    /// Where frames come from.
+    pub(crate) source: Box<dyn Source>,
+    /// Settings of the detectors.
+    pub(crate) settings: Arc<Settings>,
+    /// Rules.
+    pub(crate) rules: Arc<Ruleset>,
+    /// Only frames that pass are looked at.
+    pub(crate) filter: Option<Filter>,
+    /// Files of records.
+    pub(crate) outputs: &'a mut Outputs,
+    /// Statistics.
+    pub(crate) statistics: &'a mut Statistics,
+    /// Stored files, one for each worker; empty: files are not stored.
+    pub(crate) stores: Vec<FileStore>,
+    /// Detectors that work side by side.
+    pub(crate) workers: usize,
+    /// Told what is wrong with an input.
+    pub(crate) on_fault: &'a mut dyn FnMut(&ReadError),
+    /// Shows how far it is.
+    pub(crate) progress: Progress,
+}
+
+/// What came of a replay.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    /// Figures of the detectors.
+    pub(crate) summary: Summary,
+    /// What was read.
+    pub(crate) read: SourceStatistics,
+    /// Inputs that were at fault.
+    pub(crate) faults: usize,
+    /// From the first frame to the last record.
+    pub(crate) elapsed: Duration,
+    /// Packets whose checksum was found wrong.
+    pub(crate) invalid_checksums: u64,
+}
+
+impl Replay<'_> {
+    /// Runs to the end of the input.
+    ///
+    /// # Errors
+    /// When an output cannot be written.
+    pub(crate) fn run(self) -> io::Result<Outcome> {
+        let started = Instant::now();
+        let mut outcome = match self.workers {
+            0 | 1 => self.inline()?,
+            _ => workers::run(self)?,
+        };
+        outcome.elapsed = started.elapsed();
+        Ok(outcome)
+    }
+
+    /// One detector, in this thread.
+    fn inline(mut self) -> io::Result<Outcome> {
+        let mut detector = Detector::new(Arc::clone(&self.settings), Arc::clone(&self.rules));
+        let mut events = Events::new(self.settings.outputs.len());
+        let mut number = 0;
+        let mut faults = 0;
+        loop {
+            match self.source.receive(BATCH) {
+                Ok(Received::End) => break,
+                Ok(Received::Frames) => {}
+                Err(error) => {
+                    faults += 1;
+                    (self.on_fault)(&error);
+                    continue;
+                }
+            }
+            let filter = self.filter.as_ref();
+            let frames = self.source.batch().frames().filter(|frame| passes(filter, frame));
+            let frames = frames.map(|frame| {
+                number += 1;
+                raw(&frame, number)
+            });
+            detector.inspect(frames, &mut events);
+            deliver(&mut events, self.outputs, self.stores.first_mut())?;
+            if self.statistics.is_due() {
+                let counters = [("W#01".to_owned(), detector.counters())];
+                let extra = store_counters(&self.stores);
+                self.statistics.write(&counters, &extra, self.outputs)?;
+            }
+            self.progress.at(number_of_bytes(&*self.source));
+        }
+        detector.finish(&mut events);
+        deliver(&mut events, self.outputs, self.stores.first_mut())?;
+        let counters = vec![("W#01".to_owned(), detector.counters())];
+        let read = self.source.statistics();
+        let summary = detector.summary().clone();
+        self.end(&counters, Outcome::of(summary, read, faults))
+    }
+
+    /// The last statistics, and everything that is still buffered.
+    pub(super) fn end(
+        self,
+        counters: &[(String, Snapshot)],
+        mut outcome: Outcome,
+    ) -> io::Result<Outcome> {
+        if self.statistics.wanted() {
+            let extra = store_counters(&self.stores);
+            self.statistics.write(counters, &extra, self.outputs)?;
+        }
+        self.outputs.flush()?;
+        self.progress.finish();
+        let of = |(_, snapshot): &(String, Snapshot)| snapshot.get("tcp.invalid_checksum");
+        outcome.invalid_checksums = counters.iter().filter_map(of).sum();
+        Ok(outcome)
+    }
+}
+
+impl Outcome {
+    pub(super) fn of(summary: Summary, read: SourceStatistics, faults: usize) -> Self {
+        Self { summary, read, faults, elapsed: Duration::ZERO, invalid_checksums: 0 }
+    }
+}
+
+pub(super) fn number_of_bytes(source: &dyn Source) -> u64 {
+    source.statistics().bytes
+}
+
+pub(super) fn passes(filter: Option<&Filter>, frame: &Frame<'_>) -> bool {
+    filter.is_none_or(|filter| filter.passes(frame.link_type.0, frame.bytes, frame.wire_len))
+}
+
+pub(super) fn raw<'f>(frame: &Frame<'f>, number: u64) -> RawFrame<'f> {
+    RawFrame {
+        bytes: frame.bytes,
+        timestamp: Timestamp(frame.timestamp_us),
+        number,
+        link_type: frame.link_type.0,
+        input: frame.file,
+        wire_len: frame.wire_len,
+    }
+}
+
+fn deliver(
+    events: &mut Events,
+    outputs: &mut Outputs,
+    store: Option<&mut FileStore>,
+) -> io::Result<()> {
+    outputs.write(events)?;
+    if let Some(store) = store {
+        store.take(&events.files);
+    }
+    events.clear();
+    Ok(())
+}
+
+/// Counters of the file store, as far as there is one.
+pub(super) fn store_counters(stores: &[FileStore]) -> Vec<(&'static str, u64)> {
+    let mut sum = StoreCounters::default();
+    for store in stores {
+        let counters = store.counters();
+        sum.open += counters.open;
+        sum.limit_hits += counters.limit_hits;
+        sum.errors += counters.errors;
+    }
+    let mut counters = vec![("file_store.open_files", sum.open)];
+    if !stores.is_empty() {
+        counters.push(("file_store.open_files_max_hit", sum.limit_hits));
+        counters.push(("file_store.fs_errors", sum.errors));
+    }
+    counters
+}
