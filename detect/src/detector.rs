@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use decode::{Decoder, Direction, Origin, Packet, RawFrame, Timestamp, Transport};
-use engine::{Flow, Inspector, Kept, PacketFacts, Ruleset, Verdict};
+use engine::{Flow, Inspector, Kept, Needs, PacketFacts, Ruleset, Verdict};
 use flow::policy::{self, PolicyCounters, DropReason, PolicyHit, Target};
 use flow::{FlowId, FlowTable, Lookup};
 use flow::StreamCounters;
@@ -14,7 +14,7 @@ use crate::application;
 use crate::counters::{InlineCounters, Snapshot, Summary};
 use crate::output::Events;
 use crate::records::Reporter;
-use crate::settings::Settings;
+use crate::settings::{OutputSettings, Settings};
 
 /// Ended flows that are worked off after each packet.
 const ENDED_PER_PACKET: usize = 2;
@@ -75,6 +75,35 @@ impl Progress {
     }
 }
 
+/// What rules and outputs need decides what the application layers compute and keep.
+fn settle(settings: &mut Settings, needs: &Needs) {
+    let detection = settings.detection;
+    let protocol = &mut settings.protocol;
+    protocol.tls.ja3 = protocol.tls.ja3.settle(detection && needs.ja3);
+    protocol.tls.ja4 = protocol.tls.ja4.settle(detection && needs.ja4);
+    let mut files = false;
+    for output in &settings.outputs {
+        if let OutputSettings::Eve(eve) = output
+            && let Some(options) = &eve.files
+        {
+            files = true;
+            protocol.file.md5 |= options.force_hash[0];
+            protocol.file.sha1 |= options.force_hash[1];
+            protocol.file.sha256 |= options.force_hash[2];
+        }
+    }
+    if detection {
+        protocol.file.md5 |= needs.hashes[0];
+        protocol.file.sha1 |= needs.hashes[1];
+        protocol.file.sha256 |= needs.hashes[2];
+    }
+    if let Some(store) = &settings.file_store {
+        files = true;
+        protocol.file.store |= store.force;
+    }
+    protocol.keep_bodies |= files || detection && needs.bodies;
+}
+
 impl Detector {
     /// A detector with its rules.
     pub fn new(settings: Arc<Settings>, rules: Arc<Ruleset>) -> Self {
@@ -84,6 +113,7 @@ impl Detector {
         stream.raw &= raw_stream;
         let mut own = (*settings).clone();
         own.stream = stream;
+        settle(&mut own, &rules.needs);
         let settings = Arc::new(own);
         Self {
             decoder: Decoder::new(settings.decode.clone()),

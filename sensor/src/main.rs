@@ -1,3 +1,25 @@
-//! The program.
+//! Bateleur: a network intrusion sensor.
+#![forbid(unsafe_code)]
 
-fn main() {}
+mod bpf;
+mod cli;
+mod clock;
+mod config;
+mod log;
+mod output;
+mod process;
+
+use std::process::ExitCode;
+
+/// Workers allocate little, but parsers' state comes and goes with flows.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    if let Ok(level) = std::env::var("BATELEUR_DEBUG")
+        && let Ok(level) = level.parse::<tracing::Level>()
+    {
+        tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).init();
+    }
+    cli::run(std::env::args_os().collect())
+}

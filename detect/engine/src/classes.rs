@@ -4,36 +4,21 @@
 //! sets are one class. A packet's four classes decide exactly which rule headers hold, so groups
 //! of rules are keyed by classes and headers are never compared packet by packet.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use rules::{AddressSet, PortSet};
 
-/// Bit set over the distinct sets of a ruleset.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Members(Vec<u64>);
+/// Numbers of the sets that a class lies in, ascending. A value lies in few of a ruleset's sets,
+/// so listing them takes less than a bit for each set, of which there may be a hundred thousand.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Members(Arc<[u32]>);
 
 impl Members {
-    fn with_len(len: usize) -> Self {
-        Self(vec![0; len.div_ceil(64)])
-    }
-
-    fn set(&mut self, at: usize) {
-        if let Some(word) = self.0.get_mut(at / 64) {
-            *word |= 1 << (at % 64);
-        }
-    }
-
-    fn clear(&mut self, at: usize) {
-        if let Some(word) = self.0.get_mut(at / 64) {
-            *word &= !(1 << (at % 64));
-        }
-    }
-
     /// True if set number `at` is in it.
     pub fn has(&self, at: u32) -> bool {
-        let at = at as usize;
-        self.0.get(at / 64).is_some_and(|word| word >> (at % 64) & 1 == 1)
+        self.0.binary_search(&at).is_ok()
     }
 }
 
@@ -41,12 +26,12 @@ impl Members {
 #[derive(Debug)]
 struct Pieces<T> {
     starts: Vec<T>,
-    classes: Vec<u16>,
+    classes: Vec<u32>,
 }
 
 impl<T: Copy + Ord> Pieces<T> {
     /// Of the class at `value`; the first piece begins at the smallest value.
-    fn class(&self, value: T) -> u16 {
+    fn class(&self, value: T) -> u32 {
         let at = self.starts.partition_point(|start| *start <= value).saturating_sub(1);
         self.classes.get(at).copied().unwrap_or(0)
     }
@@ -55,34 +40,34 @@ impl<T: Copy + Ord> Pieces<T> {
 /// Classes with their members; equal member sets share a number.
 #[derive(Debug, Default)]
 struct Numbering {
-    known: HashMap<Members, u16>,
+    known: HashMap<Arc<[u32]>, u32>,
     members: Vec<Members>,
 }
 
 impl Numbering {
-    /// The class of a member set. Beyond 65,535 classes the last one is shared, whose members
-    /// are the union: rules may then be candidates in vain, so it is checked at load.
-    fn number(&mut self, members: &Members) -> u16 {
-        if let Some(&class) = self.known.get(members) {
+    /// The class of a member set. There are fewer classes than ends of ranges in the rules, so
+    /// 32 bits are always enough.
+    fn number(&mut self, now: &BTreeSet<u32>) -> u32 {
+        let members: Arc<[u32]> = now.iter().copied().collect();
+        if let Some(&class) = self.known.get(&members) {
             return class;
         }
-        let class = u16::try_from(self.members.len()).unwrap_or(u16::MAX);
-        self.known.insert(members.clone(), class);
-        self.members.push(members.clone());
+        let class = self.members.len() as u32;
+        self.known.insert(Arc::clone(&members), class);
+        self.members.push(Members(members));
         class
     }
 }
 
-/// Cuts a space by ranges: `(first, last, set)`, ends inclusive.
+/// Cuts a space by ranges: `(first, last, set)`, ends inclusive; those of one set are disjoint.
 fn cut<T: Copy + Ord>(
-    ranges: &[(T, T, usize)],
+    ranges: &[(T, T, u32)],
     smallest: T,
     successor: impl Fn(T) -> Option<T>,
-    sets: usize,
     numbering: &mut Numbering,
 ) -> Pieces<T> {
     // Events: a set begins at a value, or ends before a value.
-    let mut events: Vec<(T, bool, usize)> = Vec::with_capacity(ranges.len() * 2);
+    let mut events: Vec<(T, bool, u32)> = Vec::with_capacity(ranges.len() * 2);
     for &(first, last, set) in ranges {
         events.push((first, true, set));
         if let Some(behind) = successor(last) {
@@ -90,8 +75,8 @@ fn cut<T: Copy + Ord>(
         }
     }
     events.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(a.1.cmp(&b.1)));
-    let mut now = Members::with_len(sets);
-    let mut pieces = Pieces { starts: vec![smallest], classes: vec![0] };
+    let mut now = BTreeSet::new();
+    let mut pieces = Pieces { starts: Vec::new(), classes: Vec::new() };
     let mut at = 0;
     let mut value = smallest;
     loop {
@@ -99,15 +84,16 @@ fn cut<T: Copy + Ord>(
             if place != value {
                 break;
             }
-            if begins { now.set(set) } else { now.clear(set) }
+            if begins {
+                now.insert(set);
+            } else {
+                now.remove(&set);
+            }
             at += 1;
         }
         let class = numbering.number(&now);
-        if pieces.starts.last() == Some(&value) {
-            if let Some(last) = pieces.classes.last_mut() {
-                *last = class;
-            }
-        } else {
+        // Neighbours of one class are one piece.
+        if pieces.classes.last() != Some(&class) {
             pieces.starts.push(value);
             pieces.classes.push(class);
         }
@@ -139,7 +125,6 @@ impl AddressClasses {
                 continue;
             }
             numbers.insert(set.id(), number);
-            let number = number as usize;
             if set.is_any() {
                 v4.push((0, u32::MAX, number));
                 v6.push((0, u128::MAX, number));
@@ -149,14 +134,13 @@ impl AddressClasses {
             v6.extend(set.v6().iter().map(|r| (r.0, r.1, number)));
         }
         let mut numbering = Numbering::default();
-        let count = numbers.len();
-        let v4 = cut(&v4, 0, |v| v.checked_add(1), count, &mut numbering);
-        let v6 = cut(&v6, 0, |v| v.checked_add(1), count, &mut numbering);
+        let v4 = cut(&v4, 0, |v| v.checked_add(1), &mut numbering);
+        let v6 = cut(&v6, 0, |v| v.checked_add(1), &mut numbering);
         Self { numbers, v4, v6, members: numbering.members }
     }
 
     /// The class of an address.
-    pub fn class(&self, address: IpAddr) -> u16 {
+    pub fn class(&self, address: IpAddr) -> u32 {
         match address {
             IpAddr::V4(a) => self.v4.class(u32::from(a)),
             IpAddr::V6(a) => self.v6.class(u128::from(a)),
@@ -169,8 +153,8 @@ impl AddressClasses {
     }
 
     /// True if addresses of `class` lie in set `number`.
-    pub fn holds(&self, class: u16, number: u32) -> bool {
-        self.members.get(usize::from(class)).is_some_and(|m| m.has(number))
+    pub fn holds(&self, class: u32, number: u32) -> bool {
+        self.members.get(class as usize).is_some_and(|m| m.has(number))
     }
 }
 
@@ -178,6 +162,7 @@ impl AddressClasses {
 #[derive(Debug)]
 pub struct PortClasses {
     numbers: HashMap<u32, u32>,
+    /// By port; there can't be more classes than ports.
     class_of: Vec<u16>,
     members: Vec<Members>,
 }
@@ -194,24 +179,26 @@ impl PortClasses {
             }
             numbers.insert(set.id(), number);
             if set.is_any() {
-                ranges.push((0, u16::MAX, number as usize));
+                ranges.push((0, u16::MAX, number));
             } else {
-                ranges.extend(set.ranges().iter().map(|r| (r.0, r.1, number as usize)));
+                ranges.extend(set.ranges().iter().map(|r| (r.0, r.1, number)));
             }
         }
         let mut numbering = Numbering::default();
-        let pieces = cut(&ranges, 0u16, |v| v.checked_add(1), numbers.len(), &mut numbering);
+        let pieces = cut(&ranges, 0u16, |v| v.checked_add(1), &mut numbering);
         let mut class_of = vec![0; 65536];
-        for (at, &start) in pieces.starts.iter().enumerate() {
+        for (at, (&start, &class)) in pieces.starts.iter().zip(&pieces.classes).enumerate() {
             let end = pieces.starts.get(at + 1).map_or(65536, |e| usize::from(*e));
-            class_of[usize::from(start)..end].fill(pieces.classes[at]);
+            if let Some(part) = class_of.get_mut(usize::from(start)..end) {
+                part.fill(class as u16);
+            }
         }
         Self { numbers, class_of, members: numbering.members }
     }
 
     /// The class of a port.
     pub fn class(&self, port: u16) -> u16 {
-        self.class_of[usize::from(port)]
+        self.class_of.get(usize::from(port)).copied().unwrap_or(0)
     }
 
     /// Number of a set within [`PortClasses::holds`].

@@ -213,7 +213,8 @@ fn needle(rule: &Rule, parts: &[(usize, Part)]) -> Option<Needle> {
         return None;
     }
     let ContentOp::Content(content) = list.ops.get(usize::from(fast.op))? else { return None };
-    if content.negated {
+    // Payload is searched as it came, without transforms.
+    if content.negated || part.place == Place::Payload && !list.target.transforms.is_empty() {
         return None;
     }
     let from = usize::from(fast.offset);

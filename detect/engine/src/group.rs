@@ -26,7 +26,7 @@ pub struct GroupKey {
     /// 4 or 6, 0 without network layer.
     pub ip_version: u8,
     /// Classes of source and destination address.
-    pub addresses: [u16; 2],
+    pub addresses: [u32; 2],
     /// Classes of source and destination port; none: the packet has no ports.
     pub ports: Option<[u16; 2]>,
 }
@@ -71,9 +71,11 @@ pub struct TxGroup {
 /// A group.
 #[derive(Debug)]
 pub struct Group {
+    /// Address-only rules.
+    pub address: Rc<[u32]>,
     /// On single packets.
     pub packet: Candidates,
-    /// On reassembled data.
+    /// On reassembled data, and on TCP payload that never enters a stream.
     pub stream: Candidates,
     tx: HashMap<AppProto, Rc<TxGroup>>,
     key: GroupKey,
@@ -84,39 +86,52 @@ pub struct Group {
 pub struct Groups {
     by_key: HashMap<GroupKey, u32>,
     list: Vec<Group>,
+    /// How often all were forgotten; part of their numbers, which flows keep.
+    epoch: u32,
     sets: HashMap<(u16, Vec<u32>), Rc<Set>>,
     lists: HashMap<Vec<u32>, Rc<[u32]>>,
 }
 
 /// Most groups a worker keeps; beyond it all are made anew.
-const MAX_GROUPS: usize = 8192;
+const MAX_GROUPS: usize = 1 << EPOCH_SHIFT;
+
+/// Numbers of groups: the epoch above the place in the list.
+const EPOCH_SHIFT: u32 = 13;
+const EPOCHS: u32 = (1 << (u32::BITS - EPOCH_SHIFT)) - 1;
+
+/// IP protocol of TCP.
+const TCP: u8 = 6;
 
 impl Groups {
     /// The number of the group for `key`, made if need be.
     pub fn find(&mut self, rules: &Ruleset, key: GroupKey) -> u32 {
-        if let Some(&at) = self.by_key.get(&key) {
-            return at;
+        if let Some(&number) = self.by_key.get(&key) {
+            return number;
         }
-        let at = self.list.len() as u32;
+        if self.list.len() >= MAX_GROUPS {
+            self.clear();
+        }
+        let number = self.epoch << EPOCH_SHIFT | self.list.len() as u32;
         let group = self.build(rules, key);
         self.list.push(group);
-        self.by_key.insert(key, at);
-        at
+        self.by_key.insert(key, number);
+        number
     }
 
-    /// True when so many were made that the caller should start anew (and forget numbers).
-    pub fn is_full(&self) -> bool {
-        self.list.len() >= MAX_GROUPS
-    }
-
-    /// Forgets everything.
+    /// Forgets everything; numbers given out so far stand for nothing any more.
     pub fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self { epoch: (self.epoch + 1) % EPOCHS, ..Self::default() };
     }
 
     /// A group by number.
     pub fn get(&self, number: u32) -> Option<&Group> {
-        self.list.get(number as usize)
+        self.list.get(self.place(number)?)
+    }
+
+    /// Place in the list of a number; none if it is of an earlier epoch.
+    fn place(&self, number: u32) -> Option<usize> {
+        let place = number as usize & (MAX_GROUPS - 1);
+        (number >> EPOCH_SHIFT == self.epoch).then_some(place)
     }
 
     /// How many groups and how many bytes of search sets there are.
@@ -132,15 +147,19 @@ impl Groups {
             if !holds(rules, rule, &key) {
                 continue;
             }
-            if rule.on_packet || rule.on_stream {
-                // Payload that never enters a stream is looked at as a packet.
-                packet.add(index, rule);
-            }
-            if rule.on_stream {
+            // Without TCP there is no stream: all payload is looked at as a packet.
+            if rule.on_stream && key.proto == TCP {
                 stream.add(index, rule);
             }
+            if rule.on_packet || rule.on_stream && key.proto != TCP {
+                packet.add(index, rule);
+            }
         }
+        let address = rules.ip_only.iter().copied();
+        let address = address.filter(|at| rules.get(*at).is_some_and(|r| holds(rules, r, &key)));
+        let address = address.collect();
         Group {
+            address: self.shared(address),
             packet: self.candidates(rules, PAYLOAD, packet),
             stream: self.candidates(rules, PAYLOAD, stream),
             tx: HashMap::new(),
@@ -157,12 +176,13 @@ impl Groups {
 
     /// The rules of `proto` on transactions in group `number`, made if need be.
     pub fn tx(&mut self, rules: &Ruleset, number: u32, proto: AppProto) -> Rc<TxGroup> {
-        let Some(group) = self.list.get(number as usize) else { return Rc::default() };
+        let place = self.place(number);
+        let Some(group) = place.and_then(|p| self.list.get(p)) else { return Rc::default() };
         if let Some(found) = group.tx.get(&proto) {
             return Rc::clone(found);
         }
         let made = Rc::new(self.build_tx(rules, group.key, proto));
-        if let Some(group) = self.list.get_mut(number as usize) {
+        if let Some(group) = place.and_then(|p| self.list.get_mut(p)) {
             group.tx.insert(proto, Rc::clone(&made));
         }
         made
@@ -258,6 +278,9 @@ impl Picked {
 pub fn holds(rules: &Ruleset, compiled: &Compiled, key: &GroupKey) -> bool {
     let rule = &compiled.rule;
     let protocol = &rule.protocol;
+    if key.ip_version == 0 && !protocol.packet_header && protocol.ethertype.is_none() {
+        return false;
+    }
     let any = protocol.ip_protocols == [0; 4];
     let bit = protocol.ip_protocols[usize::from(key.proto >> 6)] >> (key.proto & 63) & 1 == 1;
     if !(any || bit) || protocol.ip_version.is_some_and(|v| v != key.ip_version) {

@@ -4,6 +4,7 @@
 //! variables, host bits, pair bits, priority and sid; a rule that sets what another checks comes
 //! first.
 
+use rules::keyword::bit::BitTrack;
 use rules::keyword::{Bit, BitRole};
 use rules::{Action, ContentOp, Rule};
 
@@ -89,8 +90,11 @@ impl OrderKey {
                 Bit::PacketVar(_) => (&mut pktvar, true, true),
                 // The quirk of Suricata 8: host bits count when set, extended bits when checked.
                 Bit::Host(_) => (&mut hostbits, true, false),
-                Bit::Extended(x) if x.is_pair() => (&mut pairbits, false, true),
-                Bit::Extended(_) => (&mut hostbits, false, true),
+                Bit::Extended(x) => match x.track {
+                    BitTrack::Pair => (&mut pairbits, false, true),
+                    BitTrack::Transaction => (&mut pairbits, false, false),
+                    BitTrack::Source | BitTrack::Destination => (&mut hostbits, false, true),
+                },
             };
             uses.sets |= counts_set && role == BitRole::Set;
             uses.checks |= counts_check && role == BitRole::Check;

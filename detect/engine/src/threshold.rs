@@ -48,6 +48,8 @@ struct Entry {
     /// For `backoff`: the count that alerts next. For rate filters: since when the new action
     /// holds, in seconds, 0: not.
     extra: u64,
+    /// From when on it says nothing that a new entry would not say.
+    stale: Timestamp,
 }
 
 /// Endpoints of the packet that matched.
@@ -66,6 +68,8 @@ pub struct Endpoints {
 pub struct Thresholds {
     entries: HashMap<Key, Entry>,
     limit: usize,
+    /// When stale entries were last looked for.
+    swept: Timestamp,
     /// Entries that could not be made because the table was full.
     pub refused: u64,
 }
@@ -76,7 +80,7 @@ const ENTRY_BYTES: usize = 96;
 impl Thresholds {
     /// With a memory limit in bytes.
     pub fn new(memcap: usize) -> Self {
-        Self { entries: HashMap::new(), limit: (memcap / ENTRY_BYTES).max(16), refused: 0 }
+        Self { entries: HashMap::new(), limit: (memcap / ENTRY_BYTES).max(16), swept: Timestamp(0), refused: 0 }
     }
 
     /// Bytes in use, as the limit counts them.
@@ -109,20 +113,38 @@ impl Thresholds {
             self.refused += 1;
             return Verdict::Alert;
         }
-        let fresh = Entry { fresh: true, start: now, count: 0, extra: 0 };
+        let fresh = Entry { fresh: true, start: now, count: 0, extra: 0, stale: now };
         let entry = self.entries.entry(key).or_insert(fresh);
-        judge(threshold, entry, now)
+        let verdict = judge(threshold, entry, now);
+        entry.stale = stale(threshold, entry, now);
+        verdict
     }
 
-    /// True when there is room for one more entry; sheds those whose window is long over.
+    /// True when there is room for one more entry; sheds those that are stale. A full table is
+    /// searched for them at most once a second, since a flood of new addresses fills it again.
     fn make_room(&mut self, now: Timestamp) -> bool {
         if self.entries.len() < self.limit {
             return true;
         }
-        let day_us = 86_400 * 1_000_000;
-        self.entries.retain(|_, e| now.since_us(e.start) < day_us);
+        if now.since_us(self.swept) >= 1_000_000 || now < self.swept {
+            self.swept = now;
+            self.entries.retain(|_, e| e.stale >= now);
+        }
         self.entries.len() < self.limit
     }
+}
+
+/// For how long an entry of a flow is kept after its last match, seconds.
+const FLOW_ENTRY_SECONDS: u64 = 3600;
+
+/// When an entry's window, or its new action, is over.
+fn stale(threshold: &Threshold, entry: &Entry, now: Timestamp) -> Timestamp {
+    let (from, seconds) = match threshold.kind {
+        ThresholdKind::Backoff => (now, FLOW_ENTRY_SECONDS),
+        ThresholdKind::Rate { timeout, .. } if entry.extra != 0 => (now, u64::from(timeout) + 1),
+        _ => (entry.start, u64::from(threshold.seconds)),
+    };
+    Timestamp(from.0.saturating_add(seconds.saturating_mul(1_000_000)))
 }
 
 /// True while `now` lies inside the window of `seconds` that began at `start` (inclusive).
@@ -195,7 +217,7 @@ fn rate(threshold: &Threshold, timeout: u32, entry: &mut Entry, now: Timestamp) 
     }
     entry.count = entry.count.saturating_add(1);
     if entry.count > threshold.count {
-        entry.extra = now.seconds();
+        entry.extra = now.seconds().max(1);
         return Verdict::NewAction;
     }
     Verdict::Alert

@@ -39,23 +39,33 @@ pub struct FlowKey {
 
 impl FlowKey {
     /// The key of `p`; none if such packets have no flow.
+    #[inline]
     pub fn of(p: &Packet<'_>) -> Option<Self> {
         if !p.flags.wants_flow || !p.is_ip() {
             return None;
         }
-        let mut key = Self {
+        let key = Self {
             src: p.src,
             dst: p.dst,
             src_port: p.src_port,
             dst_port: p.dst_port,
             proto: p.proto,
             recursion_level: p.recursion_level,
-            vlan: p.vlan,
+            vlan: if p.vlan.count == 0 { VlanIds::default() } else { tidy(p.vlan) },
             input: p.input,
             embedded: false,
         };
-        match &p.transport {
-            Transport::Icmp4(icmp) if is_error(icmp.kind) => return key.of_embedded(icmp),
+        if matches!(p.transport, Transport::Tcp(_) | Transport::Udp(_)) {
+            return Some(key);
+        }
+        key.of_transport(&p.transport)
+    }
+
+    /// The key with what stands for ports in other protocols.
+    fn of_transport(mut self, transport: &Transport) -> Option<Self> {
+        let key = &mut self;
+        match transport {
+            Transport::Icmp4(icmp) if is_error(icmp.kind) => return self.of_embedded(icmp),
             Transport::Icmp4(icmp) => {
                 key.src_port = u16::from(icmp.kind);
                 key.dst_port = counterpart_v4(icmp.kind).map_or(0, u16::from);
@@ -71,10 +81,11 @@ impl FlowKey {
             }
             _ => {}
         }
-        Some(key)
+        Some(self)
     }
 
     /// The seeded hash; the same for both directions.
+    #[inline]
     pub fn hash(&self, seed: u64, settings: &FlowSettings) -> u32 {
         let seed = seed ^ 0x9e37_79b9_7f4a_7c15;
         let end = |address, port: u16| mix(fold(address, seed), seed ^ (u64::from(port) << 17 | 1));
@@ -83,7 +94,7 @@ impl FlowKey {
         if settings.recursion_tracking {
             rest |= u64::from(self.recursion_level) << 8;
         }
-        if settings.vlan_tracking {
+        if settings.vlan_tracking && self.vlan.count > 0 {
             for (at, id) in self.vlan.as_slice().iter().enumerate() {
                 rest ^= u64::from(id & 0x0fff) << (16 + 12 * at);
             }
@@ -97,6 +108,7 @@ impl FlowKey {
     }
 
     /// True if a packet with this key belongs to `flow`.
+    #[inline]
     pub(crate) fn matches<X>(&self, flow: &Flow<X>, settings: &FlowSettings) -> bool {
         let ports = (self.src_port, self.dst_port);
         let forward = ports == (flow.client_port, flow.server_port)
@@ -110,12 +122,14 @@ impl FlowKey {
         };
         self.proto == flow.proto
             && (forward || backward())
-            && (!settings.recursion_tracking || self.recursion_level == flow.recursion_level)
-            && (!settings.vlan_tracking || self.vlan.as_slice() == flow.vlan.as_slice())
-            && (!settings.livedev_tracking || self.input == flow.input)
+            && (self.recursion_level == flow.recursion_level || !settings.recursion_tracking)
+            && (self.input == flow.input || !settings.livedev_tracking)
+            && ((self.vlan.count == flow.vlan.count && self.vlan.ids == flow.vlan.ids)
+                || !settings.vlan_tracking)
     }
 
     /// Which way a packet with source `src` and this key goes in `flow`.
+    #[inline]
     pub(crate) fn direction<X>(&self, src: IpAddr, flow: &Flow<X>) -> Direction {
         let to_server = match self.proto {
             _ if self.embedded => src == flow.client,
@@ -175,12 +189,23 @@ const fn counterpart_v6(kind: u8) -> Option<u8> {
     })
 }
 
+/// The identifiers with those that are not set zeroed, so that they compare by value.
+fn tidy(vlan: VlanIds) -> VlanIds {
+    let mut tidy = VlanIds { count: vlan.count.min(3), ..VlanIds::default() };
+    for (kept, id) in tidy.ids.iter_mut().zip(vlan.as_slice()) {
+        *kept = *id;
+    }
+    tidy
+}
+
 /// Folded multiplication: both halves of the 128-bit product.
+#[inline]
 const fn mix(a: u64, b: u64) -> u64 {
     let product = (a as u128).wrapping_mul(b as u128);
     (product as u64) ^ ((product >> 64) as u64)
 }
 
+#[inline]
 fn fold(address: IpAddr, seed: u64) -> u64 {
     match address {
         IpAddr::V4(v4) => u64::from(v4.to_bits()) ^ seed.rotate_left(7),

@@ -166,8 +166,8 @@ impl Target {
             Policy::DropPacket => ips && !matches!(self, Self::StreamMidstream),
             Policy::DropFlow => ips && !self.packet_only(),
             Policy::PassPacket => !matches!(self, Self::StreamMidstream),
-            Policy::PassFlow | Policy::Bypass => !self.packet_only(),
-            Policy::Reject | Policy::RejectBoth => true,
+            Policy::PassFlow => !self.packet_only(),
+            Policy::Bypass | Policy::Reject | Policy::RejectBoth => true,
         }
     }
 
@@ -398,6 +398,9 @@ mod tests {
             names(Target::StreamMidstream, true),
             ["pass_flow", "bypass", "drop_flow", "reject", "reject_both"]
         );
-        assert_eq!(names(Target::FlowMemcap, false), ["pass_packet", "reject", "reject_both"]);
+        assert_eq!(
+            names(Target::FlowMemcap, false),
+            ["pass_packet", "bypass", "reject", "reject_both"]
+        );
     }
 }

@@ -108,6 +108,17 @@ impl Timeouts {
     }
 }
 
+impl Timeouts {
+    /// The shortest of those that can apply: only TCP flows are ever closed.
+    pub(crate) fn shortest(&self) -> u32 {
+        let groups = [&self.default, &self.tcp, &self.udp, &self.icmp];
+        let open = groups.into_iter().flatten();
+        let open = open.flat_map(|group| [group.new, group.established, group.bypassed]);
+        let closed = self.tcp.iter().map(|group| group.closed);
+        open.chain(closed).min().unwrap_or(0)
+    }
+}
+
 impl Default for Timeouts {
     fn default() -> Self {
         let timeouts = |new, established, closed, bypassed| ProtocolTimeouts {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use crate::error::{Result, RuleError, refuse};
-use crate::list;
+use crate::list::{self, Member};
 use crate::ranges;
 use crate::variables::Variables;
 
@@ -166,23 +166,29 @@ fn compile(text: &str, variables: &Variables) -> Result<Ranges> {
 }
 
 /// Union of the plain members without the union of the negated ones.
-fn evaluate(text: &str, members: &[(bool, &str)]) -> Result<Ranges> {
+fn evaluate(text: &str, members: &[Member<'_>]) -> Result<Ranges> {
     let mut plain = Ranges::default();
     let mut negated = Ranges::default();
     let mut any_plain = false;
-    for (negate, member) in members {
-        let ranges = single(member)?;
-        if *negate && ranges.any {
-            return refuse(format!("'!{member}' excludes every address"));
-        }
-        any_plain |= !negate;
-        let side = if *negate { &mut negated } else { &mut plain };
+    for member in members {
+        let (side, ranges) = match member {
+            Member::Plain(member) => {
+                any_plain = true;
+                (&mut plain, single(member)?)
+            }
+            Member::Not(member) => (&mut negated, single(member)?),
+            Member::NotList(inner) => (&mut negated, evaluate(text, inner)?),
+        };
         side.v4.extend_from_slice(&ranges.v4);
         side.v6.extend_from_slice(&ranges.v6);
     }
     let mut result = if any_plain { plain.merged() } else { Ranges::full() };
     if !negated.is_empty() {
-        result.remove(&negated.merged());
+        let negated = negated.merged();
+        if negated.is_full() {
+            return refuse(format!("'{text}' excludes every address"));
+        }
+        result.remove(&negated);
     }
     if result.is_empty() {
         return refuse(format!("address set '{text}' holds no address at all"));

@@ -62,6 +62,8 @@ pub(crate) struct Facts {
     pub(crate) stream_size: bool,
     /// The last keyword could be a prefilter.
     pub(crate) last_can_prefilter: bool,
+    /// It was a content.
+    pub(crate) last_is_content: bool,
     /// Keywords whose direction is open in a `=>` rule.
     pub(crate) undirected: bool,
     /// Keywords on files are there.
@@ -91,6 +93,7 @@ impl Default for Facts {
             flow_beyond_direction: false,
             stream_size: false,
             last_can_prefilter: false,
+            last_is_content: false,
             undirected: false,
             files: false,
             flowbits: 0,
@@ -127,6 +130,12 @@ pub struct Builder<'a> {
     base64_decode: Option<(usize, usize)>,
     /// The content with `fast_pattern:only`.
     only_fast_pattern: Option<OpRef>,
+    /// Buffers that `urilen` bounds.
+    pub(crate) urilen: Vec<protocol::BufferId>,
+    /// The last content with `rawbytes`.
+    rawbytes: Option<OpRef>,
+    /// Contents with `nocase` that were written with capitals.
+    pub(crate) capitals: Vec<OpRef>,
     /// Places that sticky buffers have named.
     named: smallvec::SmallVec<[Place; 8]>,
     /// Text of the rule, for messages.
@@ -156,6 +165,9 @@ impl<'a> Builder<'a> {
             last_op: None,
             base64_decode: None,
             only_fast_pattern: None,
+            urilen: Vec::new(),
+            rawbytes: None,
+            capitals: Vec::new(),
             named: smallvec::SmallVec::new(),
             text,
         }
@@ -355,6 +367,10 @@ impl<'a> Builder<'a> {
     pub(crate) fn push_op_to(&mut self, spec: &BufferSpec, op: ContentOp) -> Result<()> {
         self.restrict(spec.protocols)?;
         self.facts.ip_only = false;
+        if self.pending.as_ref().is_some_and(|pending| pending.target == modifier_target(spec)) {
+            self.push_op(op);
+            return Ok(());
+        }
         let buffer = self.list_of(modifier_target(spec));
         if let Some(list) = self.rule.buffers.get_mut(buffer) {
             let place = OpRef { buffer, op: list.ops.len(), inner: None };
@@ -363,6 +379,15 @@ impl<'a> Builder<'a> {
             self.last_op = Some(place);
         }
         Ok(())
+    }
+
+    /// Whether the list of a buffer has a content or expression already.
+    pub(crate) fn has_match_in(&self, spec: &BufferSpec) -> bool {
+        let target = modifier_target(spec);
+        let mut lists = self.rule.buffers.iter().filter(|list| list.target == target);
+        lists.any(|list| {
+            list.ops.iter().any(|op| matches!(op, ContentOp::Content(_) | ContentOp::Pcre(_)))
+        })
     }
 
     /// Moves the last content from the payload to a buffer (`http_uri` and its kind).
@@ -381,6 +406,7 @@ impl<'a> Builder<'a> {
         let Some(from) = from else {
             return refuse(format!("\"{}\" needs a preceding content", spec.modifier));
         };
+        let only_moves = self.only_fast_pattern == Some(from);
         self.restrict(spec.protocols)?;
         let payload = self.rule.buffers.get_mut(from.buffer);
         let Some(op) = payload.and_then(|b| (from.op < b.ops.len()).then(|| b.ops.remove(from.op)))
@@ -394,6 +420,13 @@ impl<'a> Builder<'a> {
                 place.op -= 1;
             }
         }
+        if let Some(only) = &mut self.only_fast_pattern
+            && only.buffer == from.buffer
+            && only.inner.is_none()
+            && only.op > from.op
+        {
+            only.op -= 1;
+        }
         if let Some((buffer, decode)) = &mut self.base64_decode
             && *buffer == from.buffer
             && *decode > from.op
@@ -405,6 +438,9 @@ impl<'a> Builder<'a> {
             let place = OpRef { buffer, op: list.ops.len(), inner: None };
             list.ops.push(op);
             self.op_spans.push((place, span));
+            if only_moves {
+                self.only_fast_pattern = Some(place);
+            }
             self.last_content = Some(place);
             self.last_op = Some(place);
         }
@@ -420,6 +456,11 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// Whether the last keyword with a meaning for matching was a content.
+    pub(crate) fn last_is_content(&self) -> bool {
+        self.facts.last_is_content && self.last_content.is_some()
+    }
+
     /// Whether the last content has `fast_pattern:only`, which bars positions.
     pub(crate) fn only_fast_pattern(&self) -> bool {
         self.only_fast_pattern.is_some() && self.only_fast_pattern == self.last_content
@@ -428,6 +469,19 @@ impl<'a> Builder<'a> {
     /// The last content gets `fast_pattern:only`.
     pub(crate) fn set_only_fast_pattern(&mut self) {
         self.only_fast_pattern = self.last_content;
+    }
+
+    /// The last content, which `nocase` has made lower case, had capitals.
+    pub(crate) fn note_capitals(&mut self) {
+        self.capitals.extend(self.last_content);
+    }
+
+    /// The last content has `rawbytes`; true if it had before.
+    pub(crate) fn note_rawbytes(&mut self) -> bool {
+        self.rawbytes == self.last_content || {
+            self.rawbytes = self.last_content;
+            false
+        }
     }
 
     /// Whether a content of the rule has `fast_pattern`.

@@ -1,11 +1,10 @@
 //! The class of a rule: when it runs and on what.
 
 use crate::builder::Facts;
-use crate::keyword::Check;
+use crate::keyword::{BitRole, Check};
 use crate::rule::{ContentOp, Place, Rule, RuleClass};
 
 const TCP: usize = 6;
-const UDP: usize = 17;
 
 /// Decides the class in Suricata 8's order.
 pub(crate) fn classify(rule: &Rule, facts: &Facts) -> RuleClass {
@@ -25,7 +24,7 @@ pub(crate) fn classify(rule: &Rule, facts: &Facts) -> RuleClass {
         let negated = rule.src.has_negation() || rule.dst.has_negation();
         return if negated { RuleClass::LikeIpOnly } else { RuleClass::IpOnly };
     }
-    if facts.decoder_only && facts.decode_events > 0 && !looks_inside {
+    if facts.decoder_only && facts.decode_events > 0 && !looks_inside && !bound {
         return RuleClass::DeOnly;
     }
     by_content(rule, facts)
@@ -38,18 +37,22 @@ fn by_content(rule: &Rule, facts: &Facts) -> RuleClass {
     }
     let on_transactions = has(|place| matches!(place, Place::Buffer(_) | Place::Frame(_)))
         || !rule.tx_checks.is_empty()
-        || rule.filestore.is_some()
-        || rule.tls_store;
+        || rule.filestore.is_some();
     if on_transactions {
         return RuleClass::AppTx;
     }
     if has(|place| place == Place::Payload) {
         return payload(rule, facts);
     }
-    if !rule.checks.is_empty() || !rule.bits.is_empty() || facts.flow_beyond_direction {
+    let conditions = rule.bits.iter().any(|bit| bit.role() == BitRole::Check);
+    if !rule.checks.is_empty() || conditions || facts.flow_beyond_direction {
         return RuleClass::Packet;
     }
-    if rule.app.is_empty() { RuleClass::Packet } else { RuleClass::AppLayer }
+    if rule.app.is_empty() && rule.config.is_none() {
+        RuleClass::Packet
+    } else {
+        RuleClass::AppLayer
+    }
 }
 
 fn payload(rule: &Rule, facts: &Facts) -> RuleClass {
@@ -63,8 +66,8 @@ fn payload(rule: &Rule, facts: &Facts) -> RuleClass {
     let any = *protocols == [0; 4];
     let has = |number: usize| any || protocols[number / 64] >> (number % 64) & 1 == 1;
     if !has(TCP) {
-        // Datagrams have no stream; Suricata 8 calls those of UDP so all the same.
-        return if has(UDP) { RuleClass::PacketStream } else { RuleClass::Packet };
+        // Datagrams have no stream; Suricata 8 calls those rules so all the same.
+        return RuleClass::PacketStream;
     }
     let positioned = |op: &ContentOp| match op {
         ContentOp::Content(content) => content.offset.is_some() || content.depth.is_some(),

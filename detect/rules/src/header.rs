@@ -58,7 +58,7 @@ fn action(text: &str) -> Result<(Action, Option<ActionScope>)> {
         Some((name, scope)) => (name, Some(scope)),
         None => (text, None),
     };
-    let action = match name {
+    let action = match name.to_ascii_lowercase().as_str() {
         "alert" => Action::Alert,
         "pass" => Action::Pass,
         "drop" => Action::Drop,

@@ -8,6 +8,7 @@ pub mod address;
 pub mod builder;
 pub mod catalogue;
 pub mod classification;
+pub mod describe;
 pub mod error;
 pub mod keyword;
 pub mod loader;

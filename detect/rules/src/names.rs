@@ -57,4 +57,6 @@ pub struct Names {
     pub flowvars: NameSpace,
     /// Variables of packets.
     pub pktvars: NameSpace,
+    /// Types of the data sets that rules have named.
+    pub datasets: HashMap<String, crate::rule::DatasetType>,
 }

@@ -13,7 +13,7 @@ use crate::requires::{self, Verdict};
 use crate::rule::{Place, Rule};
 use crate::settings::Settings;
 use crate::token::{self, Options, RawOption};
-use crate::{classify, fast_pattern, validate};
+use crate::{classify, describe, fast_pattern, validate};
 
 /// What came of the text of a rule.
 pub(crate) enum Parsed {
@@ -79,6 +79,10 @@ fn requirements(
             continue;
         }
         let value = option.value.map_or("", |value| value.text);
+        if value.starts_with('"') {
+            // The common check refuses it, with the common words.
+            break;
+        }
         let knows = |name: &str| {
             index.contains_key(name)
                 || settings.catalogue.sticky(name).is_some()
@@ -157,6 +161,9 @@ fn read_option(builder: &mut Builder<'_>, option: &RawOption<'_>, index: &Index)
 }
 
 fn unknown_keyword(name: &str) -> RuleError {
+    if describe::is_known(name) {
+        return RuleError::new(format!("keyword {name} is not supported")).module("detect-parse");
+    }
     RuleError::new(format!("unknown rule keyword '{name}'."))
         .module("detect-parse")
         .advice("--list-keywords lists the keywords")
@@ -231,17 +238,22 @@ fn read_member(
 fn unquote<'t>(member: &keyword::Keyword, name: &str, value: &'t str) -> Result<&'t str> {
     let quoted = value.len() >= 2 && value.starts_with('"') && value.ends_with('"');
     let inner = || value.get(1..value.len() - 1).unwrap_or("");
+    if quoted && value.len() == 2 && member.quotes != QuoteRule::Forbidden {
+        return Err(RuleError::new(format!("bad input for keyword {name}: '\"'"))
+            .module("detect-parse")
+            .advice("put something between the quotes"));
+    }
     match member.quotes {
         QuoteRule::Required if quoted => Ok(inner()),
         QuoteRule::Required => Err(RuleError::new(format!(
-            "invalid formatting to {name} keyword: value must be double quoted '{value}'"
+            "invalid formatting to {name} keyword: value must be double quoted '{name}'"
         ))
         .module("detect-parse")
         .advice(format!("{name}:\"{}\"", value.trim_matches('"')))),
         QuoteRule::Optional if quoted => Ok(inner()),
         QuoteRule::Optional => Ok(value),
         QuoteRule::Forbidden if value.starts_with('"') => Err(RuleError::new(format!(
-            "quotes on {name} keyword that doesn't support them: '{value}'"
+            "quotes on {name} keyword that doesn't support them: '{name}'"
         ))
         .module("detect-parse")
         .advice("leave the quotes out")),
@@ -264,7 +276,11 @@ fn note_features(builder: &mut Builder<'_>, features: &Features) {
     facts.ip_only &= features.ip_only;
     facts.decoder_only &= features.decoder_only;
     facts.packet |= features.packet;
-    facts.last_can_prefilter = features.prefilter;
+    // What is about the rule only does not come between a keyword and its `prefilter`.
+    if *features != Features::META && *features != Features::META.firewall() {
+        facts.last_can_prefilter = features.prefilter;
+        facts.last_is_content = matches!(builder.module, "detect-content" | "detect-nocase");
+    }
     // `flow` and `app-layer-protocol` are what such rules are made of.
     let part_of_pd = matches!(builder.module, "detect-flow" | "detect-app-layer-protocol");
     facts.pd_only &= features.ip_only || part_of_pd;

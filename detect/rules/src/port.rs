@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::error::{Result, RuleError, refuse};
-use crate::list;
+use crate::list::{self, Member};
 use crate::ranges;
 use crate::variables::Variables;
 
@@ -105,15 +105,15 @@ fn compile(text: &str, variables: &Variables) -> Result<Vec<(u16, u16)>> {
         .map_err(|error| error.module("detect-engine-port"))
 }
 
-fn evaluate(text: &str, members: &[(bool, &str)]) -> Result<Vec<(u16, u16)>> {
+fn evaluate(text: &str, members: &[Member<'_>]) -> Result<Vec<(u16, u16)>> {
     let mut plain = Vec::new();
     let mut holes = Vec::new();
-    for (negated, member) in members {
-        let range = single(member)?;
-        if *negated && range == (0, u16::MAX) {
-            return refuse(format!("'!{member}' excludes every port"));
+    for member in members {
+        match member {
+            Member::Plain(member) => plain.push(single(member)?),
+            Member::Not(member) => holes.push(single(member)?),
+            Member::NotList(inner) => holes.extend(evaluate(text, inner)?),
         }
-        if *negated { &mut holes } else { &mut plain }.push(range);
     }
     if plain.is_empty() {
         plain.push((0, u16::MAX));
@@ -140,7 +140,7 @@ fn single(text: &str) -> Result<(u16, u16)> {
     };
     let low = if low.trim().is_empty() { 0 } else { number(low)? };
     let high = if high.trim().is_empty() { u16::MAX } else { number(high)? };
-    if low > high || text.trim() == ":" {
+    if low > high {
         return Err(bad().advice("write the smaller port first"));
     }
     Ok((low, high))

@@ -63,7 +63,7 @@ pub(crate) fn header(text: &str) -> Result<HeaderWords<'_>> {
         options += 1;
     }
     let body = text.get(options..).unwrap_or("").trim_end();
-    let body = body.strip_suffix(')').unwrap_or(body);
+    let body = body.trim_end_matches(|c: char| c == ')' || c.is_ascii_whitespace());
     let end = options + body.len();
     Ok(HeaderWords {
         action,

@@ -2,12 +2,11 @@
 
 use decode::Direction;
 
-use crate::builder::Builder;
+use crate::builder::{Builder, OpRef};
 use crate::error::{Result, RuleError, refuse};
 use crate::keyword::Check;
 use crate::rule::{
-    BufferMatch, Compare, Content, ContentOp, Operand, Place, Rule, RuleClass, RuleDirection,
-    Transform,
+    BufferMatch, Compare, Content, ContentOp, Operand, Place, Rule, RuleDirection, Transform,
 };
 
 /// Whether a buffer's name takes a direction in `=>` rules in Suricata 8.
@@ -34,25 +33,21 @@ pub(crate) fn validate(builder: &mut Builder<'_>) -> Result<()> {
     mixed_places(&builder.rule)?;
     let rule = &builder.rule;
     dsize(rule)?;
-    for list in &rule.buffers {
-        sizes(list)?;
+    for (number, list) in rule.buffers.iter().enumerate() {
+        transforms(builder, number, list)?;
+        sizes(list, builder)?;
         absent(list)?;
-        transforms(list)?;
     }
     named_buffers(builder)?;
-    if builder.rule.protocol.packet_header && builder.rule.class != RuleClass::DeOnly {
-        return refuse("pkthdr is for rules with decode-event alone")
-            .map_err(|e: RuleError| e.module("detect-parse"));
-    }
     Ok(())
 }
 
 /// Packet keywords, packets and streams.
 fn streams(builder: &Builder<'_>) -> Result<()> {
     let rule = &builder.rule;
-    let header_buffers = rule.buffers.iter().any(|b| matches!(b.target.place, Place::Header(_)));
-    let on_packets = builder.facts.packet || header_buffers;
-    let app = rule.buffers.iter().any(|b| matches!(b.target.place, Place::Buffer(_)));
+    let on_packets = builder.facts.packet;
+    let on_app = |place: Place| matches!(place, Place::Buffer(_) | Place::Frame(_));
+    let app = rule.buffers.iter().any(|list| on_app(list.target.place));
     if app && on_packets {
         return refuse("Signature combines packet specific matches (like dsize, flags, ttl) with stream / state matching by matching on app layer proto (like using http_* keywords).")
             .map_err(|e: RuleError| e.advice("use bsize for the length of a buffer"));
@@ -60,8 +55,9 @@ fn streams(builder: &Builder<'_>) -> Result<()> {
     if app && (rule.protocol.packet_only || rule.flow.no_stream) {
         return refuse("application buffers need the stream: not with tcp-pkt or no_stream");
     }
-    if on_packets && (rule.protocol.stream_only || rule.flow.only_stream) {
-        return refuse("packet keywords can't work on reassembled data only");
+    let stream_only = rule.protocol.stream_only || rule.flow.only_stream;
+    if stream_only && (on_packets || rule.flow.no_stream) {
+        return refuse("can't mix packet keywords with tcp-stream or flow:only_stream.  Invalidating signature.");
     }
     if rule.protocol.packet_only && rule.flow.only_stream {
         return refuse("tcp-pkt and flow:only_stream exclude each other");
@@ -105,7 +101,11 @@ fn directions(builder: &Builder<'_>) -> Result<()> {
         return refuse("rule mixes keywords of requests and responses")
             .map_err(|e: RuleError| e.advice("write => to match both parts of a transaction"));
     }
+    // Response bodies count as file data, which is there in both directions.
+    let body = catalogue.sticky("http.response_body").map(|spec| Place::Buffer(spec.id));
+    let bodies = rule.buffers.iter().any(|list| Some(list.target.place) == body);
     let clash = match rule.flow.direction {
+        Some(Direction::ToServer) if bodies => false,
         Some(Direction::ToServer) => only[1],
         Some(Direction::ToClient) => only[0],
         None => false,
@@ -184,26 +184,50 @@ fn required_length(ops: &[ContentOp], bound: u64) -> (i64, i64) {
     (needed.max(total), offset)
 }
 
-/// Contents must fit into a size that is given exactly, or bounded by `urilen`.
-fn sizes(list: &BufferMatch) -> Result<()> {
+/// Contents must fit into the size that `bsize` gives.
+fn sizes(list: &BufferMatch, builder: &Builder<'_>) -> Result<()> {
     if list.target.place == Place::Payload || !list.target.transforms.is_empty() {
         return Ok(());
     }
+    let is_uri = match list.target.place {
+        Place::Buffer(id) => builder.urilen.contains(&id),
+        _ => false,
+    };
+    if is_uri {
+        return urilen(list);
+    }
     for op in &list.ops {
         let ContentOp::Size(compare) = op else { continue };
-        let bound = match *compare {
-            Compare::Equal(n) => n,
+        let (bound, text) = match *compare {
+            Compare::Equal(n) | Compare::Less(n) => (n, format!("value: {n}")),
+            Compare::Range(low, high) => (high, format!("range: {low}-{high}")),
             _ => continue,
         };
-        for content in contents(list) {
-            if !content.negated && content.bytes.len() as u64 > bound {
-                return refuse(format!(
-                    "signature can't match as content's length {} doesn't fit into buffer size {bound}",
-                    content.bytes.len()
-                ))
-                .map_err(|e: RuleError| e.module("detect-bsize"));
-            }
+        let (length, offset) = required_length(&list.ops, bound);
+        let too_long = |needed: i64| u64::try_from(needed).is_ok_and(|needed| needed > bound);
+        let total = length.saturating_add(offset);
+        let needed = if too_long(length) { length } else { total };
+        if too_long(needed) {
+            return refuse(format!(
+                "signature can't match as required content length {needed} exceeds bsize {text}"
+            ))
+            .map_err(|e: RuleError| e.module("detect-bsize"));
         }
+    }
+    Ok(())
+}
+
+/// URIs have `urilen`, which is weaker: only exact lengths count, against single contents.
+fn urilen(list: &BufferMatch) -> Result<()> {
+    let exact = list.ops.iter().filter_map(|op| match op {
+        ContentOp::Size(Compare::Equal(n)) => Some(*n),
+        _ => None,
+    });
+    let Some(bound) = exact.max() else { return Ok(()) };
+    let longest = contents(list).map(|content| content.bytes.len() as u64).max().unwrap_or(0);
+    if longest > bound {
+        return refuse(format!("depth or urilen {bound} smaller than content len {longest}"))
+            .map_err(|e: RuleError| e.module("detect-urilen"));
     }
     Ok(())
 }
@@ -227,6 +251,9 @@ fn absent(list: &BufferMatch) -> Result<()> {
         return refuse("absent can't be combined with other options on the buffer")
             .map_err(|e: RuleError| e.advice("absent: or_else"));
     }
+    if or_else && list.ops.len() == 1 {
+        return refuse("signature with absent: or_else expects other keywords to test on such as content");
+    }
     if or_else && contents(list).any(|content| content.fast_pattern.is_some()) {
         return refuse("absent: or_else can't be combined with fast_pattern on the buffer");
     }
@@ -234,23 +261,38 @@ fn absent(list: &BufferMatch) -> Result<()> {
 }
 
 /// Contents that a transform makes impossible.
-fn transforms(list: &BufferMatch) -> Result<()> {
-    for transform in &list.target.transforms {
-        let impossible: fn(&Content) -> bool = match transform {
-            Transform::ToLowercase => {
-                |c| !c.nocase && c.bytes.iter().any(u8::is_ascii_uppercase)
+fn transforms(builder: &Builder<'_>, number: usize, list: &BufferMatch) -> Result<()> {
+    for (at, op) in list.ops.iter().enumerate() {
+        let ContentOp::Content(content) = op else { continue };
+        if content.negated {
+            continue;
+        }
+        // What counts is the content as it was written, before `nocase`.
+        let capitals = content.bytes.iter().any(u8::is_ascii_uppercase)
+            || builder.capitals.contains(&OpRef { buffer: number, op: at, inner: None });
+        for transform in &list.target.transforms {
+            let (impossible, name) = match transform {
+                Transform::ToLowercase => (capitals, "to_lowercase"),
+                Transform::ToUppercase => {
+                    let small = content.bytes.iter().any(u8::is_ascii_lowercase);
+                    (small && !(content.nocase && capitals), "to_uppercase")
+                }
+                Transform::StripWhitespace => {
+                    (content.bytes.iter().any(|b| is_space(*b)), "strip_whitespace")
+                }
+                Transform::CompressWhitespace => {
+                    let double = |pair: &[u8]| pair.iter().all(|b| is_space(*b));
+                    (content.bytes.windows(2).any(double), "compress_whitespace")
+                }
+                _ => continue,
+            };
+            if impossible {
+                return refuse(format!(
+                    "content string \"{}\" incompatible with {name} transform",
+                    content.bytes.escape_ascii()
+                ))
+                .map_err(|e: RuleError| e.module("detect-content"));
             }
-            Transform::ToUppercase => {
-                |c| !c.nocase && c.bytes.iter().any(u8::is_ascii_lowercase)
-            }
-            Transform::StripWhitespace => |c| c.bytes.iter().any(|b| is_space(*b)),
-            Transform::CompressWhitespace => {
-                |c| c.bytes.windows(2).any(|pair| pair.iter().all(|b| is_space(*b)))
-            }
-            _ => continue,
-        };
-        if contents(list).any(impossible) {
-            return refuse("content can't match after the transform");
         }
     }
     Ok(())
@@ -261,17 +303,18 @@ const fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | 0x09..=0x0d)
 }
 
-/// What single buffers demand of their contents.
+/// What single buffers demand of their contents; some are brought into the buffer's case.
 fn named_buffers(builder: &mut Builder<'_>) -> Result<()> {
     let catalogue = builder.catalogue();
     let mut warnings = Vec::new();
-    for list in &builder.rule.buffers {
+    for list in &mut builder.rule.buffers {
         let Place::Buffer(id) = list.target.place else { continue };
         if !list.target.transforms.is_empty() {
             continue;
         }
         let Some(spec) = catalogue.buffer(id) else { continue };
-        for content in contents(list) {
+        for op in &mut list.ops {
+            let ContentOp::Content(content) = op else { continue };
             if let Some(warning) = on_buffer(spec.name, content)? {
                 warnings.push(warning);
             }
@@ -283,49 +326,71 @@ fn named_buffers(builder: &mut Builder<'_>) -> Result<()> {
     Ok(())
 }
 
-fn on_buffer(name: &str, content: &Content) -> Result<Option<&'static str>> {
-    let bytes = content.bytes.as_slice();
+fn on_buffer(name: &str, content: &mut Content) -> Result<Option<String>> {
     match name {
-        "http.method" => {
-            let blank = |byte: Option<&u8>| match byte {
-                Some(b' ') => Some("space"),
-                Some(b'\t') => Some("tab"),
-                _ => None,
-            };
-            let found = match (blank(bytes.last()), blank(bytes.first())) {
-                (Some(name), _) => Some(("trailing", name)),
-                (None, Some(name)) => Some(("leading", name)),
-                (None, None) => None,
-            };
-            if let Some((side, name)) = found {
-                return refuse(format!("http_method pattern with {side} {name}"))
-                    .map_err(|e: RuleError| e.module("detect-http-method"));
-            }
-        }
+        "http.method" => http_method(&content.bytes)?,
         "http.host" => {
+            let advice = "write it in lower case and without nocase: the buffer is lower case";
             if content.nocase {
-                return Ok(Some("http.host keyword specified along with \"nocase\". The hostname buffer is normalized to lowercase, specifying nocase is redundant."));
+                return refuse("http.host keyword specified along with \"nocase\". The hostname buffer is normalized to lowercase, specifying nocase is redundant.")
+                    .map_err(|e: RuleError| e.module("detect-http-host").advice(advice));
             }
-            if bytes.iter().any(u8::is_ascii_uppercase) {
-                return Ok(Some("rule content for http.host has uppercase letters: the hostname buffer is lowercase"));
+            if content.bytes.iter().any(u8::is_ascii_uppercase) {
+                return refuse("A pattern with uppercase characters detected for http.host. The hostname buffer is normalized to lowercase.")
+                    .map_err(|e: RuleError| e.module("detect-http-host").advice(advice));
             }
         }
         "ja3.hash" | "ja3s.hash" | "ssh.hassh" | "ssh.hassh.server" => {
-            if bytes.len() != 32 || !bytes.iter().all(u8::is_ascii_hexdigit) {
-                return refuse(format!("{name} holds an MD5: content must be 32 hexadecimal digits"));
+            if content.bytes.len() != 32 || !content.bytes.iter().all(u8::is_ascii_hexdigit) {
+                return refuse(format!(
+                    "buffer {name}: Invalid length for md5-like keyword (should be 32 characters long)"
+                ));
+            }
+            content.bytes.make_ascii_lowercase();
+            if content.nocase {
+                return Ok(Some(format!(
+                    "buffer {name}: md5-like keyword should not be used together with nocase"
+                )));
             }
         }
         "tls.cert_serial" => {
-            if bytes.len() > 2 && !bytes.contains(&b':') {
-                return Ok(Some("tls.cert_serial content without ':': the serial has colons"));
+            if content.bytes.len() > 2 && !content.bytes.contains(&b':') {
+                return refuse("No colon delimiters ':' detected in content after tls.cert_serial. This rule will therefore never match.")
+                    .map_err(|e: RuleError| e.module("detect-tls-cert-serial"));
             }
+            if content.nocase {
+                return Ok(Some("tls.cert_serial should not be used together with nocase".into()));
+            }
+            content.bytes.make_ascii_uppercase();
         }
         "tls.cert_fingerprint" => {
-            if bytes.len() != 59 {
-                return Ok(Some("tls.cert_fingerprint has 59 characters: the content can't match it all"));
+            let shape = content.bytes.len() == 59
+                && content.bytes.chunks(3).all(|part| part.get(2).is_none_or(|b| *b == b':'));
+            if !shape {
+                return refuse("Invalid length of the specified fingerprint. This rule will therefore never match.")
+                    .map_err(|e: RuleError| e.module("detect-tls-cert-fingerprint"));
             }
+            content.bytes.make_ascii_lowercase();
         }
         _ => {}
     }
     Ok(None)
+}
+
+fn http_method(bytes: &[u8]) -> Result<()> {
+    let blank = |byte: Option<&u8>| match byte {
+        Some(b' ') => Some("space"),
+        Some(b'\t') => Some("tab"),
+        _ => None,
+    };
+    let found = match (blank(bytes.last()), blank(bytes.first())) {
+        (Some(name), _) => Some(("trailing", name)),
+        (None, Some(name)) => Some(("leading", name)),
+        (None, None) => None,
+    };
+    match found {
+        None => Ok(()),
+        Some((side, name)) => refuse(format!("http_method pattern with {side} {name}"))
+            .map_err(|e: RuleError| e.module("detect-http-method")),
+    }
 }

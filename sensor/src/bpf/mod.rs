@@ -92,7 +92,8 @@ impl Test {
                     && version.is_none_or(|version| facts.version == version)
             }
             Self::Network(end, address, length) => {
-                let fits = |own: Option<IpAddr>| own.is_some_and(|own| within(own, address, length));
+                let fits =
+                    |own: Option<IpAddr>| own.is_some_and(|own| within(own, address, length));
                 end.of(fits(facts.source), fits(facts.destination))
             }
             Self::Ports(end, first, last, transport) => {
@@ -203,10 +204,21 @@ mod tests {
         ] {
             check(text, &tcp, true);
         }
-        for text in
-            ["udp", "ip6", "src port 80", "host 10.0.0.2", "port 81", "net 11.0.0.0/8", "vlan", "arp",
-             "icmp", "src and dst port 80", "broadcast", "greater 1000", "udp port 80"]
-        {
+        for text in [
+            "udp",
+            "ip6",
+            "src port 80",
+            "host 10.0.0.2",
+            "port 81",
+            "net 11.0.0.0/8",
+            "vlan",
+            "arp",
+            "icmp",
+            "src and dst port 80",
+            "broadcast",
+            "greater 1000",
+            "udp port 80",
+        ] {
             check(text, &tcp, false);
         }
         check("udp and port 53", &udp, true);
@@ -219,10 +231,19 @@ mod tests {
 
     #[test]
     fn what_cannot_be_understood_is_refused() {
-        for text in
-            ["tcp and", "(tcp", "tcp)", "port", "port 70000", "frobnicate", "host nosuch.invalid",
-             "net 1.2.3.4/40", "tcp[13] & 2 != 0", "and tcp", "not"]
-        {
+        for text in [
+            "tcp and",
+            "(tcp",
+            "tcp)",
+            "port",
+            "port 70000",
+            "frobnicate",
+            "host nosuch.invalid",
+            "net 1.2.3.4/40",
+            "tcp[13] & 2 != 0",
+            "and tcp",
+            "not",
+        ] {
             assert!(Filter::parse(text).is_err(), "{text}");
         }
         let deep = format!("{}tcp{}", "(".repeat(5000), ")".repeat(5000));

@@ -176,8 +176,7 @@ impl<'w> Parser<'w> {
             }
             Some(word @ ("broadcast" | "multicast")) => {
                 self.at += 1;
-                let test =
-                    if word == "broadcast" { Test::Broadcast } else { Test::Multicast };
+                let test = if word == "broadcast" { Test::Broadcast } else { Test::Multicast };
                 return Ok(Expression::Test(test));
             }
             _ => {}

@@ -62,7 +62,8 @@ mod tests {
 
     #[test]
     fn spans_are_read() {
-        let check = |text: &str, expected: Option<u64>| assert_eq!(seconds(text), expected, "{text}");
+        let check =
+            |text: &str, expected: Option<u64>| assert_eq!(seconds(text), expected, "{text}");
         check("30", Some(30));
         check("30s", Some(30));
         check("10m", Some(600));

@@ -40,7 +40,8 @@ mod tests {
 
     #[test]
     fn bases_are_found_out() {
-        let check = |text: &str, expected: Option<i64>| assert_eq!(any_base(text), expected, "{text}");
+        let check =
+            |text: &str, expected: Option<i64>| assert_eq!(any_base(text), expected, "{text}");
         check("10", Some(10));
         check("010", Some(8));
         check("0x10", Some(16));

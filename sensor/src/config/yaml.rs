@@ -131,7 +131,8 @@ impl<'a> Loader<'a> {
             if key.text == "include" {
                 includes += 1;
                 if includes == 2 {
-                    let text = "Multiple \"include\" fields found at the same level and are deprecated.";
+                    let text =
+                        "Multiple \"include\" fields found at the same level and are deprecated.";
                     self.log.warning(MODULE, text);
                 }
                 self.includes(&key, value, into, depth)?;

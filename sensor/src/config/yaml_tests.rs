@@ -36,7 +36,11 @@ fn scalars_stay_text() {
 fn names_are_dotted_and_dashed() {
     check("q.r.s: 5", "q.r.s", Some("5"));
     check("some_key: 5", "some-key", Some("5"));
-    check("vars:\n  address-groups:\n    HOME_NET: any", "vars.address-groups.HOME_NET", Some("any"));
+    check(
+        "vars:\n  address-groups:\n    HOME_NET: any",
+        "vars.address-groups.HOME_NET",
+        Some("any"),
+    );
     check("list:\n  - first_one: {a_b: 1}", "list.0.first-one.a-b", Some("1"));
 }
 
@@ -107,7 +111,10 @@ fn the_header_is_demanded() {
     let failed = raw("a: 1\n").unwrap_err();
     assert_eq!(failed.0[0], "Invalid configuration file.");
     assert!(failed.0[1].ends_with("must begin with the following two lines: %YAML 1.1 and ---"));
-    assert_eq!(raw("%YAML 1.2\n---\na: 1\n").unwrap_err().0, ["Invalid YAML version.  Must be 1.1"]);
+    assert_eq!(
+        raw("%YAML 1.2\n---\na: 1\n").unwrap_err().0,
+        ["Invalid YAML version.  Must be 1.1"]
+    );
 }
 
 #[test]

@@ -74,11 +74,6 @@ impl Log {
     pub(crate) fn info(&self, module: &str, text: impl AsRef<str>) {
         self.say(Level::Info, module, text.as_ref());
     }
-
-    /// A note on how the configuration was understood.
-    pub(crate) fn config(&self, module: &str, text: impl AsRef<str>) {
-        self.say(Level::Config, module, text.as_ref());
-    }
 }
 
 /// What the system says about an error, in the C library's words.

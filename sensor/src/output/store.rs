@@ -169,7 +169,11 @@ mod tests {
         };
         store.take(&[data(1, b"ab"), data(2, b"c"), data(1, b"c"), data(2, b"d"), data(3, b"x")]);
         assert_eq!(store.counters(), StoreCounters { open: 1, limit_hits: 2, errors: 0 });
-        store.take(&[close(1, Some([7; 32]), b"{}"), close(2, Some([7; 32]), b""), close(4, None, b"")]);
+        store.take(&[
+            close(1, Some([7; 32]), b"{}"),
+            close(2, Some([7; 32]), b""),
+            close(4, None, b""),
+        ]);
         let name = "07".repeat(32);
         let root = dir.path().join("store");
         assert_eq!(fs::read(root.join("07").join(&name)).unwrap(), b"abc");

@@ -78,9 +78,7 @@ fn grouped(number: u64) -> String {
 mod tests {
     #[test]
     fn digits_are_grouped() {
-        for (number, text) in
-            [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")]
-        {
+        for (number, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")] {
             assert_eq!(super::grouped(number), text);
         }
     }

@@ -169,11 +169,7 @@ fn work(
     for share in shares {
         last_round = share.round;
         let mut events = Events::new(outputs);
-        let batch = share.batch.batch();
-        let mut frames = batch.frames().zip(&share.numbers).map(|(frame, n)| raw(&frame, *n));
-        for _ in 0..batch.len().div_ceil(BATCH) {
-            detector.inspect(frames.by_ref().take(BATCH), &mut events);
-        }
+        inspect(&mut detector, &share, &mut events);
         if let Some(store) = &mut store {
             store.take(&events.files);
         }
@@ -198,6 +194,14 @@ fn work(
         summary: detector.summary().clone(),
         store,
     })));
+}
+
+fn inspect(detector: &mut Detector, share: &Share, events: &mut Events) {
+    let batch = share.batch.batch();
+    let mut frames = batch.frames().zip(&share.numbers).map(|(frame, n)| raw(&frame, *n));
+    for _ in 0..batch.len().div_ceil(BATCH) {
+        detector.inspect(frames.by_ref().take(BATCH), events);
+    }
 }
 
 /// Takes the reports and writes, at once or in order.

@@ -2,6 +2,7 @@
 //!
 //! A set is shared by all workers; only rules with `dataset` or `datarep` touch it.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -342,18 +343,17 @@ pub(super) fn unhex(text: &[u8]) -> Option<Vec<u8>> {
 
 impl DataSet {
     /// The bytes of a buffer as the set compares them; none if they can't be in it.
-    fn key(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+    fn key<'b>(&self, bytes: &'b [u8]) -> Option<Cow<'b, [u8]>> {
         match (self.kind, bytes.len()) {
-            (DatasetType::String, _) => Some(bytes.to_vec()),
-            (DatasetType::Md5, 16) | (DatasetType::Sha256, 32) | (DatasetType::Ipv4, 4) => {
-                Some(bytes.to_vec())
-            }
-            (DatasetType::Md5, 32) | (DatasetType::Sha256, 64) => unhex(bytes),
+            (DatasetType::String, _)
+            | (DatasetType::Md5 | DatasetType::Ip, 16)
+            | (DatasetType::Sha256, 32)
+            | (DatasetType::Ipv4, 4) => Some(Cow::Borrowed(bytes)),
+            (DatasetType::Md5, 32) | (DatasetType::Sha256, 64) => unhex(bytes).map(Cow::Owned),
             (DatasetType::Ip, 4) => {
                 let octets: [u8; 4] = bytes.try_into().ok()?;
-                Some(mapped(IpAddr::from(octets)).to_vec())
+                Some(Cow::Owned(mapped(IpAddr::from(octets)).to_vec()))
             }
-            (DatasetType::Ip, 16) => Some(bytes.to_vec()),
             _ => None,
         }
     }
@@ -399,16 +399,16 @@ impl SetUse {
         if matches!(self.command, DatasetCommand::Set | DatasetCommand::Unset) {
             let mut values = self.set.values.write().unwrap_or_else(PoisonError::into_inner);
             if self.command == DatasetCommand::Unset {
-                return values.remove(&key).is_some();
+                return values.remove(&*key).is_some();
             }
-            if values.len() >= self.max_values || values.contains_key(&key) {
+            if values.len() >= self.max_values || values.contains_key(&*key) {
                 return false;
             }
-            values.insert(key, Kept::default());
+            values.insert(key.into_owned(), Kept::default());
             return true;
         }
         let values = self.set.values.read().unwrap_or_else(PoisonError::into_inner);
-        let found = values.get(&key);
+        let found = values.get(&*key);
         if let (Some(compare), Some(kept)) = (self.reputation, found) {
             return compare.matches(u64::from(kept.reputation));
         }

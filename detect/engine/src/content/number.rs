@@ -15,8 +15,8 @@ pub(super) fn extract(
     pos: usize,
     state: &State<'_>,
 ) -> Option<(u64, usize)> {
-    let count = usize::try_from(state.operand(what.bytes)).ok()?;
-    let offset = state.operand(what.offset);
+    let count = usize::try_from(state.signed(what.bytes)).ok()?;
+    let offset = state.signed(what.offset);
     let base = if what.relative { i64::try_from(pos).ok()? } else { 0 };
     let start = usize::try_from(base.checked_add(offset)?).ok()?;
     if count == 0 {

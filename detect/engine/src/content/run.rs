@@ -94,15 +94,33 @@ pub(super) struct State<'s> {
 }
 
 impl State<'_> {
-    /// The value of an operand.
-    pub(super) fn operand(&self, operand: Operand) -> i64 {
+    /// The value of an operand that may count backwards. Suricata 8 keeps positions in 32 bits,
+    /// so that a difference below zero (`byte_math`) is a negative distance.
+    pub(super) fn signed(&self, operand: Operand) -> i64 {
         match operand {
             Operand::Value(value) => value,
-            Operand::Variable(n) => {
-                let value = self.scratch.variables.get(usize::from(n)).copied().unwrap_or(0);
-                i64::try_from(value).unwrap_or(i64::MAX)
-            }
+            Operand::Variable(n) => i64::from(self.variable(n) as u32 as i32),
         }
+    }
+
+    /// The value of an operand that is a place in the buffer.
+    fn place(&self, operand: Operand) -> i64 {
+        match operand {
+            Operand::Value(value) => value,
+            Operand::Variable(n) => i64::from(self.variable(n) as u32),
+        }
+    }
+
+    /// The value of an operand that is compared or calculated with.
+    fn number(&self, operand: Operand) -> u64 {
+        match operand {
+            Operand::Value(value) => value as u64,
+            Operand::Variable(n) => self.variable(n),
+        }
+    }
+
+    fn variable(&self, n: u8) -> u64 {
+        self.scratch.variables.get(usize::from(n)).copied().unwrap_or(0)
     }
 
     fn set(&mut self, variable: u8, value: u64) {
@@ -145,7 +163,7 @@ fn walk(ops: &[Op], data: &Data<'_>, pos: usize, state: &mut State<'_>) -> End {
             if compare.matches(size) { walk(rest, data, pos, state) } else { End::Stop }
         }
         Op::Base64 { bytes, offset, relative, then } => {
-            decode((*bytes, *offset, *relative), then.as_ref(), rest, data, pos, state)
+            decode((*bytes, *offset, *relative), then.as_ref(), data, pos, state)
         }
         Op::Dataset(set) => {
             if set.check(data.bytes, &mut state.scratch.captured) {
@@ -183,11 +201,11 @@ impl Span {
         let len = data.bytes.len() as i64;
         if window.is_relative() {
             let pos = pos as i64;
-            let distance = window.distance.map_or(0, |d| state.operand(d));
+            let distance = window.distance.map_or(0, |d| state.signed(d));
             let start = pos.saturating_add(distance).max(0);
             let mut end = len;
             if let Some(within) = window.within {
-                let bound = pos.saturating_add(distance).saturating_add(state.operand(within));
+                let bound = pos.saturating_add(distance).saturating_add(state.signed(within));
                 // A bound before the beginning does not shrink the window (Suricata 8 compares
                 // it as an unsigned number).
                 if bound >= 0 {
@@ -197,11 +215,11 @@ impl Span {
             return Self { start, end };
         }
         let base = i64::try_from(data.offset).unwrap_or(i64::MAX);
-        let offset = window.offset.map_or(0, |o| state.operand(o));
+        let offset = window.offset.map_or(0, |o| state.place(o));
         let start = offset.saturating_sub(base).max(0);
         let end = match window.depth {
             Some(depth) => {
-                offset.saturating_add(state.operand(depth)).saturating_sub(base).min(len)
+                offset.saturating_add(state.place(depth)).saturating_sub(base).min(len)
             }
             None => len,
         };
@@ -363,7 +381,7 @@ fn is_data_at(
     state: &mut State<'_>,
 ) -> End {
     let len = data.bytes.len() as i64;
-    let at_value = state.operand(at);
+    let at_value = state.place(at);
     // Suricata 8: absolute is true below the length, relative up to and including it.
     let there = if relative {
         (pos as i64).saturating_add(at_value) <= len
@@ -374,13 +392,15 @@ fn is_data_at(
     if there != negated {
         return walk(rest, data, pos, state);
     }
-    if relative && negated { End::Retry } else { End::Stop }
+    // A constant place that is not there fails for good; with a variable an earlier match may
+    // bring another value.
+    let may_change = relative && negated || !relative && matches!(at, Operand::Variable(_));
+    if may_change { End::Retry } else { End::Stop }
 }
 
 fn decode(
     (bytes, offset, relative): (u32, u32, bool),
     then: Option<&Program>,
-    rest: &[Op],
     data: &Data<'_>,
     pos: usize,
     state: &mut State<'_>,
@@ -391,19 +411,14 @@ fn decode(
     let mut decoded = state.scratch.decoded.pop().unwrap_or_default();
     decoded.clear();
     base64::decode_lenient(text, &mut decoded);
-    let end = if decoded.is_empty() {
-        End::Retry
-    } else {
-        match then {
-            Some(program) => walk(&program.ops, &Data::whole(&decoded), 0, state),
-            None => End::Match,
-        }
-    };
+    // Without `base64_data` the option never holds, and with it nothing behind it on the buffer
+    // counts: both as Suricata 8 does.
+    let holds = !decoded.is_empty()
+        && then.is_some_and(|program| {
+            walk(&program.ops, &Data::whole(&decoded), 0, state) == End::Match
+        });
     state.scratch.decoded.push(decoded);
-    match end {
-        End::Match => walk(rest, data, pos, state),
-        _ => End::Retry,
-    }
+    if holds { End::Match } else { End::Retry }
 }
 
 fn number(op: &Op, rest: &[Op], data: &Data<'_>, pos: usize, state: &mut State<'_>) -> End {
@@ -414,7 +429,7 @@ fn number(op: &Op, rest: &[Op], data: &Data<'_>, pos: usize, state: &mut State<'
             }
             let Some((number, _)) = extract(what, data, pos, state) else { return End::Retry };
             let number = masked(number, what.mask);
-            let holds = test(number, *op, state.operand(*value) as u64);
+            let holds = test(number, *op, state.number(*value));
             go_on(holds != *negated, rest, data, pos, state)
         }
         Op::ByteJump { extract: what, multiplier, align, from, post_offset } => {
@@ -432,7 +447,7 @@ fn number(op: &Op, rest: &[Op], data: &Data<'_>, pos: usize, state: &mut State<'
             } as i64;
             let target = base
                 .saturating_add(i64::try_from(jump).unwrap_or(i64::MAX))
-                .saturating_add(state.operand(*post_offset))
+                .saturating_add(state.signed(*post_offset))
                 .max(0);
             if target > data.bytes.len() as i64 {
                 return End::Retry;
@@ -455,7 +470,7 @@ fn number(op: &Op, rest: &[Op], data: &Data<'_>, pos: usize, state: &mut State<'
             let Some((number, behind)) = extract(what, data, pos, state) else {
                 return End::Retry;
             };
-            let second = state.operand(*value) as u64;
+            let second = state.number(*value);
             let Some(result) = calculate(number, *op, second) else { return End::Retry };
             // Suricata 8 masks the result, not the number that was read.
             state.set(*variable, masked(result, what.mask));

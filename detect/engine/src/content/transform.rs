@@ -110,8 +110,16 @@ fn apply(transform: &Transform, input: &[u8], out: &mut Vec<u8>) {
             }
         }
         Transform::FromBase64 { bytes, offset, mode } => from_base64(input, *bytes, *offset, *mode, out),
-        Transform::Domain => out.extend_from_slice(registered_domain(input)),
-        Transform::Tld => out.extend_from_slice(public_suffix(input)),
+        Transform::Domain => {
+            if let Some(domain) = psl::domain(input) {
+                out.extend_from_slice(domain.as_bytes());
+            }
+        }
+        Transform::Tld => {
+            if let Some(suffix) = psl::suffix(input) {
+                out.extend_from_slice(suffix.as_bytes());
+            }
+        }
         Transform::Gunzip(limit) => {
             inflate(flate2::read::GzDecoder::new(input), *limit, out);
         }
@@ -176,35 +184,6 @@ fn from_base64(input: &[u8], bytes: u32, offset: u32, mode: u8, out: &mut Vec<u8
     }
 }
 
-/// Public suffixes of two labels that are common; others are taken as one label. A complete list
-/// belongs to the deployment, not the program.
-const TWO_LABEL_SUFFIXES: &[&str] = &[
-    "co.uk", "org.uk", "gov.uk", "ac.uk", "com.au", "net.au", "org.au", "co.jp", "ne.jp", "or.jp",
-    "com.br", "com.cn", "com.tr", "com.mx", "co.in", "co.kr", "co.nz", "co.za", "com.ar", "com.tw",
-    "com.hk", "com.sg", "com.ua", "com.pl",
-];
-
-fn public_suffix(name: &[u8]) -> &[u8] {
-    let mut labels = name.rsplitn(3, |b| *b == b'.');
-    let (last, second) = (labels.next().unwrap_or(&[]), labels.next());
-    if let Some(second) = second {
-        let two = &name[name.len() - last.len() - second.len() - 1..];
-        if TWO_LABEL_SUFFIXES.iter().any(|s| s.as_bytes().eq_ignore_ascii_case(two)) {
-            return two;
-        }
-    }
-    last
-}
-
-fn registered_domain(name: &[u8]) -> &[u8] {
-    let suffix = public_suffix(name).len();
-    let Some(rest) = name.len().checked_sub(suffix + 1).and_then(|n| name.get(..n)) else {
-        return &[];
-    };
-    let start = rest.iter().rposition(|b| *b == b'.').map_or(0, |at| at + 1);
-    &name[start..]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -223,7 +202,10 @@ mod tests {
             (Transform::StripPseudoHeaders, ":a: b\nc: d\n", "c: d\n"),
             (Transform::Domain, "www.example.co.uk", "example.co.uk"),
             (Transform::Domain, "www.example.com", "example.com"),
+            (Transform::Domain, "a.b.kobe.jp", "a.b.kobe.jp"),
+            (Transform::Domain, "com", ""),
             (Transform::Tld, "www.example.com", "com"),
+            (Transform::Tld, "www.example.gov.ac", "gov.ac"),
             (Transform::FromBase64 { bytes: 0, offset: 2, mode: 0 }, "xxaGk=", "hi"),
             (Transform::Pcre("b(c+)".into()), "abccd", "cc"),
         ] {

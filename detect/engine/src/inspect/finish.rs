@@ -17,6 +17,10 @@ use crate::threshold::{Endpoints, Verdict as Outcome};
 /// Most tags of hosts in force at a time.
 const MAX_HOST_TAGS: usize = 4096;
 
+/// Counters of a rule's threshold and of its rate filter are kept apart.
+const OWN_SLOT: u8 = 0;
+const RATE_SLOT: u8 = 1;
+
 /// Works off the queue in internal order.
 pub fn finish(
     rules: &Ruleset,
@@ -30,7 +34,8 @@ pub fn finish(
         return;
     }
     queue.sort();
-    for found in std::mem::take(&mut queue.matches) {
+    let mut matches = std::mem::take(&mut queue.matches);
+    for found in matches.drain(..) {
         let Some(rule) = rules.get(found.rule) else { continue };
         let outcome = thresholds(rules, rule, &found, scene, work);
         let action = match outcome.new_action {
@@ -68,6 +73,8 @@ pub fn finish(
             break;
         }
     }
+    // The room is used again for the next packet.
+    queue.matches = matches;
 }
 
 struct Thresholded {
@@ -96,7 +103,7 @@ fn thresholds(
     let id = (rule.rule.gid, rule.rule.sid);
     let mut own = rule.rule.threshold;
     let mut rate = None;
-    for (slot, entry) in entries.iter().enumerate() {
+    for entry in entries {
         match &entry.entry {
             EntryKind::Suppress(None) => result.verdict = Outcome::Silent,
             EntryKind::Suppress(Some((track, set))) => {
@@ -107,10 +114,10 @@ fn thresholds(
             EntryKind::Threshold(t) => match t.kind {
                 // A rule's own threshold keeps out a rate filter, and wins over entries for all.
                 ThresholdKind::Rate { .. } if rule.rule.threshold.is_none() => {
-                    rate = Some((slot as u8 + 1, *t));
+                    rate = Some(*t);
                 }
                 ThresholdKind::Rate { .. } => {}
-                _ if entry.sid != 0 || rule.rule.threshold.is_none() => own = Some(*t),
+                _ if entry.sid != 0 || own.is_none() => own = Some(*t),
                 _ => {}
             },
         }
@@ -120,10 +127,10 @@ fn thresholds(
     }
     if let Some(threshold) = own {
         result.verdict =
-            work.thresholds.check(id, 0, &threshold, &ends, packet.timestamp);
+            work.thresholds.check(id, OWN_SLOT, &threshold, &ends, packet.timestamp);
     }
-    if let Some((slot, threshold)) = rate
-        && work.thresholds.check(id, slot, &threshold, &ends, packet.timestamp)
+    if let Some(threshold) = rate
+        && work.thresholds.check(id, RATE_SLOT, &threshold, &ends, packet.timestamp)
             == Outcome::NewAction
         && let ThresholdKind::Rate { new_action, .. } = threshold.kind
     {

@@ -166,30 +166,30 @@ impl Inspector {
         mut flow: Option<&mut Flow>,
         facts: &PacketFacts,
     ) -> Verdict {
-        self.queue.clear();
-        self.work.verdict = Verdict::default();
-        self.work.packet_variables.clear();
-        let rules = Arc::clone(&self.rules);
+        // The ruleset is borrowed, not cloned: its count is shared by all workers.
+        let Self { rules, groups, work, knowledge, queue, counters } = self;
+        queue.clear();
+        work.verdict = Verdict::default();
+        work.packet_variables.clear();
         if let Some(flow) = flow.as_deref_mut() {
-            renew(flow, &rules);
+            renew(flow, rules);
             if flow.no_inspection || flow.action != FlowAction::None {
                 mark_all_inspected(flow, facts.direction);
-                return self.work.verdict;
+                return work.verdict;
             }
         }
-        let group = select::group(&mut self.groups, &rules, packet, flow.as_deref_mut(), facts);
-        let knowledge = self.knowledge.as_deref().map(|k| k as &dyn Knowledge);
+        let group = select::group(groups, rules, packet, flow.as_deref_mut(), facts);
+        let knowledge = knowledge.as_deref().map(|k| k as &dyn Knowledge);
         let mut parts = flow.as_deref_mut().map(FlowParts::of);
-        let mut scene = Scene::new(packet, facts, parts.as_mut(), knowledge, &rules);
-        let (work, queue) = (&mut self.work, &mut self.queue);
+        let mut scene = Scene::new(packet, facts, parts.as_mut(), knowledge, rules);
         work.verdict.raw_until = scene.raw_until();
-        packet::address_rules(&rules, &mut scene, work, queue);
-        packet::event_rules(&rules, &mut scene, work, queue);
-        packet::protocol_rules(&rules, &mut scene, work, queue);
-        packet::packet_rules(&rules, &self.groups, group, &mut scene, work, queue);
-        tx::transaction_rules(&rules, &mut self.groups, group, &mut scene, work, queue);
-        finish::finish(&rules, &mut scene, work, queue, &mut self.counters);
-        self.work.verdict
+        packet::address_rules(rules, groups, group, &mut scene, work, queue);
+        packet::event_rules(rules, &mut scene, work, queue);
+        packet::protocol_rules(rules, &mut scene, work, queue);
+        packet::packet_rules(rules, groups, group, &mut scene, work, queue);
+        tx::transaction_rules(rules, groups, group, &mut scene, work, queue);
+        finish::finish(rules, &mut scene, work, queue, counters);
+        work.verdict
     }
 }
 

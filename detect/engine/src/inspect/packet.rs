@@ -13,7 +13,14 @@ use crate::ruleset::Ruleset;
 
 /// Address-only rules: on the first packet of each direction of a flow, and on every packet
 /// without flow.
-pub fn address_rules(rules: &Ruleset, scene: &mut Scene<'_, '_>, work: &mut Work, queue: &mut Queue) {
+pub fn address_rules(
+    rules: &Ruleset,
+    groups: &Groups,
+    group: u32,
+    scene: &mut Scene<'_, '_>,
+    work: &mut Work,
+    queue: &mut Queue,
+) {
     if rules.ip_only.is_empty() || !scene.packet.is_ip() {
         return;
     }
@@ -23,13 +30,10 @@ pub fn address_rules(rules: &Ruleset, scene: &mut Scene<'_, '_>, work: &mut Work
     {
         return;
     }
-    let src = rules.addresses.class(scene.packet.src);
-    let dst = rules.addresses.class(scene.packet.dst);
-    for &index in &rules.ip_only {
+    let Some(group) = groups.get(group) else { return };
+    for &index in &*group.address {
         let Some(rule) = rules.get(index) else { continue };
-        let here = rules.addresses.holds(src, rule.addresses[0])
-            && rules.addresses.holds(dst, rule.addresses[1]);
-        if here && header(rules, rule, scene) && plain(rule, scene, work) {
+        if plain(rule, scene, work) {
             matched(index, rule, scene, work, queue, false);
         }
     }

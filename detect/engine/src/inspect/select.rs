@@ -27,8 +27,12 @@ pub fn group(
         packet.transport,
         Transport::Tcp(_) | Transport::Udp(_) | Transport::Sctp { .. } | Transport::None
     );
-    if known > 0 && inspection.group_established[at] == established && same_kind {
-        return known - 1;
+    if let Some(number) = known.checked_sub(1)
+        && inspection.group_established[at] == established
+        && same_kind
+        && groups.get(number).is_some()
+    {
+        return number;
     }
     let state = if established { 2 } else { 1 };
     let found = groups.find(rules, key(rules, packet, state, facts));

@@ -231,7 +231,8 @@ fn stand(
         return Stand::Later(matched);
     }
     for (number, part) in rule.parts.iter().enumerate() {
-        let bit = 1u32 << number.min(31);
+        // Parts beyond the bits of the state are looked at each time.
+        let bit = 1u32.checked_shl(number as u32).unwrap_or(0);
         if matched & bit != 0 {
             continue;
         }

@@ -115,7 +115,11 @@ mod tests {
             let mut model: Vec<Segment> = Vec::new();
             for (start, len) in segments {
                 let segment = Segment { start, len };
-                if list.is_beyond(start) { list.append(segment) } else { list.insert(segment).unwrap() }
+                if list.is_beyond(start) {
+                    list.append(segment);
+                } else {
+                    list.insert(segment).unwrap();
+                }
                 if !model.contains(&segment) { model.push(segment) }
             }
             list.discard(gone);

@@ -237,6 +237,7 @@ impl Stream {
     }
 
     /// Offset up to which data was acknowledged.
+    #[inline]
     pub fn acked_offset(&self) -> u64 {
         let acked = self.data_offset(self.last_ack);
         self.fin.map_or(acked, |fin| acked.min(fin))
@@ -253,6 +254,7 @@ impl Stream {
     }
 
     /// The stream offset of sequence number `seq`, 0 for those before the first byte.
+    #[inline]
     pub fn data_offset(&self, seq: u32) -> u64 {
         self.urgent.data_offset(self.raw_offset(seq).max(0) as u64)
     }
@@ -304,11 +306,13 @@ impl Stream {
     }
 
     /// The raw offset of a sequence number, counted from the first byte.
+    #[inline]
     pub(crate) fn raw_offset(&self, seq: u32) -> i64 {
         self.anchor_raw + i64::from(seq.wrapping_sub(self.anchor_seq) as i32)
     }
 
     /// Moves the anchor on to `seq`, so that offsets stay exact for long streams.
+    #[inline]
     pub(crate) fn anchor(&mut self, seq: u32) {
         let raw = self.raw_offset(seq);
         if raw > self.anchor_raw {
@@ -318,12 +322,14 @@ impl Stream {
     }
 
     /// The sender sends `seq` next.
+    #[inline]
     pub(crate) fn set_next_seq(&mut self, seq: u32) {
         self.next_seq = seq;
         self.anchor(seq);
     }
 
     /// The receiver acknowledged up to `ack`.
+    #[inline]
     pub(crate) fn update_last_ack(&mut self, ack: u32) {
         if gt(ack, self.last_ack) {
             self.last_ack = ack;
@@ -333,6 +339,7 @@ impl Stream {
     }
 
     /// The window ends at `win`, if that is farther than before.
+    #[inline]
     pub(crate) fn update_next_win(&mut self, win: u32) {
         let win = win.wrapping_add(self.sack.size());
         if gt(win, self.next_win) {
@@ -347,9 +354,14 @@ impl Stream {
         }
     }
 
-    /// True if there is something for the application layer that it was not offered; from now
-    /// on it counts as offered.
-    pub(crate) fn take_app_news(&mut self) -> bool {
+    /// True if there is something for the application layer that it was not offered, or it is
+    /// the last call; what there is counts as offered from now on.
+    #[inline]
+    pub(crate) fn offers(&mut self, last_call: bool) -> bool {
+        !self.flags.app_stopped && !self.flags.no_reassembly && (self.take_news() || last_call)
+    }
+
+    fn take_news(&mut self) -> bool {
         match self.app_data(false) {
             AppData::None => false,
             AppData::Gap { .. } => true,
@@ -382,10 +394,14 @@ impl Stream {
     }
 
     /// Frees what nobody needs any more.
+    #[inline]
     pub(crate) fn prune(&mut self, compares: bool, closed: bool, counters: &mut StreamCounters) {
-        if self.flags.no_reassembly {
-            return;
+        if !self.flags.no_reassembly {
+            self.free_spent(compares, closed, counters);
         }
+    }
+
+    fn free_spent(&mut self, compares: bool, closed: bool, counters: &mut StreamCounters) {
         let unwanted = self.flags.app_stopped && self.flags.raw_stopping;
         if self.flags.depth_reached || unwanted {
             self.flags.no_reassembly = true;

@@ -37,6 +37,7 @@ impl Urgent {
     }
 
     /// The data offset that raw offset `raw` has.
+    #[inline]
     pub(crate) fn data_offset(&self, raw: u64) -> u64 {
         if self.total == 0 {
             return raw;

@@ -16,6 +16,7 @@ struct Bucket {
 
 impl Bucket {
     /// Bits of the used slots with `tag`.
+    #[inline]
     fn matching(&self, tag: u16) -> u8 {
         let mut bits = 0;
         for (at, &own) in self.tags.iter().enumerate() {
@@ -63,6 +64,7 @@ impl Buckets {
     }
 
     /// The first place with `hash` that `accept` accepts.
+    #[inline]
     pub(super) fn find(&self, hash: u32, mut accept: impl FnMut(u32) -> bool) -> Option<u32> {
         let mut bucket = &self.rows[self.row(hash)];
         loop {
@@ -183,7 +185,9 @@ mod tests {
     proptest! {
         /// Few hashes, so that rows overflow and shrink again.
         #[test]
-        fn buckets_behave_as_a_set(work in prop::collection::vec((0u32..3, 0u32..64, any::<bool>()), 0..400)) {
+        fn buckets_behave_as_a_set(
+            work in prop::collection::vec((0u32..3, 0u32..64, any::<bool>()), 0..400),
+        ) {
             let mut buckets = Buckets::new(1, 1);
             let mut model = HashSet::new();
             for (hash, place, insert) in work {
@@ -199,8 +203,8 @@ mod tests {
             }
             for row in 0..3u32 {
                 let places: HashSet<u32> = buckets.places(row).collect();
-                let expected: HashSet<u32> =
-                    model.iter().filter(|(hash, _)| *hash == row).map(|(_, place)| *place).collect();
+                let of_row = model.iter().filter(|(hash, _)| *hash == row);
+                let expected: HashSet<u32> = of_row.map(|(_, place)| *place).collect();
                 prop_assert_eq!(places, expected);
             }
         }

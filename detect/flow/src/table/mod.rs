@@ -27,12 +27,6 @@ use wheel::{HORIZON, Wheel};
 /// Entries of the wheel looked at in one call of [`FlowTable::expire`].
 const CHECKS: usize = 256;
 
-/// Flows looked at besides the wheel in one call, in an emergency.
-const SWEPT: usize = 64;
-
-/// Flows over the limit while as many ended ones wait for their removal.
-const WAITING: usize = 256;
-
 /// What looking up a packet's flow came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lookup {
@@ -63,6 +57,8 @@ pub struct FlowTable<X> {
     /// Of these, ended ones.
     waiting: usize,
     most: usize,
+    /// Shortest time-out of all, microseconds.
+    shortest: u64,
     serial: u64,
     /// Row at which the next search for room starts.
     victim_row: u32,
@@ -76,6 +72,7 @@ impl<X: Default> FlowTable<X> {
         let each = size_of::<Flow<X>>() as u64 + 16;
         let most = usize::try_from(settings.memcap / each).unwrap_or(usize::MAX);
         let most = most.clamp(1, u32::MAX as usize / 2);
+        let shortest = u64::from(settings.timeouts.shortest()) * 1_000_000;
         let buckets = Buckets::new(most, settings.hash_size as usize);
         let slab = Slab::new(most.min(settings.prealloc as usize));
         let counters = FlowCounters { memuse: buckets.bytes(), ..FlowCounters::default() };
@@ -91,6 +88,7 @@ impl<X: Default> FlowTable<X> {
             held: 0,
             waiting: 0,
             most,
+            shortest,
             serial: 0,
             victim_row: 0,
             sweep_place: 0,
@@ -122,11 +120,12 @@ impl<X: Default> FlowTable<X> {
         let (slab, settings) = (&self.slab, &self.settings);
         let found = self.buckets.find(hash, |at| key.matches(slab.get(FlowId(at)), settings));
         if let Some(id) = found.map(FlowId) {
-            let direction = key.direction(p.src, self.slab.get(id));
-            match self.ends_by(id, p, direction, key.embedded) {
+            let flow = self.slab.get(id);
+            let direction = key.direction(p.src, flow);
+            match self.ends_by(flow, p, direction, key.embedded) {
                 None => {
+                    self.pending = Some((id, flow.state));
                     self.count_packet(id, p, direction, key.embedded);
-                    self.pending = Some((id, self.slab.get(id).state));
                     return Lookup::Found(id, direction);
                 }
                 Some(_) if key.embedded => return Lookup::Missing,
@@ -159,6 +158,9 @@ impl<X: Default> FlowTable<X> {
     /// Ends at most `max` flows that have timed out at `now`.
     pub fn expire(&mut self, now: Timestamp, max: usize, ended: &mut Vec<(FlowId, EndReason)>) {
         self.settle_pending(now);
+        if !self.wheel.has_due(now.seconds()) && !self.emergency.is_on() {
+            return;
+        }
         let mut left = max;
         for _ in 0..CHECKS {
             if left == 0 {
@@ -254,34 +256,14 @@ impl<X: Default> FlowTable<X> {
         self.len() == 0
     }
 
-    /// In an emergency time-outs are shorter than the wheel knows: looks at some more flows,
-    /// in turn.
-    fn sweep(&mut self, now: Timestamp, max: usize, ended: &mut Vec<(FlowId, EndReason)>) {
-        let mut left = max;
-        for _ in 0..SWEPT.min(self.slab.places()) {
-            if left == 0 {
-                return;
-            }
-            self.sweep_place = (self.sweep_place + 1) % self.slab.places();
-            let id = FlowId(self.sweep_place as u32);
-            let flow = self.slab.get(id);
-            if !flow.ended && self.is_expired(flow, now) {
-                self.counters.mgr_flows_timeout += 1;
-                self.end(id, EndReason::Timeout, ended);
-                left -= 1;
-            }
-        }
-    }
-
     /// Why the packet does not continue the flow it was found to belong to, if so.
     fn ends_by(
         &self,
-        id: FlowId,
+        flow: &Flow<X>,
         p: &Packet<'_>,
         direction: Direction,
         embedded: bool,
     ) -> Option<EndReason> {
-        let flow = self.slab.get(id);
         if self.is_expired(flow, p.timestamp) {
             return Some(EndReason::Timeout);
         }
@@ -304,9 +286,11 @@ impl<X: Default> FlowTable<X> {
         }
     }
 
+    #[inline]
     fn is_expired(&self, flow: &Flow<X>, now: Timestamp) -> bool {
-        let seconds = self.timeout(flow);
-        now.since_us(flow.last) >= seconds * 1_000_000 && now >= flow.last
+        // Most packets come sooner than any time-out.
+        let idle = now.since_us(flow.last);
+        idle >= self.shortest && now >= flow.last && idle >= self.timeout(flow) * 1_000_000
     }
 
     /// Seconds of idleness that end the flow.
@@ -354,8 +338,8 @@ impl<X: Default> FlowTable<X> {
     }
 
     /// Counts a packet on its flow.
+    #[inline]
     fn count_packet(&mut self, id: FlowId, p: &Packet<'_>, direction: Direction, embedded: bool) {
-        let rate_tracking = self.settings.rate_tracking;
         let flow = self.slab.get_mut(id);
         let (at, bytes) = (direction.index(), p.bytes.len() as u64);
         flow.packets[at] += 1;
@@ -364,19 +348,32 @@ impl<X: Default> FlowTable<X> {
         let (low, high) = flow.ttl[at];
         flow.ttl[at] =
             if flow.packets[at] == 1 { (p.ttl, p.ttl) } else { (low.min(p.ttl), high.max(p.ttl)) };
+        let plain = matches!(p.transport, Transport::Tcp(_))
+            && flow.state != FlowState::Bypassed
+            && self.settings.rate_tracking.is_none();
+        if !plain {
+            self.count_more(id, p, direction, embedded);
+        }
+    }
+
+    /// What only some packets and flows need.
+    fn count_more(&mut self, id: FlowId, p: &Packet<'_>, direction: Direction, embedded: bool) {
+        let rate_tracking = self.settings.rate_tracking;
+        let flow = self.slab.get_mut(id);
+        let (at, bytes) = (direction.index(), p.bytes.len() as u64);
+        let replies = direction == Direction::ToClient && !embedded;
         if flow.state == FlowState::Bypassed {
             flow.bypassed[at].0 += 1;
             flow.bypassed[at].1 += bytes;
             self.counters.bypassed_local_pkts += 1;
             self.counters.bypassed_local_bytes += bytes;
         } else if flow.state == FlowState::New
-            && direction == Direction::ToClient
-            && !embedded
+            && replies
             && !matches!(p.transport, Transport::Tcp(_))
         {
             flow.state = FlowState::Established;
         }
-        if direction == Direction::ToClient && flow.icmp_response.is_none() && !embedded {
+        if replies && flow.icmp_response.is_none() {
             flow.icmp_response = p.icmp().map(|icmp| (icmp.kind, icmp.code));
         }
         if let (Some(tracking), Some(rate)) = (rate_tracking, &mut flow.rate)
@@ -407,46 +404,6 @@ impl<X: Default> FlowTable<X> {
         ended.push((id, reason));
     }
 
-    /// Ends an idle flow of the next rows to make room; false if none can go.
-    fn make_room(&mut self, now: Timestamp, ended: &mut Vec<(FlowId, EndReason)>) -> bool {
-        if self.emergency.enter() {
-            self.counters.emerg_mode_entered += 1;
-        }
-        if self.waiting > 0 && self.held < self.most.saturating_add(WAITING) {
-            // Room is on its way: ended flows wait for their removal.
-            return true;
-        }
-        let rows = self.buckets.rows() as u32;
-        let mut searched = 0;
-        while searched < rows {
-            let row = self.victim_row;
-            self.victim_row = self.victim_row.wrapping_add(1);
-            searched += 1;
-            let mut occupied = false;
-            let victim = self.buckets.places(row).map(FlowId).find(|&id| {
-                occupied = true;
-                self.counters.get_used_eval += 1;
-                emergency::can_go(self.slab.get(id), now)
-            });
-            match victim {
-                Some(id) => {
-                    self.slab.get_mut(id).emergency = true;
-                    self.counters.get_used += 1;
-                    self.end(id, EndReason::Forced, ended);
-                    return true;
-                }
-                None if occupied => self.counters.get_used_eval_reject += 1,
-                // Empty rows do not count, but a search is bounded all the same.
-                None => {}
-            }
-            if searched >= emergency::ROWS && (occupied || searched >= 16 * emergency::ROWS) {
-                break;
-            }
-        }
-        self.counters.get_used_failed += 1;
-        false
-    }
-
     /// Enters the flow into the wheel for its time-out, or for a look before that.
     fn schedule(&mut self, id: FlowId, now: Timestamp) {
         let deadline = self.deadline(id);
@@ -462,14 +419,20 @@ impl<X: Default> FlowTable<X> {
     }
 
     /// The flow looked up last may have changed its state since, and with that its time-out.
+    #[inline]
     fn settle_pending(&mut self, now: Timestamp) {
-        let Some((id, state)) = self.pending.take() else { return };
+        if let Some((id, state)) = self.pending.take()
+            && self.slab.get(id).state != state
+        {
+            self.reschedule(id, now);
+        }
+    }
+
+    /// Enters the flow again if it now times out before it is due to be looked at.
+    fn reschedule(&mut self, id: FlowId, now: Timestamp) {
         let flow = self.slab.get(id);
-        if flow.state != state && !flow.ended {
-            let due = flow.due;
-            if (self.deadline(id) as u32) < due {
-                self.schedule(id, now);
-            }
+        if !flow.ended && self.deadline(id) < u64::from(flow.due) {
+            self.schedule(id, now);
         }
     }
 

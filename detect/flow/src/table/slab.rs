@@ -28,11 +28,13 @@ impl<X: Default> Slab<X> {
         }
     }
 
+    #[inline]
     pub(super) fn get(&self, id: FlowId) -> &Flow<X> {
         let at = id.0 as usize;
         &self.chunks[at / CHUNK][at % CHUNK]
     }
 
+    #[inline]
     pub(super) fn get_mut(&mut self, id: FlowId) -> &mut Flow<X> {
         let at = id.0 as usize;
         &mut self.chunks[at / CHUNK][at % CHUNK]

@@ -59,6 +59,12 @@ impl Wheel {
         entry.due
     }
 
+    /// True if there may be entries due at second `now`.
+    #[inline]
+    pub(super) fn has_due(&self, now: u64) -> bool {
+        self.done < self.current.len() || (self.started && self.time < now)
+    }
+
     /// The next entry due at second `now`.
     pub(super) fn next_due(&mut self, now: u64) -> Option<Entry> {
         loop {

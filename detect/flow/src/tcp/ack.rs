@@ -39,6 +39,7 @@ impl TcpSession {
     }
 
     /// As [`TcpSession::ack_ok`], refusing the packet with `event` otherwise.
+    #[inline]
     pub(crate) fn check_ack(&mut self, ctx: &mut Context<'_, '_>, event: StreamEvent) -> Checked {
         if self.ack_ok(ctx) { Ok(()) } else { ctx.refuse(event) }
     }
@@ -59,27 +60,33 @@ impl TcpSession {
     }
 
     /// Takes over the acknowledgement of an accepted packet, and what selective ones it has.
+    #[inline]
     pub(crate) fn take_ack(&mut self, ctx: &mut Context<'_, '_>) {
         if ctx.has(Tcp::ACK) {
             let ack = ctx.ack();
             self.peer(ctx).update_last_ack(ack);
         }
-        self.take_sack(ctx);
+        if self.flags.sack && ctx.tcp.options.sack_blocks > 0 {
+            self.take_sack(ctx);
+        }
     }
 
     /// Takes over the window of an accepted packet.
+    #[inline]
     pub(crate) fn take_window(&mut self, ctx: &Context<'_, '_>) {
         let peer = self.peer(ctx);
         peer.window = ctx.window(peer.window_scale);
     }
 
     /// The peer may send up to the end of its window.
+    #[inline]
     pub(crate) fn move_window(&mut self, ctx: &Context<'_, '_>) {
         let peer = self.peer(ctx);
         peer.update_next_win(peer.last_ack.wrapping_add(peer.window));
     }
 
     /// If the peer's next packets were missed but acknowledged, it is as far as that.
+    #[inline]
     pub(crate) fn catch_up(&mut self, ctx: &Context<'_, '_>) {
         let ack = ctx.ack();
         let peer = self.peer(ctx);
@@ -89,9 +96,6 @@ impl TcpSession {
     }
 
     fn take_sack(&mut self, ctx: &mut Context<'_, '_>) {
-        if !self.flags.sack || ctx.tcp.options.sack_blocks == 0 {
-            return;
-        }
         for at in 0..ctx.tcp.options.sack_blocks.min(4) {
             let Some((left, right)) = sack_block(ctx, at) else { return };
             let peer = self.peer(ctx);

@@ -139,7 +139,7 @@ impl TcpSession {
     }
 
     fn ack_in_closing(&mut self, ctx: &mut Context<'_, '_>) -> Checked {
-        let repeats = self.is_retransmission(ctx);
+        let repeats = self.is_retransmission(ctx) || ctx.has(Tcp::FIN);
         let seq = ctx.seq();
         if seq != self.own(ctx).next_seq {
             return ctx.refuse(StreamEvent::ClosingAckWrongSeq);
@@ -172,7 +172,8 @@ impl TcpSession {
     }
 
     fn ack_in_time_wait(&mut self, ctx: &mut Context<'_, '_>) -> Checked {
-        let mut repeats = self.is_retransmission(ctx);
+        // A FIN here can only be one that was sent before.
+        let mut repeats = self.is_retransmission(ctx) || ctx.has(Tcp::FIN);
         let (seq, len, to_server) = (ctx.seq(), ctx.len, ctx.to_server());
         let own = self.own(ctx);
         let next = own.next_seq;

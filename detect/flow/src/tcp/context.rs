@@ -94,8 +94,8 @@ impl<'p, 'a> Context<'p, 'a> {
         u32::from(self.tcp.window) << scale.min(14)
     }
 
-    /// How the packet's receiver behaves.
-    pub(crate) fn receiver_os(&self) -> OsPolicy {
+    /// How the packet's receiver behaves, looked up.
+    pub(crate) fn os_of_receiver(&self) -> OsPolicy {
         self.settings.os_policies.of(self.packet.dst)
     }
 

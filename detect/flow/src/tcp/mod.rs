@@ -73,6 +73,7 @@ pub fn track<X>(
         return pseudo(flow, direction);
     }
     let Some(&tcp) = p.tcp() else { return tracked };
+    tracked.established = flow.tcp.as_ref().is_some_and(|session| session.is_established());
     let verify = settings.checksum_validation && !p.flags.ignore_checksum;
     if verify && checksum::tcp_ok(p) == Some(false) {
         counters.tcp.invalid_checksum += 1;
@@ -180,24 +181,19 @@ impl TcpSession {
         before: TcpState,
         inline: bool,
     ) -> [bool; 2] {
-        let own = direction.index();
-        let mut looked_at = [false; 2];
-        looked_at[own] = inline
-            || self.state == TcpState::Closed
-            || self.flags.asynchronous
-            || (tcp.has(Tcp::FIN) && self.state > TcpState::TimeWait)
-            || self.streams[own].flags.depth_reached;
-        looked_at[1 - own] = !inline || self.state == TcpState::Closed;
-        let over = self.state == TcpState::Closed && before != TcpState::Closed;
+        let closed = self.state == TcpState::Closed;
+        let over = closed && before != TcpState::Closed;
+        let finished = tcp.has(Tcp::FIN) && self.state > TcpState::TimeWait;
+        let asynchronous = self.flags.asynchronous;
         let mut ready = [false; 2];
-        for at in [0, 1] {
-            let stream = &mut self.streams[at];
-            // At the end, and when the depth is reached, parsers are called even without data.
-            let last_call = over || (at == own && stream.flags.depth_reached);
-            ready[at] = looked_at[at]
-                && stream.app_active()
-                && !stream.is_off()
-                && (stream.take_app_news() || last_call);
+        let (own, peer) = self.pair(direction);
+        let depth = own.flags.depth_reached;
+        // At the end, and when the depth is reached, parsers are called even without data.
+        if inline || closed || finished || asynchronous || depth {
+            ready[direction.index()] = own.offers(over || depth);
+        }
+        if !inline || closed {
+            ready[direction.opposite().index()] = peer.offers(over);
         }
         ready
     }

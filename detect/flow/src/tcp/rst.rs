@@ -24,7 +24,7 @@ impl TcpSession {
             self.check_ack(ctx, StreamEvent::RstInvalidAck)?;
         }
         let (seq, end) = (ctx.seq(), ctx.end());
-        let (asynchronous, os) = (self.flags.asynchronous, ctx.receiver_os());
+        let (asynchronous, os) = (self.flags.asynchronous, self.receiver_os(ctx));
         let own = self.own(ctx);
         let believed = match os {
             _ if asynchronous => geq(seq, own.next_seq),

@@ -44,6 +44,7 @@ impl Sack {
     }
 
     /// Forgets what is now acknowledged anyway.
+    #[inline]
     pub(crate) fn prune(&mut self, ack: u32) {
         if self.ranges.is_empty() {
             return;

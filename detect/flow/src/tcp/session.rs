@@ -1,6 +1,7 @@
 //! A TCP session: two streams and where their handshake or shutdown stands.
 
 use decode::event::StreamEvent;
+use decode::settings::OsPolicy;
 use decode::{Direction, Packet, Tcp};
 
 use crate::policy::{DropReason, Target};
@@ -143,6 +144,7 @@ impl TcpSession {
     }
 
     /// Frees the data of `direction` that nobody needs any more.
+    #[inline]
     pub fn prune(
         &mut self,
         direction: Direction,
@@ -205,6 +207,7 @@ impl TcpSession {
     }
 
     /// The sender's stream, then the receiver's.
+    #[inline]
     pub(crate) fn pair(&mut self, direction: Direction) -> (&mut Stream, &mut Stream) {
         let [client, server] = &mut self.streams;
         match direction {
@@ -214,16 +217,24 @@ impl TcpSession {
     }
 
     /// The sender's stream.
+    #[inline]
     pub(crate) fn own(&mut self, ctx: &Context<'_, '_>) -> &mut Stream {
         self.stream_mut(ctx.direction)
     }
 
     /// The receiver's stream.
+    #[inline]
     pub(crate) fn peer(&mut self, ctx: &Context<'_, '_>) -> &mut Stream {
         self.stream_mut(ctx.direction.opposite())
     }
 
+    /// How the packet's receiver behaves; looked up once a direction.
+    pub(crate) fn receiver_os(&mut self, ctx: &Context<'_, '_>) -> OsPolicy {
+        *self.own(ctx).os.get_or_insert_with(|| ctx.os_of_receiver())
+    }
+
     /// Adds the packet's flags to those seen.
+    #[inline]
     pub(crate) fn note_flags(&mut self, ctx: &Context<'_, '_>) {
         self.packet_flags |= ctx.tcp.flags;
         self.own(ctx).tcp_flags |= ctx.tcp.flags;
@@ -233,22 +244,25 @@ impl TcpSession {
     }
 
     /// Keeps the packet's data.
+    #[inline]
     pub(crate) fn reassemble(&mut self, ctx: &mut Context<'_, '_>) {
-        if self.flags.asynchronous && ctx.len > 0 {
+        if ctx.len > 0 && !ctx.has(Tcp::RST) {
+            self.reassemble_data(ctx);
+        }
+    }
+
+    fn reassemble_data(&mut self, ctx: &mut Context<'_, '_>) {
+        if self.flags.asynchronous {
             // No acknowledgement will be seen: what comes next tells that this was received.
             let seq = ctx.seq();
-            let own = self.own(ctx);
-            own.update_last_ack(seq);
-        }
-        if ctx.len == 0 || ctx.has(Tcp::RST) {
-            return;
+            self.own(ctx).update_last_ack(seq);
         }
         let own = &mut self.streams[ctx.direction.index()];
         if own.flags.no_reassembly || (own.flags.app_stopped && own.flags.raw_stopping) {
             return;
         }
         if own.os.is_none() {
-            own.os = Some(ctx.receiver_os());
+            own.os = Some(ctx.os_of_receiver());
         }
         let urgent = ctx.has(Tcp::URG)
             && ctx.tcp.urgent > 0

@@ -32,7 +32,7 @@ impl TcpSession {
     fn reset_in_syn_recv(&mut self, ctx: &mut Context<'_, '_>) -> Checked {
         self.check_reset(ctx)?;
         let stray = matches!(
-            ctx.receiver_os(),
+            self.receiver_os(ctx),
             OsPolicy::Linux | OsPolicy::OldLinux | OsPolicy::Solaris | OsPolicy::OldSolaris
         );
         if !(self.flags.evasion && stray) {

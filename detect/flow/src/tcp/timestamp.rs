@@ -24,10 +24,12 @@ pub(crate) enum Verdict {
 
 impl TcpSession {
     /// Refuses a packet whose timestamp is too old; nothing is remembered.
+    #[inline]
     pub(crate) fn check_timestamp(&mut self, ctx: &mut Context<'_, '_>) -> Checked {
-        if !self.flags.timestamps {
-            return Ok(());
-        }
+        if self.flags.timestamps { self.check_order(ctx) } else { Ok(()) }
+    }
+
+    fn check_order(&mut self, ctx: &mut Context<'_, '_>) -> Checked {
         let verdict = self.judge(ctx);
         ctx.timestamp = Some(verdict);
         if verdict != Verdict::Bad {
@@ -38,12 +40,16 @@ impl TcpSession {
     }
 
     /// Remembers the timestamp of an accepted packet.
+    #[inline]
     pub(crate) fn take_timestamp(&mut self, ctx: &mut Context<'_, '_>) {
-        if !self.flags.timestamps {
-            return;
+        if self.flags.timestamps {
+            self.remember_timestamp(ctx);
         }
+    }
+
+    fn remember_timestamp(&mut self, ctx: &mut Context<'_, '_>) {
         let Some((value, _)) = ctx.tcp.options.timestamp else {
-            if matches!(ctx.receiver_os(), OsPolicy::Solaris | OsPolicy::OldSolaris) {
+            if matches!(self.receiver_os(ctx), OsPolicy::Solaris | OsPolicy::OldSolaris) {
                 self.flags.timestamps = false;
             }
             return;
@@ -71,7 +77,7 @@ impl TcpSession {
 
     fn judge(&mut self, ctx: &Context<'_, '_>) -> Verdict {
         let Some((value, _)) = ctx.tcp.options.timestamp else { return Verdict::Unchecked };
-        let os = ctx.receiver_os();
+        let os = self.receiver_os(ctx);
         let in_order = self.own(ctx).next_seq == ctx.seq();
         if self.own(ctx).flags.zero_timestamp {
             match os {

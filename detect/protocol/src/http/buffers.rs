@@ -8,10 +8,8 @@ use crate::buffer::{BufferId, BufferSpec, NumberId, NumberSpec};
 /// Family of the HTTP buffers and numbers.
 pub const FAMILY: u8 = 0;
 
-/// Progress values of both directions.
+/// Progress values of both directions; 0: nothing of the message was seen.
 pub(crate) mod progress {
-    /// Nothing of the message was seen.
-    pub(crate) const STARTED: u8 = 0;
     /// In the first line.
     pub(crate) const LINE: u8 = 1;
     /// In the header block.
@@ -92,9 +90,6 @@ pub(crate) mod index {
     pub(crate) const REQUEST_BODY: u8 = 27;
     pub(crate) const RESPONSE_BODY: u8 = 28;
 }
-
-/// Family of the file buffers, which HTTP answers too.
-pub(crate) const FILE_FAMILY: u8 = 3;
 
 const BOTH: &[AppProto] = &[AppProto::Http1, AppProto::Http2];
 const FIRST: &[AppProto] = &[AppProto::Http1];

@@ -130,19 +130,13 @@ impl Codec {
     }
 }
 
-fn inflate(
-    inflater: &mut Decompress,
-    input: &[u8],
-    out: &mut [u8],
-) -> Result<Step, Undecodable> {
+fn inflate(inflater: &mut Decompress, input: &[u8], out: &mut [u8]) -> Result<Step, Undecodable> {
     let (read, written) = (inflater.total_in(), inflater.total_out());
     let result = inflater.decompress(input, out, FlushDecompress::None);
     let used = (inflater.total_in() - read) as usize;
     let made = (inflater.total_out() - written) as usize;
     match result {
-        Ok(status) => {
-            Ok(Step { used, made, end: status == Status::StreamEnd, broken: false })
-        }
+        Ok(status) => Ok(Step { used, made, end: status == Status::StreamEnd, broken: false }),
         // What was made before the fault counts.
         Err(_) if made > 0 => Ok(Step { used, made, end: false, broken: true }),
         Err(_) => Err(Undecodable),
@@ -181,7 +175,8 @@ fn lzma_stream(header: &mut [u8], limit: u64) -> Result<Stream, Undecodable> {
     [*d0, *d1, *d2, *d3] = dictionary.to_le_bytes();
     let memory = u64::from(dictionary).saturating_add(1 << 20);
     let mut stream = Stream::new_lzma_decoder(memory).map_err(|_| Undecodable)?;
-    stream.process(header, &mut [], Action::Run).map_err(|_| Undecodable)?;
+    // The decoder takes nothing without room for output; the header yields none.
+    stream.process(header, &mut [0], Action::Run).map_err(|_| Undecodable)?;
     Ok(stream)
 }
 

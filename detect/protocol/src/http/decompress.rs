@@ -132,7 +132,8 @@ impl Pipeline {
         let mut rest = self.layers.as_mut_slice();
         while let Some((layer, after)) = rest.split_first_mut() {
             let replay = std::mem::take(&mut layer.replay);
-            if layer.restarts > 0 && !layer.produced && !replay.is_empty() {
+            let unclaimed = layer.restarts > 0 || layer.coding == Coding::Deflate;
+            if unclaimed && !layer.produced && !replay.is_empty() {
                 let mut work = Work { total: 0, limit: u64::MAX };
                 feed_layers(after, &replay, &mut work, &mut |piece| {
                     sink(piece);

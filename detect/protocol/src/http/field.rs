@@ -67,9 +67,19 @@ pub(crate) fn scan(data: &[u8], response: bool, first: bool, eof: bool) -> Scan 
             return Scan::Field(field);
         };
         let Some(end) = line_end(data, stop, response, eof) else { return Scan::More };
+        let empty_fold = response
+            && !field.parts.is_empty()
+            && data.get(at..stop).is_some_and(|line| line.iter().all(|&b| is_fold(b)));
         field.parts.push((at, stop));
         field.deformed |= end.deformed;
         field.end = stop + end.len;
+        let next = data.get(field.end);
+        if empty_fold && end.len == 1 && !matches!(next, None | Some(b'\r' | b'\n' | b' ' | b'\t'))
+        {
+            // `LF HT LF` before anything else ends the block in Suricata 8.
+            field.end = stop;
+            return Scan::Field(field);
+        }
         if !end.folded || field.parts.len() > FOLDS {
             return Scan::Field(field);
         }
@@ -108,7 +118,8 @@ fn line_stop(data: &[u8], at: usize, response: bool) -> Option<usize> {
 
 /// Finds the name; returns where the value begins. None: more bytes are needed.
 fn name(data: &[u8], response: bool, eof: bool, field: &mut Field) -> Option<usize> {
-    let found = if response { memchr3(b':', b'\r', b'\n', data) } else { memchr2(b':', b'\n', data) };
+    let found =
+        if response { memchr3(b':', b'\r', b'\n', data) } else { memchr2(b':', b'\n', data) };
     let Some(stop) = found else { return eof.then_some(0) };
     if data.get(stop) == Some(&b':') {
         field.name = (0, stop);
@@ -162,9 +173,7 @@ fn request_line_end(data: &[u8], at: usize, eof: bool) -> Option<LineEnd> {
     }
     match rest.first() {
         None if !eof => None,
-        next => {
-            Some(LineEnd { len, deformed: false, folded: next.is_some_and(|&b| is_fold(b)) })
-        }
+        next => Some(LineEnd { len, deformed: false, folded: next.is_some_and(|&b| is_fold(b)) }),
     }
 }
 
@@ -199,11 +208,7 @@ fn response_line_end(data: &[u8], at: usize, eof: bool) -> Option<LineEnd> {
         if let (3, true) = deformed_empty_line(rest) {
             return Some(LineEnd { len: 4, deformed: true, folded: false });
         }
-        match data.get(at + 2) {
-            Some(b'\n') => {}
-            None if !eof => return None,
-            _ => len = 2,
-        }
+        len = 2;
     }
     let rest = data.get(at + len..).unwrap_or(&[]);
     let folded = match rest.first() {
@@ -225,8 +230,7 @@ fn empty_folding(rest: &[u8], eof: bool) -> Option<usize> {
     if rest.first() != Some(&b'\r') {
         return if rest.is_empty() && !eof { None } else { Some(0) };
     }
-    let run =
-        rest.iter().skip(1).take_while(|&&b| matches!(b, b'\r' | b' ' | b'\t')).count();
+    let run = rest.iter().skip(1).take_while(|&&b| matches!(b, b'\r' | b' ' | b'\t')).count();
     let mut end = 1 + run;
     if run == 0 {
         return if rest.len() == 1 && !eof { None } else { Some(0) };
@@ -279,12 +283,14 @@ pub(crate) fn trim_name(name: &[u8]) -> ((usize, usize), NameFaults) {
         return ((0, 0), NameFaults { empty: true, ..NameFaults::default() });
     }
     let core = name.get(start..end).unwrap_or(&[]);
+    let bare = core.get(core.iter().take_while(|&&b| b == 0).count()..).unwrap_or(&[]);
     let tail = name.get(end..).unwrap_or(&[]);
     let faults = NameFaults {
         empty: false,
         leading: start > 0,
         trailing: !tail.is_empty(),
-        not_token: !is_token(core) || tail.iter().any(|b| matches!(b, 0x0b | 0x0c)),
+        // NUL before a name folds in Suricata 8: it is no part of the name.
+        not_token: !is_token(bare) || tail.iter().any(|b| matches!(b, 0x0b | 0x0c)),
     };
     ((start, end), faults)
 }
@@ -359,6 +365,9 @@ mod tests {
         check("A: b\r\n\r\r\nC: d\r\n\r\n", true, "A=b!;C=d;end ");
         check("A: b\r\n\r \rC: d\r\n\r\n", true, "A=b!;C=d;end ");
         check("A: b\r\n\t\r\n\r\nx", true, "A=b|\t;end x");
+        check("A: b\n\t\nx", true, "A=b|\t;end x");
+        check("A: b\n\t\n\nx", true, "A=b|\t;end x");
+        check("A: b\r\n\t\r\nC: d\r\n\r\nx", true, "A=b|\t;C=d;end x");
         check("A: b\r\n\x0b\r\n\r\nx", true, "A=b;~\x0b;end x");
         check("A: b\r\n\r", true, "more");
         check("A: b\r\n", true, "more");

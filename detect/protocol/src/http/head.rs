@@ -65,7 +65,8 @@ impl Transaction {
             host::normalise(found.host, true, &mut request.host);
             request.host_source = HostSource::Target;
             request.port = found.port;
-            self.event_if(context, !found.valid, Event::RequestUriHostInvalid);
+            let valid = found.valid;
+            self.event_if(context, !valid, Event::RequestUriHostInvalid);
             return;
         }
         let parts = uri::split(text);
@@ -149,8 +150,7 @@ impl Transaction {
         self.event_if(context, field.deformed && !request, Event::DeformedEol);
         if !field.colon || added.name.empty {
             if !self.field_unparseable {
-                let event =
-                    pick(Event::RequestFieldMissingColon, Event::ResponseFieldMissingColon);
+                let event = pick(Event::RequestFieldMissingColon, Event::ResponseFieldMissingColon);
                 self.event(context, event);
             }
             self.field_unparseable = true;

@@ -20,10 +20,6 @@ impl Span {
     pub(crate) fn sent(start: usize, end: usize) -> Self {
         Self { start: start as u32 & !COMPOSED, len: end.saturating_sub(start) as u32 }
     }
-
-    pub(crate) const fn is_empty(self) -> bool {
-        self.len == 0
-    }
 }
 
 /// Headers that the parser or a rule buffer looks at.

@@ -1,10 +1,34 @@
 //! HTTP/1: requests and responses in pairs, as Suricata 8 with its HTTP library reads them.
 
+mod answer;
+mod bestfit;
+mod body;
 mod buffers;
+mod chunked;
+mod codec;
+mod coding;
+mod connection;
+mod decompress;
 mod events;
 mod field;
+mod framing;
+mod head;
+mod host;
+mod log;
+mod message;
+mod multipart;
+mod parameter;
+mod range;
+mod request;
+mod request_line;
+mod response;
 mod settings;
+mod status_line;
+mod table;
 mod text;
+mod transaction;
+mod uri;
+mod window;
 
 use std::sync::Arc;
 
@@ -13,8 +37,8 @@ use json::Writer;
 
 use crate::app::AppProto;
 use crate::buffer::{BufferId, NumberId, View};
-use crate::file::FileSettings;
-use crate::parser::{Effects, Input, LogOptions, Outcome, Parser};
+use crate::file::{File, FileSettings};
+use crate::parser::{Chunk, Effects, Input, LogOptions, Outcome, Parser};
 use crate::transaction::TxMeta;
 
 pub use buffers::{BUFFERS, FAMILY, HOOKS, NUMBERS};
@@ -23,20 +47,62 @@ pub use settings::{
     BodySettings, HttpSettings, InvalidEncoding, Personality, SwfSettings, UriSettings,
 };
 
+use connection::Side;
+use head::Broken;
+use table::Table;
+use transaction::Context;
+
 /// The HTTP/1 state of a flow.
 pub struct Http1 {
-    settings: Arc<HttpSettings>,
+    context: Context,
+    table: Table,
+    sides: [Side; 2],
+    next_response: u64,
 }
 
 impl Http1 {
     /// A new state. `keep_bodies` tells that rules or outputs look at bodies.
-    pub fn new(settings: Arc<HttpSettings>, _files: FileSettings, _keep_bodies: bool) -> Self {
-        Self { settings }
+    pub fn new(settings: Arc<HttpSettings>, files: FileSettings, keep_bodies: bool) -> Self {
+        Self {
+            context: Context {
+                settings,
+                files,
+                keep_bodies,
+                warnings: 0,
+                bombs: 0,
+                spares: Vec::new(),
+            },
+            table: Table::default(),
+            sides: [Side::default(), Side::default()],
+            next_response: 0,
+        }
     }
 
-    /// Raw value of a request header, for the client's address behind proxies.
-    pub fn xff(&self, _tx: u64, _header: &str) -> Option<&[u8]> {
-        None
+    /// Value of a request header as sent, for the client's address behind proxies; `header` in
+    /// any case.
+    pub fn xff(&self, tx: u64, header: &str) -> Option<&[u8]> {
+        let name = header.to_ascii_lowercase();
+        self.table.get(tx)?.request.message.value_by_name(name.as_bytes())
+    }
+
+    /// What is still held of a body.
+    pub fn body(&self, tx: u64, direction: Direction) -> &[u8] {
+        let Some(tx) = self.table.get(tx) else { return &[] };
+        match direction {
+            Direction::ToServer => tx.bodies[0].held(),
+            Direction::ToClient => {
+                let file = tx.bodies[1].files.first();
+                file.map_or(&[], |file| file.view(u64::MAX).bytes)
+            }
+        }
+    }
+
+    /// Makes a transaction, within the limit of live ones.
+    fn add_transaction(&mut self) -> Result<u64, Broken> {
+        if self.table.live() >= self.context.settings.max_tx.max(1) {
+            return Err(Broken);
+        }
+        Ok(self.table.add())
     }
 }
 
@@ -44,56 +110,101 @@ impl Parser for Http1 {
     fn proto(&self) -> AppProto {
         AppProto::Http1
     }
-    fn parse(&mut self, input: &Input<'_>, _effects: &mut Effects) -> Outcome {
-        let _ = (&self.settings, input);
-        Outcome::Consumed(0)
+
+    fn parse(&mut self, input: &Input<'_>, effects: &mut Effects) -> Outcome {
+        let direction = input.direction.index();
+        match input.chunk {
+            Chunk::Bytes(bytes) => self.feed(direction, bytes, input.eof, effects),
+            Chunk::Gap(len) => {
+                self.gap(direction, len);
+                if input.eof {
+                    return self.feed(direction, &[], true, effects);
+                }
+                Outcome::Consumed(0)
+            }
+        }
     }
+
     fn accepts_gaps(&self) -> bool {
         true
     }
+
     fn first_tx(&self) -> u64 {
-        0
+        self.table.first()
     }
+
     fn next_tx(&self) -> u64 {
-        0
+        self.table.next()
     }
-    fn meta(&self, _tx: u64) -> Option<&TxMeta> {
-        None
+
+    fn meta(&self, tx: u64) -> Option<&TxMeta> {
+        self.table.get(tx).map(|tx| &tx.meta)
     }
-    fn meta_mut(&mut self, _tx: u64) -> Option<&mut TxMeta> {
-        None
+
+    fn meta_mut(&mut self, tx: u64) -> Option<&mut TxMeta> {
+        self.table.get_mut(tx).map(|tx| &mut tx.meta)
     }
-    fn progress(&self, _tx: u64, _direction: Direction) -> u8 {
-        0
+
+    fn progress(&self, tx: u64, direction: Direction) -> u8 {
+        self.table.get(tx).map_or(0, |tx| tx.progress[direction.index()])
     }
+
     fn end_progress(&self, _direction: Direction) -> u8 {
         buffers::progress::COMPLETE
     }
+
     fn progress_name(&self, progress: u8, direction: Direction) -> &'static str {
         let names = &buffers::PROGRESS_NAMES[direction.index()];
         names.get(usize::from(progress)).copied().unwrap_or("")
     }
+
     fn buffer<'a>(
         &'a self,
-        _tx: u64,
-        _buffer: BufferId,
-        _direction: Direction,
-        _index: usize,
-        _scratch: &'a mut Vec<u8>,
+        tx: u64,
+        buffer: BufferId,
+        direction: Direction,
+        index: usize,
+        scratch: &'a mut Vec<u8>,
     ) -> Option<View<'a>> {
-        None
+        let tx = self.table.get(tx)?;
+        answer::buffer(tx, &self.context, buffer, direction.index(), index, scratch)
     }
-    fn number(&self, _: u64, _: NumberId, _: Direction, _: usize) -> Option<u64> {
-        None
+
+    fn number(&self, tx: u64, number: NumberId, _: Direction, index: usize) -> Option<u64> {
+        answer::number(self.table.get(tx)?, number, index)
     }
+
     fn event_name(&self, event: u8) -> &'static str {
         events::NAMES.get(usize::from(event)).copied().unwrap_or("")
     }
-    fn loggable(&self, _tx: u64) -> bool {
-        false
+
+    fn loggable(&self, tx: u64) -> bool {
+        self.table.get(tx).is_some_and(|tx| tx.is_complete(0) && tx.is_complete(1))
     }
-    fn log(&self, _tx: u64, _options: &LogOptions, _out: &mut Writer<'_>) -> bool {
-        false
+
+    fn log(&self, tx: u64, options: &LogOptions, out: &mut Writer<'_>) -> bool {
+        self.table.get(tx).is_some_and(|tx| log::write(tx, options, out))
     }
-    fn free(&mut self, _tx: u64) {}
+
+    fn files(&self, tx: u64, direction: Direction) -> &[File] {
+        self.table.get(tx).map_or(&[], |tx| &tx.bodies[direction.index()].files)
+    }
+
+    fn files_mut(&mut self, tx: u64, direction: Direction) -> &mut [File] {
+        self.table.get_mut(tx).map_or(&mut [], |tx| &mut tx.bodies[direction.index()].files)
+    }
+
+    fn inspected(&mut self, tx: u64, direction: Direction) {
+        if let Some(tx) = self.table.get_mut(tx) {
+            let direction = direction.index();
+            tx.bodies[direction].mark_inspected(direction, &self.context);
+        }
+    }
+
+    fn free(&mut self, tx: u64) {
+        self.table.free(tx);
+    }
 }
+
+#[cfg(test)]
+mod tests;

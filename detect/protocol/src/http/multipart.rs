@@ -319,7 +319,10 @@ mod tests {
     #[test]
     fn parts() {
         check("--XX\r\nCD\"a.txt\"\r\n\r\nhello\r\n--XX--\r\n", "[a.txt:hello]");
-        check("pre\r\n--XX\r\nCD\"a\"\r\n\r\nx\r\n\r\n--XX\r\nCDb\r\n\r\ny\r\n--XX--", "[a:x\r\n][b:y]");
+        check(
+            "pre\r\n--XX\r\nCD\"a\"\r\n\r\nx\r\n\r\n--XX\r\nCDb\r\n\r\ny\r\n--XX--",
+            "[a:x\r\n][b:y]",
+        );
         check("--XX\r\nContent-Disposition: form-data; name=q\r\n\r\nv\r\n--XX--\r\n", "");
         check("--XX\r\nCD\"a\"\r\n\r\n--XX--\r\n", "[a:!]");
         check("--XX\r\nCD\"a\"\r\n\r\nx\r\n--X\r\n--XX--\r\n", "[a:x\r\n--X]");

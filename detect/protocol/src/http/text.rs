@@ -64,9 +64,8 @@ pub(crate) fn equals_without_nul(text: &[u8], lower: &[u8]) -> bool {
 
 /// Contains `lower` without regard to case and to NUL bytes in `text`.
 pub(crate) fn contains_without_nul(text: &[u8], lower: &[u8]) -> bool {
-    let contains = |bytes: &[u8]| {
-        bytes.windows(lower.len()).any(|window| window.eq_ignore_ascii_case(lower))
-    };
+    let contains =
+        |bytes: &[u8]| bytes.windows(lower.len()).any(|window| window.eq_ignore_ascii_case(lower));
     if !text.contains(&0) {
         return contains(text);
     }

@@ -97,8 +97,8 @@ fn setup(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     }
     let mode = match mode {
         "direction" => Mode::Direction,
-        "to_server" | "toserver" => Mode::ToServer,
-        "to_client" | "toclient" => Mode::ToClient,
+        "to_server" => Mode::ToServer,
+        "to_client" => Mode::ToClient,
         "either" => Mode::Either,
         "final" => Mode::Final,
         "original" => Mode::Original,

@@ -2,7 +2,7 @@
 
 use crate::builder::Builder;
 use crate::error::{Result, RuleError};
-use crate::keyword::contract::{Keyword, OptionText};
+use crate::keyword::contract::{Features, Keyword, OptionText};
 use crate::keyword::integer;
 use crate::rule::ContentOp;
 
@@ -127,7 +127,8 @@ fn element(data: &[u8]) -> Option<Element<'_>> {
 }
 
 pub(crate) const KEYWORD: Keyword = Keyword::new("asn1", "detect-asn1", setup)
-    .doc("oddities in BER-encoded data");
+    .doc("oddities in BER-encoded data")
+    .features(Features::PACKET);
 
 fn setup(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     let bad = |what: &str| RuleError::new(format!("Malformed asn1 argument: {what}"));

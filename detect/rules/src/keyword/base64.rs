@@ -22,7 +22,7 @@ fn decode(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     for word in option.value.split(',').map(str::trim).filter(|word| !word.is_empty()) {
         let (key, value) = word.split_once(char::is_whitespace).unwrap_or((word, ""));
         match key {
-            "bytes" => bytes = integer::decimal(value).ok_or_else(bad)?,
+            "bytes" if offset == 0 => bytes = integer::decimal(value).ok_or_else(bad)?,
             "offset" => offset = integer::decimal(value).ok_or_else(bad)?,
             "relative" => relative = true,
             _ => return Err(bad()),

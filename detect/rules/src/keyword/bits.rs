@@ -11,10 +11,9 @@ use crate::keyword::{content, integer};
 
 pub(crate) const FLOWBITS: Keyword = Keyword::new("flowbits", "detect-flowbits", flowbits)
     .doc("bits of the flow")
-    .features(Features { prefilter: true, firewall: true, ..Features::IP_ONLY });
+    .features(Features { prefilter: true, firewall: true, ..Features::META });
 pub(crate) const FLOWINT: Keyword = Keyword::new("flowint", "detect-flowint", flowint)
-    .doc("integers of the flow")
-    .quotes_optional();
+    .doc("integers of the flow");
 pub(crate) const XBITS: Keyword = Keyword::new("xbits", "detect-xbits", xbits)
     .doc("bits of hosts, pairs of hosts and transactions")
     .features(Features::IP_ONLY.firewall());
@@ -22,16 +21,14 @@ pub(crate) const HOSTBITS: Keyword = Keyword::new("hostbits", "detect-hostbits",
     .doc("bits of hosts")
     .features(Features::IP_ONLY);
 pub(crate) const FLOWVAR: Keyword = Keyword::new("flowvar", "detect-flowvar", flowvar)
-    .doc("variable of the flow that a capture has set")
-    .quotes_optional();
+    .doc("variable of the flow that a capture has set");
 pub(crate) const PKTVAR: Keyword = Keyword::new("pktvar", "detect-pktvar", pktvar)
-    .doc("variable of the packet that a capture has set")
-    .quotes_optional();
+    .doc("variable of the packet that a capture has set");
 
 fn flowbits(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     let (command, name) = match option.value.split_once(',') {
-        Some((command, name)) => (command.trim(), Some(name.trim())),
-        None => (option.value.trim(), None),
+        Some((command, name)) => (command, Some(name.trim())),
+        None => (option.value, None),
     };
     if command == "noalert" {
         if name.is_some() {
@@ -51,11 +48,14 @@ fn flowbits(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
         builder.warn("flowbits:toggle is deprecated");
     }
     let mut ids = smallvec::SmallVec::new();
-    for part in name.split('|').map(str::trim) {
-        if part.is_empty() || part.contains(char::is_whitespace) {
+    for part in name.split('|').map(str::trim).filter(|part| !part.is_empty()) {
+        if part.contains(char::is_whitespace) {
             return refuse(format!("'{part}' can't be the name of a flowbit"));
         }
         ids.push(builder.names.flowbits.intern(part));
+    }
+    if ids.is_empty() {
+        return refuse("flowbits without a name").map_err(RuleError::silent);
     }
     builder.facts.flowbits += 1;
     let most = builder.settings.max_flowbits;
@@ -65,6 +65,7 @@ fn flowbits(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     if command.role() == BitRole::Check || command != BitCommand::Set {
         builder.facts.ip_only = false;
         builder.facts.pd_only = false;
+        builder.facts.decoder_only &= command.role() == BitRole::Set;
     }
     builder.push_bit(Bit::Flow(FlowBit { command, ids }));
     Ok(())
@@ -80,7 +81,7 @@ fn flowint(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     let op = parts.next().ok_or_else(bad)?;
     let operand = parts.next();
     let usable = |name: &str| {
-        let rest_ok = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
+        let rest_ok = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.');
         name.len() >= 2
             && name.bytes().next().is_some_and(|b| b.is_ascii_alphabetic())
             && name.bytes().all(rest_ok)
@@ -104,8 +105,8 @@ fn flowint(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     };
     let id = builder.names.flowints.intern(name);
     let operand = match (op, operand) {
-        (IntOp::IsSet | IntOp::IsNotSet, None) => IntOperand::Value(0),
-        (IntOp::IsSet | IntOp::IsNotSet, Some(_)) | (_, None) => return Err(bad()),
+        (IntOp::IsSet | IntOp::IsNotSet, _) => IntOperand::Value(0),
+        (_, None) => return Err(bad()),
         (_, Some(text)) => match integer::decimal::<u32>(text) {
             Some(value) => IntOperand::Value(value),
             None if usable(text) => IntOperand::Variable(builder.names.flowints.intern(text)),
@@ -122,8 +123,17 @@ fn xbits(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
             .advice("xbits:<command>,<name>,track ip_src|ip_dst|ip_pair|tx[,expire <seconds>]")
     };
     let mut parts = option.value.split(',').map(str::trim);
-    let command = parts.next().and_then(BitCommand::by_name).ok_or_else(bad)?;
+    let command = match parts.next() {
+        Some("noalert") => {
+            builder.rule.noalert = true;
+            return Ok(());
+        }
+        command => command.and_then(BitCommand::by_name).ok_or_else(bad)?,
+    };
     let name = parts.next().filter(|name| !name.is_empty()).ok_or_else(bad)?;
+    if name.contains(char::is_whitespace) {
+        return Err(bad());
+    }
     let mut track = None;
     let mut expire = 30;
     for part in parts {
@@ -140,14 +150,8 @@ fn xbits(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
         }
     }
     let track = track.unwrap_or(BitTrack::Source);
-    if track == BitTrack::Transaction {
-        if builder.rule.protocol.hook.is_none() {
-            return refuse("xbits with track tx needs an explicit rule hook")
-                .map_err(|e: RuleError| e.advice("e.g. `alert http1:request_line ...`"));
-        }
-        if !matches!(command, BitCommand::Set | BitCommand::IsSet) {
-            return refuse("xbits with track tx can only set and isset");
-        }
+    if track == BitTrack::Transaction && !matches!(command, BitCommand::Set | BitCommand::IsSet) {
+        return refuse("xbits with track tx can only set and isset");
     }
     let id = builder.names.xbits.intern(name);
     builder.push_bit(Bit::Extended(ExtendedBit { command, id, track, expire }));
@@ -170,6 +174,9 @@ fn hostbits(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
         Some("dst") => true,
         Some(_) => return Err(bad()),
     };
+    if parts.next().is_some() {
+        return Err(bad());
+    }
     let id = builder.names.hostbits.intern(name);
     builder.push_bit(Bit::Host(HostBit { command, id, destination, expire: 300 }));
     Ok(())
@@ -193,10 +200,7 @@ fn pktvar(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
 fn variable<'t>(option: &OptionText<'t>) -> Result<(&'t str, Vec<u8>, bool)> {
     let bad = || RuleError::new(format!("invalid {}: '{}'", option.name, option.value));
     let (name, value) = option.value.split_once(',').ok_or_else(bad)?;
-    let (negated, value) = match value.trim().strip_prefix('!') {
-        Some(value) => (true, value.trim_start()),
-        None => (false, value.trim()),
-    };
+    let (negated, value) = (option.negated, value.trim());
     let inner = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
     let bytes = content::pattern(inner.unwrap_or(value), option.name)?;
     Ok((name.trim(), bytes, negated))

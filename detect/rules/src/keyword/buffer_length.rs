@@ -7,14 +7,12 @@ use crate::keyword::{byte, integer};
 use crate::rule::{Compare, ContentOp, Operand};
 
 pub(crate) const ISDATAAT: Keyword = Keyword::new("isdataat", "detect-isdataat", isdataat)
-    .doc("there is (no) data at a position")
-    .quotes_optional();
+    .doc("there is (no) data at a position");
 pub(crate) const BSIZE: Keyword = Keyword::new("bsize", "detect-bsize", bsize)
     .doc("length of the buffer")
     .features(Features::NONE.firewall());
 pub(crate) const URILEN: Keyword = Keyword::new("urilen", "detect-urilen", urilen)
     .doc("length of the URI")
-    .quotes_optional()
     .features(Features::NONE.firewall());
 pub(crate) const ABSENT: Keyword = Keyword::new("absent", "detect-absent", absent)
     .doc("the buffer is not there")
@@ -22,7 +20,7 @@ pub(crate) const ABSENT: Keyword = Keyword::new("absent", "detect-absent", absen
 
 fn isdataat(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     let (negated, text) = match option.value.strip_prefix('!') {
-        Some(text) => (true, text.trim_start()),
+        Some(text) => (true, text),
         None => (false, option.value),
     };
     let mut parts = text.split(',').map(str::trim);
@@ -34,7 +32,7 @@ fn isdataat(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     for word in parts {
         match word {
             "relative" => relative = true,
-            "rawbytes" => {}
+            "rawbytes" if relative => {}
             _ => return refuse(format!("isdataat with unknown word '{word}'")),
         }
     }
@@ -55,30 +53,27 @@ fn bsize(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
 
 fn urilen(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     let bad = || RuleError::new(format!("invalid urilen: '{}'", option.value));
-    let (value, raw) = match option.value.split_once(',') {
-        None => (option.value, false),
-        Some((value, kind)) => match kind.trim() {
-            "raw" => (value.trim(), true),
-            "norm" => (value.trim(), false),
-            _ => return Err(bad()),
-        },
-    };
-    // Bounds that nothing satisfies are accepted here, unlike for other integers.
-    let number = |text: &str| integer::decimal::<u16>(text).map(u64::from).ok_or_else(bad);
-    let compare = if let Some((low, high)) = value.split_once("<>") {
-        Compare::Range(number(low)?, number(high)?)
-    } else if let Some(rest) = value.strip_prefix('<') {
-        Compare::Less(number(rest)?)
-    } else if let Some(rest) = value.strip_prefix('>') {
-        Compare::Greater(number(rest)?)
-    } else {
-        Compare::Equal(number(value)?)
+    let mut parts = option.value.split(',').map(str::trim);
+    let value = parts.next().unwrap_or("");
+    // Words besides `raw` are taken for `norm`.
+    let raw = parts.next() == Some("raw");
+    let compare = match loose_range(value) {
+        Some(range) => range,
+        None => integer::compare(value, 16, &[])?,
     };
     let name = if raw { "http.uri.raw" } else { "http.uri" };
     let Some(spec) = builder.catalogue().sticky(name) else {
-        return refuse("keyword urilen is not supported");
+        return Err(bad());
     };
+    builder.urilen.push(spec.id);
     builder.push_op_to(spec, ContentOp::Size(compare))
+}
+
+/// `a<>b`: ranges that hold nothing are accepted here, unlike for other integers.
+fn loose_range(value: &str) -> Option<Compare> {
+    let (low, high) = value.strip_prefix('>').unwrap_or(value).split_once("<>")?;
+    let number = |text: &str| integer::decimal::<u16>(text).map(u64::from);
+    Some(Compare::Range(number(low)?, number(high)?))
 }
 
 fn absent(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {

@@ -22,12 +22,12 @@ impl Shared {
         let value = value.trim();
         match (key, value) {
             ("relative", "") => self.relative = true,
-            ("big", "") => self.order(ByteOrder::Big)?,
-            ("little", "") => self.order(ByteOrder::Little)?,
-            ("dce", "") => self.order(ByteOrder::Dce)?,
-            ("endian", "big") => self.order(ByteOrder::Big)?,
-            ("endian", "little") => self.order(ByteOrder::Little)?,
-            ("endian", "dce") => self.order(ByteOrder::Dce)?,
+            ("big", "") => self.order = Some(ByteOrder::Big),
+            ("little", "") => self.order = Some(ByteOrder::Little),
+            ("dce", "") => self.order = Some(ByteOrder::Dce),
+            ("endian", "big") => self.order = Some(ByteOrder::Big),
+            ("endian", "little") => self.order = Some(ByteOrder::Little),
+            ("endian", "dce") => self.order = Some(ByteOrder::Dce),
             ("string", "") => self.is_string = true,
             ("string", base) => {
                 self.is_string = true;
@@ -35,11 +35,7 @@ impl Shared {
             }
             ("hex" | "dec" | "oct", "") => self.base = base_of(key),
             ("bitmask", mask) => {
-                let mask = integer::c_unsigned(mask).or_else(|| {
-                    // Suricata 8 takes masks without 0x for hexadecimal.
-                    u64::from_str_radix(mask, 16).ok()
-                });
-                let mask = mask.filter(|mask| *mask <= u64::from(u32::MAX));
+                let mask = integer::c_unsigned(mask).filter(|mask| *mask <= u64::from(u32::MAX));
                 self.mask = Some(mask.ok_or_else(|| bad_word(word))?);
             }
             _ => return Ok(false),
@@ -47,32 +43,23 @@ impl Shared {
         Ok(true)
     }
 
-    fn order(&mut self, order: ByteOrder) -> Result<()> {
-        if self.order.replace(order).is_some() {
-            return refuse("more than one byte order");
-        }
-        Ok(())
-    }
-
     /// The whole, checked; `needs_base`: text without base is refused.
     pub(crate) fn extract(
         self,
         bytes: Operand,
         offset: Operand,
-        needs_base: bool,
+        longest: Longest,
     ) -> Result<Extract> {
         if self.base.is_some() && !self.is_string {
             return refuse("a base is only for numbers in text")
                 .map_err(|e: RuleError| e.advice("add `string`"));
         }
-        if needs_base && self.is_string && self.base.is_none() {
-            return refuse("string without base")
-                .map_err(|e: RuleError| e.advice("add dec, hex or oct"));
-        }
         let string = self.is_string.then(|| self.base.unwrap_or(StringBase::Dec));
         if let Operand::Value(bytes) = bytes {
             let most = match string {
+                None if longest == Longest::Math => 10,
                 None => 8,
+                Some(_) if longest != Longest::ByBase => 23,
                 Some(StringBase::Oct) => 23,
                 Some(StringBase::Dec) => 20,
                 Some(StringBase::Hex) => 14,
@@ -90,6 +77,17 @@ impl Shared {
             mask: self.mask,
         })
     }
+}
+
+/// How many digits a number in text may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Longest {
+    /// As many as the longest number has in octal.
+    Any,
+    /// As many as the base allows.
+    ByBase,
+    /// `byte_math`: 10, in text or not; the engine takes no number of more than 8 bytes.
+    Math,
 }
 
 /// The refusal of a word that none of them knows.
@@ -118,11 +116,10 @@ pub(crate) fn operand(builder: &Builder<'_>, text: &str, keyword: &str) -> Resul
     }
 }
 
-/// Variables begin with a letter; they must not look like numbers.
+/// Names of variables; those that begin with a digit can be set, but not be asked for.
 pub(crate) fn variable_name(text: &str) -> Result<&str> {
-    let first = text.bytes().next();
     let usable = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
-    if first.is_some_and(|b| b.is_ascii_alphabetic() || b == b'_') && text.bytes().all(usable) {
+    if !text.is_empty() && text.bytes().all(usable) {
         Ok(text)
     } else {
         refuse(format!("'{text}' can't be the name of a variable"))

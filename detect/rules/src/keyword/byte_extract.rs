@@ -2,15 +2,14 @@
 
 use crate::builder::Builder;
 use crate::error::{Result, RuleError, refuse};
-use crate::keyword::byte::{Shared, bad_word, operand, variable_name};
+use crate::keyword::byte::{Longest, Shared, bad_word, operand, variable_name};
 use crate::keyword::byte_jump::factor;
 use crate::keyword::contract::{Keyword, OptionText};
 use crate::keyword::integer;
 use crate::rule::{ContentOp, Operand};
 
 pub(crate) const KEYWORD: Keyword = Keyword::new("byte_extract", "detect-byte-extract", setup)
-    .doc("takes a number from the bytes into a variable")
-    .quotes_optional();
+    .doc("takes a number from the bytes into a variable");
 
 fn setup(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     let bad = || {
@@ -40,13 +39,13 @@ fn setup(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
             }
         }
     }
-    let bytes = integer::c_unsigned(bytes).filter(|n| (1..=23).contains(n)).ok_or_else(bad)?;
+    let bytes = integer::c_unsigned(bytes).filter(|n| *n <= 23).ok_or_else(bad)?;
     let bytes = Operand::Value(i64::try_from(bytes).unwrap_or(8));
     let offset = operand(builder, offset, "byte_extract")?;
     if matches!(offset, Operand::Value(n) if n.abs() > 65_535) {
         return Err(bad());
     }
-    let extract = shared.extract(bytes, offset, true)?;
+    let extract = shared.extract(bytes, offset, Longest::ByBase)?;
     let variable = builder.define_variable(name)?;
     builder.push_op(ContentOp::ByteExtract { extract, multiplier, align, variable });
     Ok(())

@@ -2,14 +2,13 @@
 
 use crate::builder::Builder;
 use crate::error::{Result, RuleError, refuse};
-use crate::keyword::byte::{Shared, bad_word, operand};
+use crate::keyword::byte::{Longest, Shared, bad_word, operand};
 use crate::keyword::contract::{Keyword, OptionText};
 use crate::keyword::integer;
 use crate::rule::{ContentOp, Operand};
 
 pub(crate) const KEYWORD: Keyword = Keyword::new("byte_jump", "detect-bytejump", setup)
-    .doc("moves the position by a number in the bytes")
-    .quotes_optional();
+    .doc("moves the position by a number in the bytes");
 
 fn setup(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     let bad = || {
@@ -55,7 +54,7 @@ fn setup(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     {
         return Err(bad());
     }
-    let extract = shared.extract(bytes, offset, false)?;
+    let extract = shared.extract(bytes, offset, Longest::Any)?;
     builder.push_op(ContentOp::ByteJump { extract, multiplier, align, from, post_offset });
     Ok(())
 }

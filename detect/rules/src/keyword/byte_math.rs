@@ -2,13 +2,12 @@
 
 use crate::builder::Builder;
 use crate::error::{Result, RuleError, refuse};
-use crate::keyword::byte::{Shared, bad_word, operand, variable_name};
+use crate::keyword::byte::{Longest, Shared, bad_word, operand, variable_name};
 use crate::keyword::contract::{Keyword, OptionText};
 use crate::rule::{ContentOp, MathOp, Operand};
 
 pub(crate) const KEYWORD: Keyword = Keyword::new("byte_math", "detect-bytemath", setup)
-    .doc("calculates with a number from the bytes, into a variable")
-    .quotes_optional();
+    .doc("calculates with a number from the bytes, into a variable");
 
 fn setup(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     let missing = |what: &str| {
@@ -49,13 +48,10 @@ fn setup(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     if matches!(offset, Operand::Value(n) if n.abs() > 65_535) {
         return refuse("byte_math offset out of range");
     }
-    if op == MathOp::Divide && value == Operand::Value(0) {
-        return refuse("byte_math can't divide by zero");
-    }
     if matches!(value, Operand::Value(n) if n < 0) {
         return refuse("byte_math rvalue must not be negative");
     }
-    let extract = shared.extract(bytes, offset, false)?;
+    let extract = shared.extract(bytes, offset, Longest::Math)?;
     let variable = builder.define_variable(result)?;
     builder.push_op(ContentOp::ByteMath { extract, op, value, variable });
     Ok(())

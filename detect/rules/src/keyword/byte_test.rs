@@ -2,13 +2,12 @@
 
 use crate::builder::Builder;
 use crate::error::{Result, RuleError};
-use crate::keyword::byte::{Shared, bad_word, operand};
+use crate::keyword::byte::{Longest, Shared, bad_word, operand};
 use crate::keyword::contract::{Keyword, OptionText};
 use crate::rule::{ByteTestOp, ContentOp, Operand};
 
 pub(crate) const KEYWORD: Keyword = Keyword::new("byte_test", "detect-bytetest", setup)
-    .doc("comparison of a number in the bytes")
-    .quotes_optional();
+    .doc("comparison of a number in the bytes");
 
 fn setup(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     let bad = || {
@@ -47,7 +46,7 @@ fn setup(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     if matches!(bytes, Operand::Value(n) if n < 0) {
         return Err(bad());
     }
-    let extract = shared.extract(bytes, offset, false)?;
+    let extract = shared.extract(bytes, offset, Longest::Any)?;
     builder.push_op(ContentOp::ByteTest { extract, negated, op, value });
     Ok(())
 }

@@ -79,8 +79,6 @@ checks! {
     AppEvent(event::AppLayerEvent),
     /// `app-layer-protocol`
     AppProtocol(app_layer_protocol::AppProtocol),
-    /// `ftpbounce`
-    FtpBounce(ftpbounce::FtpBounce),
     /// `vlan.id`
     VlanId(vlan::VlanId),
     /// `vlan.layers`

@@ -119,8 +119,7 @@ macro_rules! keywords {
     ($($constant:ident $setup:ident $name:literal $layer:ident $doc:literal),+ $(,)?) => {
         $(pub(crate) const $constant: Keyword = Keyword::new($name, "detect-csum", $setup)
             .doc($doc)
-            .quotes_optional()
-            .features(Features::PACKET);
+            .features(Features::NONE);
 
         fn $setup(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
             let valid = wanted(option)?;

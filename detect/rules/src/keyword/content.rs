@@ -28,19 +28,15 @@ pub(crate) const NOCASE: Keyword = Keyword::new("nocase", "detect-nocase", nocas
     .features(MODIFIER);
 pub(crate) const DEPTH: Keyword = Keyword::new("depth", "detect-depth", depth)
     .doc("where the window for the content before ends")
-    .quotes_optional()
     .features(MODIFIER);
 pub(crate) const OFFSET: Keyword = Keyword::new("offset", "detect-offset", offset)
     .doc("where the window for the content before begins")
-    .quotes_optional()
     .features(MODIFIER);
 pub(crate) const DISTANCE: Keyword = Keyword::new("distance", "detect-distance", distance)
     .doc("distance of the content before from the previous match")
-    .quotes_optional()
     .features(MODIFIER);
 pub(crate) const WITHIN: Keyword = Keyword::new("within", "detect-within", within)
     .doc("window for the content before from the previous match on")
-    .quotes_optional()
     .features(MODIFIER);
 pub(crate) const STARTSWITH: Keyword = Keyword::new("startswith", "detect-startswith", startswith)
     .doc("the content before must be at the beginning")
@@ -105,10 +101,8 @@ pub(crate) fn pattern(text: &str, keyword: &str) -> Result<Vec<u8>> {
                     None => half = Some(digit as u8),
                     Some(high) => bytes.push(high << 4 | digit as u8),
                 },
-                (b',', _) => {
-                    return refuse("comma between hexadecimal digits")
-                        .map_err(|e: RuleError| e.advice("separate them by blanks"));
-                }
+                // Accepted as a separator, as by Suricata 8.
+                (b',', _) => {}
                 _ => {
                     return refuse(format!(
                         "'{}' is not a hexadecimal digit in {keyword}",
@@ -131,9 +125,6 @@ pub(crate) fn pattern(text: &str, keyword: &str) -> Result<Vec<u8>> {
     if hex {
         return refuse("'|' without its partner");
     }
-    if escaped {
-        return refuse("single backslash at the end");
-    }
     if bytes.is_empty() || bytes.len() > MAX_LENGTH {
         return refuse(format!("{keyword} must have 1 to {MAX_LENGTH} bytes"));
     }
@@ -155,7 +146,11 @@ fn nocase(builder: &mut Builder<'_>, _option: &OptionText<'_>) -> Result<()> {
         return refuse("can't use multiple nocase modifiers with the same content");
     }
     content.nocase = true;
+    let had_capitals = content.bytes.iter().any(u8::is_ascii_uppercase);
     content.bytes.make_ascii_lowercase();
+    if had_capitals {
+        builder.note_capitals();
+    }
     Ok(())
 }
 
@@ -328,7 +323,11 @@ fn endswith(builder: &mut Builder<'_>, _option: &OptionText<'_>) -> Result<()> {
 }
 
 fn rawbytes(builder: &mut Builder<'_>, _option: &OptionText<'_>) -> Result<()> {
-    target(builder, "rawbytes").map(|_| ())
+    target(builder, "rawbytes")?;
+    if builder.note_rawbytes() {
+        return refuse("can't use multiple rawbytes modifiers for the same content.");
+    }
+    Ok(())
 }
 
 fn fast_pattern(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {

@@ -22,12 +22,14 @@ fn dataset(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
         Some("set") => DatasetCommand::Set,
         Some("unset") => DatasetCommand::Unset,
         Some("isset") => DatasetCommand::IsSet,
-        Some("isnotset" | "notset") => DatasetCommand::IsNotSet,
+        Some("isnotset") => DatasetCommand::IsNotSet,
         _ => return Err(bad()),
     };
     let mut set = empty(command, parts.next().unwrap_or(""))?;
     for part in parts {
-        parameter(&mut set, part)?;
+        if !parameter(&mut set, part)? {
+            builder.warn(format!("unknown parameter of a set: '{part}'"));
+        }
     }
     check(builder, &mut set)?;
     push(builder, set)
@@ -47,11 +49,13 @@ fn datarep(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     set.reputation = Some(match op {
         "<" => Compare::Less(value),
         ">" => Compare::Greater(value),
-        "==" | "=" => Compare::Equal(value),
+        "==" => Compare::Equal(value),
         _ => return Err(bad()),
     });
     for part in parts {
-        parameter(&mut set, part)?;
+        if !parameter(&mut set, part)? {
+            builder.warn(format!("unknown parameter of a set: '{part}'"));
+        }
     }
     check(builder, &mut set)?;
     push(builder, set)
@@ -87,7 +91,8 @@ fn empty(command: DatasetCommand, name: &str) -> Result<Dataset> {
     })
 }
 
-fn parameter(set: &mut Dataset, part: &str) -> Result<()> {
+/// Takes a parameter; false for an unknown one.
+fn parameter(set: &mut Dataset, part: &str) -> Result<bool> {
     let bad = || RuleError::new(format!("invalid parameter of a set: '{part}'"));
     let (key, value) = part.split_once(char::is_whitespace).unwrap_or((part, ""));
     let value = value.trim();
@@ -122,13 +127,12 @@ fn parameter(set: &mut Dataset, part: &str) -> Result<()> {
         "context_key" => set.context_key = Some(value.to_owned()),
         "array_key" => set.array_key = Some(value.to_owned()),
         "remove_key" => set.remove_key = true,
-        _ => return Err(bad()),
+        _ => return Ok(false),
     }
-    Ok(())
+    Ok(true)
 }
 
 fn check(builder: &Builder<'_>, set: &mut Dataset) -> Result<()> {
-    let files = [set.load.is_some(), set.state.is_some(), set.save.is_some()];
     if set.state.is_some() && (set.load.is_some() || set.save.is_some()) {
         return refuse("state can't be used together with load or save");
     }
@@ -153,24 +157,28 @@ fn check(builder: &Builder<'_>, set: &mut Dataset) -> Result<()> {
             return refuse(format!("Directory traversal not allowed: {path}"));
         }
     }
-    let declared = settings.datasets.iter().find(|(name, _)| *name == set.name);
-    match (declared, set.kind) {
-        (Some((_, known)), Some(kind)) if *known != kind => {
-            return refuse(format!("dataset {} already has another type", set.name));
+    let declared = settings.datasets.iter().find(|(name, _)| *name == set.name).map(|d| d.1);
+    let known = declared.or_else(|| builder.names.datasets.get(&set.name).copied());
+    match (known, set.kind) {
+        (Some(known), Some(kind)) if known != kind => {
+            refuse(format!("dataset {} already has another type", set.name))
         }
-        (Some((_, known)), None) => set.kind = Some(*known),
-        (None, None) if files.contains(&true) => {
-            return refuse("a set with a file needs a type");
+        (None, None) => refuse(format!("dataset {} not defined", set.name))
+            .map_err(|e: RuleError| e.advice("say its type: `type string`")),
+        (known, kind) => {
+            set.kind = kind.or(known);
+            Ok(())
         }
-        _ => {}
     }
-    Ok(())
 }
 
 fn push(builder: &mut Builder<'_>, set: Dataset) -> Result<()> {
     let Ok(number) = u16::try_from(builder.rule.datasets.len()) else {
         return refuse("too many sets in one rule");
     };
+    if let Some(kind) = set.kind {
+        builder.names.datasets.insert(set.name.clone(), kind);
+    }
     builder.rule.datasets.push(set);
     builder.push_op(ContentOp::Dataset(number));
     Ok(())

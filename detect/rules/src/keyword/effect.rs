@@ -38,12 +38,18 @@ fn bypass(builder: &mut Builder<'_>, _option: &OptionText<'_>) -> Result<()> {
 }
 
 fn prefilter(builder: &mut Builder<'_>, _option: &OptionText<'_>) -> Result<()> {
-    if builder.rule.prefilter {
-        return refuse("prefilter already set");
-    }
-    if !builder.facts.last_can_prefilter {
+    if !builder.facts.last_can_prefilter && !builder.last_is_content() {
         return refuse("prefilter is not supported for the keyword before it")
             .map_err(|e: RuleError| e.advice("put it right behind e.g. dsize, flags or ttl"));
+    }
+    if builder.last_is_content() {
+        // The content before it becomes the fast pattern.
+        if !builder.has_fast_pattern()
+            && let Some(content) = builder.last_content()
+        {
+            content.fast_pattern = Some(None);
+        }
+        return Ok(());
     }
     builder.rule.prefilter = true;
     Ok(())
@@ -75,7 +81,7 @@ fn config(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     if tracking && (!kind || builder.rule.protocol.hook.is_none()) {
         return refuse("config: tracking works for flows at a hook before the flow only");
     }
-    let flow = kind || scope.unwrap_or(kind);
+    let flow = kind || scope.ok_or_else(bad)?;
     builder.rule.config = Some(ConfigSpec { tracking, flow });
     Ok(())
 }
@@ -92,6 +98,9 @@ fn filestore(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     builder.facts.ip_only = false;
     if !builder.settings.file_store {
         builder.warn("not configuring filestore, it's not enabled in the configuration");
+        builder.restrict(super::file::PROTOCOLS)?;
+        builder.rule.filestore = Some(FileStore::default());
+        return Ok(());
     }
     let mut store = FileStore::default();
     if !option.value.is_empty() {

@@ -116,7 +116,7 @@ fn setup(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
 fn comparison(text: &str) -> Option<EntropyCompare> {
     let number = |text: &str| {
         let value: f64 = text.trim().parse().ok()?;
-        (0.0..=8.0).contains(&value).then_some(value)
+        value.is_finite().then_some(value)
     };
     let range = |text: &str| -> Option<(f64, f64)> {
         let (low, high) = text.split_once("<>").or_else(|| text.split_once('-'))?;

@@ -61,13 +61,13 @@ impl AppLayerEvent {
 
 pub(crate) const DECODE: Keyword = Keyword::new("decode-event", "detect-engine-event", decode)
     .doc("event of a decoder")
-    .features(Features { decoder_only: true, ..Features::PACKET_PREFILTER });
+    .features(Features { decoder_only: true, ..Features::NONE.prefilter() });
 pub(crate) const ENGINE: Keyword = Keyword::new("engine-event", "detect-engine-event", decode)
     .doc("event of a decoder (old name)")
-    .features(Features { decoder_only: true, ..Features::PACKET_PREFILTER });
+    .features(Features { decoder_only: true, ..Features::NONE.prefilter() });
 pub(crate) const STREAM: Keyword = Keyword::new("stream-event", "detect-engine-event", stream)
     .doc("event of the stream engine")
-    .features(Features::PACKET_PREFILTER);
+    .features(Features::NONE.prefilter());
 pub(crate) const APP: Keyword = Keyword::new("app-layer-event", "detect-app-layer-event", app)
     .doc("event of a protocol parser or of protocol detection");
 

@@ -33,7 +33,7 @@ pub(crate) const FILEEXT: Keyword = Keyword::new("fileext", "detect-fileext", fi
     .negatable();
 pub(crate) const FILEMAGIC: Keyword = Keyword::new("filemagic", "detect-filemagic", filemagic)
     .doc("what libmagic says of a file")
-    .quotes_optional()
+    .quoted()
     .negatable();
 pub(crate) const FILEMD5: Keyword = Keyword::new("filemd5", "detect-filemd5", filemd5)
     .doc("MD5 of a file is in a list")

@@ -9,10 +9,14 @@ use crate::rule::{FlowSpec, RuleDirection};
 
 pub(crate) const KEYWORD: Keyword = Keyword::new("flow", "detect-flow", setup)
     .doc("direction and state of the flow")
-    .features(Features { prefilter: true, firewall: true, ..Features::NONE });
+    .features(Features { prefilter: true, firewall: true, ..Features::IP_ONLY });
 
 fn setup(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     let mut this = FlowSpec::default();
+    if builder.facts.flow_beyond_direction {
+        return refuse("A signature may have only one flow option.")
+            .map_err(|e: RuleError| e.advice("put all words into one `flow`"));
+    }
     for word in option.value.split(',').map(str::trim) {
         let word = word.to_ascii_lowercase();
         let slot = match word.as_str() {
@@ -56,9 +60,19 @@ fn setup(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     if this.direction.is_some() && builder.rule.direction == RuleDirection::Transactional {
         return refuse("rule => with flow to_server or to_client: can only work both ways");
     }
-    let beyond = FlowSpec { direction: this.direction, ..FlowSpec::default() } != this;
+    // Direction and the choice of packets or stream are marks of the rule, not conditions.
+    let marks = FlowSpec {
+        direction: this.direction,
+        only_stream: this.only_stream,
+        no_stream: this.no_stream,
+        ..FlowSpec::default()
+    };
+    let beyond = marks != this;
     builder.facts.flow_beyond_direction |= beyond;
     let before = builder.rule.flow;
+    if before.direction.is_some_and(|before| this.direction.is_some_and(|now| now != before)) {
+        return refuse("cannot set more than one of to_server, to_client");
+    }
     builder.rule.flow = FlowSpec {
         direction: this.direction.or(before.direction),
         established: this.established || before.established,
@@ -69,8 +83,7 @@ fn setup(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
         only_frag: this.only_frag || before.only_frag,
         no_frag: this.no_frag || before.no_frag,
     };
-    // A direction keeps a rule from being IP-only, the state words alone do as well.
-    builder.facts.ip_only = false;
+    builder.facts.ip_only &= !beyond;
     Ok(())
 }
 

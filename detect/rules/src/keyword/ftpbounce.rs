@@ -2,30 +2,18 @@
 
 use std::net::IpAddr;
 
-use crate::builder::Builder;
-use crate::error::Result;
-use crate::keyword::Subject;
-use crate::keyword::contract::{Features, Keyword, OptionText};
 use protocol::AppProto;
 
-/// The payload has a `PORT` command whose address is not the packet's source.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FtpBounce;
+use crate::builder::Builder;
+use crate::error::Result;
+use crate::keyword::TxCheck;
+use crate::keyword::contract::{Features, Keyword, OptionText};
 
-impl FtpBounce {
-    /// Whether the packet satisfies it.
-    pub fn matches(&self, subject: &Subject<'_>) -> bool {
-        let IpAddr::V4(source) = subject.packet.src else { return false };
-        let payload = subject.packet.payload();
-        let Some((command, arguments)) = payload.split_at_checked(4) else { return false };
-        if !command.eq_ignore_ascii_case(b"PORT") {
-            return false;
-        }
-        match address(arguments) {
-            Some(address) => address != source.octets(),
-            None => false,
-        }
-    }
+/// Whether a command with its argument is a `PORT` that names another host than the client.
+pub fn bounces(command: &[u8], argument: &[u8], client: IpAddr) -> bool {
+    let IpAddr::V4(client) = client else { return false };
+    command.eq_ignore_ascii_case(b"PORT")
+        && address(argument).is_some_and(|address| address != client.octets())
 }
 
 /// The first four of the six numbers of RFC 959's host-port.
@@ -46,7 +34,7 @@ pub(crate) const KEYWORD: Keyword = Keyword::new("ftpbounce", "detect-ftpbounce"
     .features(Features { firewall: true, ..Features::NONE });
 
 fn setup(builder: &mut Builder<'_>, _option: &OptionText<'_>) -> Result<()> {
-    builder.restrict(&[AppProto::Ftp])?;
-    builder.push_check(FtpBounce);
-    Ok(())
+    let id = |name: &str| builder.catalogue().sticky(name).map(|spec| spec.id);
+    let check = TxCheck::FtpBounce { command: id("ftp.command"), argument: id("ftp.command_data") };
+    builder.push_tx_check(check, &[AppProto::Ftp])
 }

@@ -53,7 +53,6 @@ impl GeoIp {
 
 pub(crate) const KEYWORD: Keyword = Keyword::new("geoip", "detect-geoip", setup)
     .doc("countries of the addresses")
-    .quotes_optional()
     .negatable()
     .features(Features { packet: true, ..Features::IP_ONLY });
 

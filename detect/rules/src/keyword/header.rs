@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use decode::{IpHeader, Packet, Transport};
 
 use crate::builder::Builder;
-use crate::error::Result;
+use crate::error::{Result, RuleError, refuse};
 use crate::keyword::contract::{Features, Keyword, OptionText};
 use crate::rule::{Place, Target};
 
@@ -67,7 +67,7 @@ macro_rules! keywords {
             Keyword::new(NAMES[$index], "detect-header", $setup)
                 .doc($doc)
                 .no_value()
-                .features(Features { sticky: true, ..Features::PACKET });
+                .features(Features { sticky: true, packet: $index > 1, ..Features::NONE });
 
         fn $setup(builder: &mut Builder<'_>, _option: &OptionText<'_>) -> Result<()> {
             name(builder, $index)
@@ -88,6 +88,19 @@ keywords! {
 
 fn name(builder: &mut Builder<'_>, index: u8) -> Result<()> {
     let name = NAMES.get(usize::from(index)).copied().unwrap_or("");
+    let needed = match name {
+        "tcp.hdr" => Some(6),
+        "udp.hdr" => Some(17),
+        "icmpv4.hdr" => Some(1),
+        "icmpv6.hdr" => Some(58),
+        _ => None,
+    };
+    let protocols = builder.rule.protocol.ip_protocols;
+    let has = |n: usize| protocols.get(n / 64).is_some_and(|word| word >> (n % 64) & 1 == 1);
+    if protocols != [0; 4] && needed.is_some_and(|number| !has(number)) {
+        return refuse(format!("{name} needs another protocol in the header"))
+            .map_err(RuleError::silent);
+    }
     let target = Target { place: Place::Header(index), transforms: Vec::new(), direction: None };
     builder.name_target(target, false, name)
 }

@@ -74,11 +74,9 @@ pub(crate) const ICODE: Keyword = Keyword::new("icode", "detect-icode", icode)
     .features(Features::PACKET_PREFILTER.firewall());
 pub(crate) const ICMP_ID: Keyword = Keyword::new("icmp_id", "detect-icmp-id", icmp_id)
     .doc("identifier of an ICMP message")
-    .quotes_optional()
     .features(Features::PACKET_PREFILTER);
 pub(crate) const ICMP_SEQ: Keyword = Keyword::new("icmp_seq", "detect-icmp-seq", icmp_seq)
     .doc("sequence number of an ICMP message")
-    .quotes_optional()
     .features(Features::PACKET_PREFILTER);
 pub(crate) const ICMPV6_MTU: Keyword = Keyword::new("icmpv6.mtu", "detect-icmpv6-mtu", mtu)
     .doc("MTU of an ICMPv6 packet-too-big message")

@@ -166,7 +166,6 @@ pub(crate) const TOS: Keyword = Keyword::new("tos", "detect-tos", tos)
     .features(Features::PACKET);
 pub(crate) const ID: Keyword = Keyword::new("id", "detect-id", id)
     .doc("identification of the IPv4 header")
-    .quotes_optional()
     .features(Features::PACKET_PREFILTER);
 pub(crate) const IPOPTS: Keyword = Keyword::new("ipopts", "detect-ipopts", ipopts)
     .doc("option of the IPv4 header")
@@ -215,7 +214,7 @@ fn ipopts(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
         "qs" => IpOptions::Kind(25),
         "ts" => IpOptions::Kind(68),
         "sec" => IpOptions::Kind(130),
-        "lsrr" | "lsrre" => IpOptions::Kind(131),
+        "lsrr" => IpOptions::Kind(131),
         "esec" => IpOptions::Kind(133),
         "cipso" => IpOptions::Kind(134),
         "satid" => IpOptions::Kind(136),
@@ -238,7 +237,13 @@ fn fragbits(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
         Some('+') => (MaskMode::All, text.get(1..).unwrap_or("")),
         Some('*') => (MaskMode::Any, text.get(1..).unwrap_or("")),
         Some('!') => (MaskMode::Not, text.get(1..).unwrap_or("")),
-        _ => (MaskMode::Exact, text),
+        _ => match text.chars().last() {
+            // The operator may stand behind the letters as well.
+            Some('+') => (MaskMode::All, text.trim_end_matches('+')),
+            Some('*') => (MaskMode::Any, text.trim_end_matches('*')),
+            Some('!') => (MaskMode::Not, text.trim_end_matches('!')),
+            _ => (MaskMode::Exact, text),
+        },
     };
     letters = letters.trim();
     let mut mask = 0;
@@ -263,7 +268,6 @@ fn fragoffset(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> 
     let (make, digits): (fn(u64) -> Compare, &str) = match text.chars().next() {
         Some('<') => (Compare::Less, text.get(1..).unwrap_or("")),
         Some('>') => (Compare::Greater, text.get(1..).unwrap_or("")),
-        Some('!') => (Compare::NotEqual, text.get(1..).unwrap_or("")),
         _ => (Compare::Equal, text),
     };
     let value: u16 = integer::decimal(digits).ok_or_else(bad)?;

@@ -88,6 +88,11 @@ const NAMES: &[(&str, u8)] = &[
 ];
 
 fn ip_proto(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
+    let header = &builder.rule.protocol;
+    if header.ip_protocols != [0; 4] && !restricted(builder) || !header.app.is_empty() {
+        return refuse("Signature can use ip_proto keyword only when we use alert ip")
+            .map_err(|e: RuleError| e.advice("write `ip` in the header"));
+    }
     let text = option.value;
     let (op, name) = match text.chars().next() {
         Some(op @ ('!' | '<' | '>' | '=')) => (op, text.get(1..).unwrap_or("").trim_start()),
@@ -125,6 +130,11 @@ fn ip_proto(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     restrict(&mut builder.rule.protocol.ip_protocols, compare);
     builder.push_check(IpProto(compare));
     Ok(())
+}
+
+/// Whether the header's protocols come from an `ip_proto` before.
+fn restricted(builder: &Builder<'_>) -> bool {
+    builder.rule.checks.iter().any(|check| matches!(check, Check::IpProto(_)))
 }
 
 /// Takes from the header's protocols those that the comparison excludes.

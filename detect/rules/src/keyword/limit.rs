@@ -61,7 +61,7 @@ fn threshold(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     };
     refuse_second(builder, false)?;
     let mut parts = Parts::default();
-    for part in option.value.split(',').map(str::trim) {
+    for part in option.value.split(',').map(str::trim).filter(|part| !part.is_empty()) {
         if !parts.take(part) {
             return Err(incomplete());
         }
@@ -93,9 +93,6 @@ fn threshold(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
         }
     } else {
         threshold.seconds = parts.seconds.ok_or_else(incomplete)?;
-        if parts.multiplier.is_some() {
-            return Err(incomplete());
-        }
     }
     place(builder, threshold);
     Ok(())

@@ -52,7 +52,6 @@ mod pcre;
 mod tag;
 mod tls;
 mod transform;
-mod unsupported;
 
 pub use bit::{
     Bit, BitCommand, BitRole, BitTrack, ExtendedBit, FlowBit, FlowInt, HostBit, IntOp, IntOperand,

@@ -3,29 +3,37 @@
 use crate::builder::Builder;
 use crate::error::{Result, RuleError, refuse};
 use crate::keyword::contract::{Features, Keyword, OptionText};
+use crate::keyword::transform;
 use crate::rule::{Capture, ContentOp, Pcre, Place};
 
 pub(crate) const KEYWORD: Keyword = Keyword::new("pcre", "detect-pcre", setup)
     .doc("regular expression")
-    .quoted()
+    .quotes_optional()
     .negatable()
     .features(Features::NONE.firewall());
 
+const NO_PREVIOUS: &str = "pcre with /R (relative) needs preceding match in the same buffer";
 /// Most captures of one expression.
 const MAX_CAPTURES: usize = 8;
 
 fn setup(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
-    let (pattern, rest) = split(option.value).ok_or_else(|| {
+    // The negation may stand inside the quotes as well; and a closing quote alone is ignored.
+    let text = option.value.strip_suffix('"').unwrap_or(option.value);
+    let (negated, text) = match text.strip_prefix('!') {
+        Some(text) => (!option.negated, text),
+        None => (option.negated, text),
+    };
+    let (pattern, rest) = split(text).ok_or_else(|| {
         RuleError::new(format!("pcre parse error: {}", option.value))
             .advice("write the expression between slashes: pcre:\"/re/flags\"")
     })?;
-    let (letters, list) = match rest.split_once(',') {
+    let (letters, list) = match rest.trim_end().split_once([',', ' ']) {
         Some((letters, list)) => (letters, Some(list)),
         None => (rest, None),
     };
     let mut pcre = Pcre {
         pattern: pattern.as_bytes().to_vec(),
-        negated: option.negated,
+        negated,
         caseless: false,
         dotall: false,
         multiline: false,
@@ -73,13 +81,14 @@ fn setup(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     }
     check_letters(builder, &pcre, buffer.is_some(), letters)?;
     pcre.captures = captures(pattern, list)?;
-    if let Some(check) = builder.settings.pattern_check {
-        let groups = check(&pcre).map_err(|message| {
-            RuleError::new(format!("pcre compile of \"{pattern}\" failed: {message}"))
-        })?;
-        if (groups as usize) < pcre.captures.len() {
-            return refuse("more variables than captures in the expression");
-        }
+    let groups = match builder.settings.pattern_check {
+        Some(check) => check(&pcre).map_err(|message| {
+            RuleError::new(format!("pcre2 compile of \"{pattern}\" failed: {message}"))
+        })?,
+        None => transform::captures(pattern),
+    };
+    if groups > 0 && (groups as usize) < pcre.captures.len() {
+        return refuse("more pkt/flow var capture names than capturing substrings");
     }
     for capture in &pcre.captures {
         match capture {
@@ -94,7 +103,13 @@ fn setup(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     }
     let op = ContentOp::Pcre(Box::new(pcre));
     match buffer {
-        Some(spec) => builder.push_op_to(spec, op)?,
+        Some(spec) => {
+            let relative = matches!(&op, ContentOp::Pcre(pcre) if pcre.relative);
+            if relative && !builder.has_match_in(spec) {
+                return refuse(NO_PREVIOUS);
+            }
+            builder.push_op_to(spec, op)?;
+        }
         None => {
             builder.push_op(op);
         }
@@ -108,8 +123,10 @@ fn check_letters(builder: &Builder<'_>, pcre: &Pcre, buffer: bool, letters: &str
             .map_err(|e: RuleError| e.advice("drop the buffer's letter: the sticky buffer holds"));
     }
     let in_payload = builder.place() == Place::Payload && !builder.in_buffer();
-    if pcre.relative && !buffer && in_payload && builder.current_ops().is_empty() {
-        return refuse("pcre with /R (relative) needs preceding match in the same buffer");
+    let before = builder.current_ops().iter();
+    let matched = before.clone().any(|op| matches!(op, ContentOp::Content(_) | ContentOp::Pcre(_)));
+    if pcre.relative && !buffer && in_payload && !builder.in_base64() && !matched {
+        return refuse(NO_PREVIOUS);
     }
     if letters.contains('W') && !pcre.caseless {
         let mut escaped = false;

@@ -159,12 +159,9 @@ pub const KEYWORDS: &[Keyword] = &[
 /// Keywords by name and alias.
 pub(crate) type Index = HashMap<&'static str, &'static Keyword>;
 
-/// An index of all keywords, and of the known ones without a member.
+/// An index of all keywords.
 pub(crate) fn index() -> Index {
     let mut index = Index::new();
-    for &name in unsupported::NAMES {
-        index.insert(name, &unsupported::KEYWORD);
-    }
     for keyword in KEYWORDS {
         for &name in std::iter::once(&keyword.name).chain(keyword.aliases) {
             index.insert(name, keyword);

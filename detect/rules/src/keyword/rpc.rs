@@ -2,7 +2,7 @@
 
 use crate::builder::Builder;
 use crate::error::{Result, RuleError};
-use crate::keyword::contract::{Keyword, OptionText};
+use crate::keyword::contract::{Features, Keyword, OptionText};
 use crate::keyword::integer;
 use crate::rule::ContentOp;
 
@@ -36,7 +36,8 @@ impl Rpc {
 }
 
 pub(crate) const KEYWORD: Keyword = Keyword::new("rpc", "detect-rpc", setup)
-    .doc("program, version and procedure of an ONC RPC call");
+    .doc("program, version and procedure of an ONC RPC call")
+    .features(Features::PACKET);
 
 fn setup(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     let bad = || {

@@ -64,7 +64,7 @@ fn setup(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     let op = parts.next().ok_or_else(bad)?;
     let compare = match parts.next() {
         Some(number) => integer::compare(&format!("{op}{number}"), 32, &[])?,
-        None => integer::compare(op, 32, &[])?,
+        None => return Err(bad().silent()),
     };
     builder.facts.stream_size = true;
     builder.push_check(StreamSize { side, compare });

@@ -26,7 +26,7 @@ fn setup(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     };
     let mut tag = Tag { host, count: MOST_PACKETS, unit: 0, dst: false };
     if let Some(count) = parts.next() {
-        tag.count = integer::decimal(count).filter(|n| *n > 0).ok_or_else(bad)?;
+        tag.count = integer::decimal(count).ok_or_else(bad)?;
         tag.unit = match parts.next() {
             Some("packets") => 0,
             Some("seconds") => 1,

@@ -40,6 +40,7 @@ pub(crate) const KEYWORD: Keyword = Keyword::new("tcp.flags", "detect-tcp-flags"
 fn setup(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     let bad = || RuleError::new(format!("invalid TCP flags: '{}'", option.value));
     let (text, ignored) = match option.value.split_once(',') {
+        Some((_, "")) => return Err(bad()),
         Some((text, ignored)) => (text.trim(), ignored.trim()),
         None => (option.value, ""),
     };
@@ -51,6 +52,7 @@ fn setup(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
             // The operator may stand behind the letters as well.
             Some('+') => (MaskMode::All, text.trim_end_matches('+')),
             Some('*') => (MaskMode::Any, text.trim_end_matches('*')),
+            Some('!') => (MaskMode::Not, text.trim_end_matches('!')),
             _ => (MaskMode::Exact, text),
         },
     };
@@ -66,7 +68,7 @@ fn setup(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
 fn flags(letters: &str) -> Option<u8> {
     let mut mask = 0;
     for letter in letters.chars() {
-        mask |= match letter.to_ascii_uppercase() {
+        mask |= match letter {
             'F' => 0x01,
             'S' => 0x02,
             'R' => 0x04,

@@ -12,12 +12,10 @@ use crate::rule::{Compare, Content, ContentOp, NumberCheck};
 use crate::date::parse_date;
 
 pub(crate) const VERSION: Keyword = Keyword::new("tls.version", "detect-tls-version", version)
-    .doc("version of TLS")
-    .quotes_optional();
+    .doc("version of TLS");
 pub(crate) const SSL_VERSION: Keyword =
     Keyword::new("ssl_version", "detect-ssl-version", ssl_version)
-        .doc("versions of SSL and TLS")
-        .quotes_optional();
+        .doc("versions of SSL and TLS");
 pub(crate) const SSL_STATE: Keyword = Keyword::new("ssl_state", "detect-ssl-state", ssl_state)
     .doc("messages of the handshake that were seen");
 pub(crate) const NOT_BEFORE: Keyword =
@@ -44,7 +42,7 @@ pub(crate) const ISSUERDN: Keyword = Keyword::new("tls.issuerdn", "detect-tls", 
     .negatable();
 pub(crate) const FINGERPRINT: Keyword = Keyword::new("tls.fingerprint", "detect-tls", fingerprint)
     .doc("SHA-1 of the certificate (old)")
-    .quotes_optional()
+    .quoted()
     .negatable();
 
 const TLS: &[AppProto] = &[AppProto::Tls];
@@ -81,35 +79,35 @@ fn version(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
 }
 
 fn ssl_version(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
+    // A `!` before the first version turns the whole list over.
+    let (negated, list) = match option.value.strip_prefix('!') {
+        Some(list) => (true, list),
+        None => (false, option.value),
+    };
     let mut ranges = Vec::new();
-    let mut negated = None;
-    for part in option.value.split(',').map(str::trim) {
-        let (not, name) = match part.strip_prefix('!') {
-            Some(name) => (true, name.trim_start()),
-            None => (false, part),
-        };
-        if negated.replace(not).is_some_and(|before| before != not) {
-            return refuse("ssl_version can't mix negated and plain versions");
-        }
-        let known = VERSIONS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
-        match known {
+    for name in list.split(',').map(str::trim) {
+        match VERSIONS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
             Some((_, value)) => ranges.push((*value, *value)),
-            None => return refuse(format!("unknown ssl_version '{name}'")),
+            None => return refuse("Invalid unknown value"),
         }
     }
-    let negated = negated.unwrap_or(false);
     let set = NumberSet { number: TLS_VERSION, ranges, negated, direction: None };
     builder.push_tx_check(TxCheck::NumberSet(set), TLS)
 }
 
 fn ssl_state(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
-    let mut mask = 0;
-    let (negated, list) = match option.value.strip_prefix('!') {
+    let (mut wanted, mut unwanted) = (0, 0);
+    let (turned, list) = match option.value.strip_prefix('!') {
         Some(list) => (true, list),
         None => (false, option.value),
     };
     for part in list.split([',', '|']).map(str::trim) {
-        mask |= match part {
+        let (negated, part) = match part.strip_prefix('!') {
+            Some(part) => (true, part.trim_start()),
+            None => (turned, part),
+        };
+        let side = if negated { &mut unwanted } else { &mut wanted };
+        *side |= match part {
             "client_hello" => 1,
             "server_hello" => 2,
             "client_keyx" => 4,
@@ -118,7 +116,11 @@ fn ssl_state(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
             _ => return refuse(format!("unknown ssl_state '{part}'")),
         };
     }
-    let check = if negated { Compare::Mask(mask, 0) } else { Compare::NotMask(mask, 0) };
+    // Only one message is the last one: if one is wanted, the unwanted ones say nothing.
+    let check = match wanted {
+        0 => Compare::Mask(unwanted, 0),
+        _ => Compare::NotMask(wanted, 0),
+    };
     compare(builder, TLS_MESSAGE_FLAGS, check)
 }
 

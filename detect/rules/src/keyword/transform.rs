@@ -42,7 +42,7 @@ plain! {
 
 pub(crate) const XOR: Keyword = Keyword::new("xor", "detect-transform-xor", xor)
     .doc("XOR with a key")
-    .quotes_optional()
+    .quoted()
     .features(Features::TRANSFORM);
 pub(crate) const PCREXFORM: Keyword =
     Keyword::new("pcrexform", "detect-transform-pcrexform", pcrexform)
@@ -121,7 +121,7 @@ fn plain_pattern(text: &str) -> crate::rule::Pcre {
 }
 
 /// Counts the capturing groups of an expression.
-fn captures(pattern: &str) -> u32 {
+pub(crate) fn captures(pattern: &str) -> u32 {
     let mut count = 0;
     let mut in_class = false;
     let mut bytes = pattern.bytes().peekable();

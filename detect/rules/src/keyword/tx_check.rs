@@ -1,7 +1,7 @@
 //! Checks on transactions: numbers, protocol events, files.
 
 use decode::Direction;
-use protocol::{AppProto, NumberId};
+use protocol::{AppProto, BufferId, NumberId};
 
 use crate::rule::{Compare, NumberCheck};
 
@@ -98,6 +98,13 @@ pub enum TxCheck {
         /// Over; else: within its time.
         expired: bool,
     },
+    /// `ftpbounce`: see [`super::ftpbounce::bounces`].
+    FtpBounce {
+        /// Buffer with the command's name.
+        command: Option<BufferId>,
+        /// Buffer with its argument.
+        argument: Option<BufferId>,
+    },
     /// `filesize`
     FileSize {
         /// Comparison.
@@ -132,6 +139,7 @@ impl TxCheck {
             Self::NumberSet(check) => check.direction,
             Self::Progress { direction, .. } => Some(*direction),
             Self::FileSize { direction, .. } | Self::FileHash { direction, .. } => *direction,
+            Self::FtpBounce { .. } => Some(Direction::ToServer),
             // The server's certificate.
             Self::CertificateTime { .. } => Some(Direction::ToClient),
             Self::Event { .. } => None,

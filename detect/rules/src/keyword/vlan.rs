@@ -89,6 +89,11 @@ fn id(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
 
 fn layers(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     let compare = integer::compare(option.value, 8, &[])?;
+    if let Compare::Equal(n) | Compare::NotEqual(n) = compare
+        && n > 3
+    {
+        return refuse(format!("number of layers out of range {n}"));
+    }
     builder.push_check(VlanLayers(compare));
     Ok(())
 }

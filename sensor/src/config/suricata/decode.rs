@@ -98,8 +98,11 @@ fn os_policies(config: Config<'_>) -> Result<OsPolicies, Fatal> {
             let text = text.trim().trim_start_matches('[').trim_end_matches(']');
             for network in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
                 if policies.insert(network, policy).is_err() {
-                    let said = format!("Failed to add host \"{network}\" with policy \"{}\" to \
-                                        host info database", node.name);
+                    let said = format!(
+                        "Failed to add host \"{network}\" with policy \"{}\" to \
+                                        host info database",
+                        node.name
+                    );
                     return Err(config.fail("host-os-info", &said));
                 }
             }

@@ -54,7 +54,8 @@ fn engine(config: Config<'_>, engine: &mut EngineSettings) -> Result<(), Fatal> 
             _ => {
                 let said = format!(
                     "Invalid value for packet-alert-max, default value set instead: \
-                     {}", engine.packet_alert_max
+                     {}",
+                    engine.packet_alert_max
                 );
                 config.log.warning(MODULE, said);
             }
@@ -94,8 +95,10 @@ fn action_order(config: Config<'_>) -> Result<ActionOrder, Fatal> {
                 return Err(config.fail(MODULE, &said));
             }
             None => {
-                let said = format!("action-order, invalid action: \"{word}\". Please, use \
-                                    \"pass\",\"drop\",\"alert\",\"reject\"");
+                let said = format!(
+                    "action-order, invalid action: \"{word}\". Please, use \
+                                    \"pass\",\"drop\",\"alert\",\"reject\""
+                );
                 return Err(config.fail(MODULE, &said));
             }
         }
@@ -147,9 +150,7 @@ fn sources(config: Config<'_>, process: &mut ProcessSettings) {
             patterns
         }
     };
-    let file = |key: &str, default: &str| {
-        Some(PathBuf::from(config.text(key).unwrap_or(default)))
-    };
+    let file = |key: &str, default: &str| Some(PathBuf::from(config.text(key).unwrap_or(default)));
     rules.classification = file("classification-file", "/etc/suricata/classification.config");
     rules.reference = file("reference-config-file", "/etc/suricata/reference.config");
     rules.threshold = file("threshold-file", "/etc/suricata/threshold.config");

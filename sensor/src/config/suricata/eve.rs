@@ -69,15 +69,18 @@ fn header(config: Config<'_>, node: &Node) -> EveSettings {
     if truth("community-id", false) {
         let seed = node.text("community-id-seed").unwrap_or("0");
         eve.community_id = Some(seed.parse().unwrap_or_else(|_| {
-            config.log.error(MODULE, format!("Failed to initialize JSON output, invalid \
-                community-id-seed: {seed}"));
+            config.log.error(
+                MODULE,
+                format!(
+                    "Failed to initialize JSON output, invalid \
+                community-id-seed: {seed}"
+                ),
+            );
             0
         }));
     }
-    eve.sensor_id = node
-        .text("sensor-id")
-        .and_then(integer::any_base)
-        .and_then(|id| u64::try_from(id).ok());
+    eve.sensor_id =
+        node.text("sensor-id").and_then(integer::any_base).and_then(|id| u64::try_from(id).ok());
     if truth("pcap-file", false) {
         eve.pcap_files = Some(config.mode.inputs.clone());
     }
@@ -154,16 +157,15 @@ fn alert(config: Config<'_>, options: Option<&Node>) -> Result<AlertSettings, Fa
         match wanted {
             Some(size) if size > 0 => alert.payload_buffer_size = size,
             _ => {
-                let said = format!(
-                    "Error parsing payload-buffer-size - {text}. Killing engine"
-                );
+                let said = format!("Error parsing payload-buffer-size - {text}. Killing engine");
                 return Err(config.fail("output-json-alert", &said));
             }
         }
     }
     alert_metadata(node, &mut alert);
     for key in OLD_ALERT_FLAGS.iter().filter(|key| node.child(key).is_some()) {
-        let said = format!("Found deprecated eve-log.alert flag \"{key}\", this flag has no effect");
+        let said =
+            format!("Found deprecated eve-log.alert flag \"{key}\", this flag has no effect");
         config.log.warning("output-json-alert", said);
     }
     if (alert.http_body || alert.http_body_printable) && !alert.app_layer {
@@ -272,9 +274,8 @@ fn hashes(node: &Node) -> Vec<&str> {
 
 /// Options of the records of one protocol.
 fn protocol_options(config: Config<'_>, proto: AppProto, options: Option<&Node>) -> LogOptions {
-    let truth = |key: &str, default: bool| {
-        options.and_then(|node| node.truth(key)).unwrap_or(default)
-    };
+    let truth =
+        |key: &str, default: bool| options.and_then(|node| node.truth(key)).unwrap_or(default);
     let texts = |key: &str| -> Vec<String> {
         let list = options.and_then(|node| node.child(key)).map(Node::texts).unwrap_or_default();
         list.into_iter().map(str::to_owned).collect()

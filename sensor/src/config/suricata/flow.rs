@@ -32,7 +32,8 @@ pub(super) fn read(config: Config<'_>, settings: &mut FlowSettings) -> Result<()
         ),
     }
     settings.vlan_tracking = config.truth("vlan.use-for-tracking", true);
-    settings.livedev_tracking = config.truth("livedev.use-for-tracking", true);
+    // Frames of capture files come from no device, whatever `livedev.use-for-tracking` says.
+    settings.livedev_tracking = false;
     settings.recursion_tracking = config.truth("decoder.recursion-level.use-for-tracking", true);
     settings.midstream = config.truth("stream.midstream", false);
     settings.async_oneside = config.truth("stream.async-oneside", false);
@@ -64,12 +65,7 @@ fn rate_tracking(config: Config<'_>, settings: &mut FlowSettings) -> Result<(), 
     Ok(())
 }
 
-fn group_timeouts(
-    config: Config<'_>,
-    group: &str,
-    prefix: &str,
-    timeouts: &mut ProtocolTimeouts,
-) {
+fn group_timeouts(config: Config<'_>, group: &str, prefix: &str, timeouts: &mut ProtocolTimeouts) {
     for (key, seconds) in [
         ("new", &mut timeouts.new),
         ("established", &mut timeouts.established),

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use protocol::http::settings::{
+use protocol::http::{
     BodySettings, HttpSettings, InvalidEncoding, Personality, SwfSettings, UriSettings,
 };
 
@@ -25,9 +25,7 @@ pub(super) fn default_config(config: Config<'_>) -> Result<HttpSettings, Fatal> 
 }
 
 /// The settings of single servers, which begin with the built-in values.
-pub(super) fn servers(
-    config: Config<'_>,
-) -> Result<Vec<(IpAddr, u8, Arc<HttpSettings>)>, Fatal> {
+pub(super) fn servers(config: Config<'_>) -> Result<Vec<(IpAddr, u8, Arc<HttpSettings>)>, Fatal> {
     let mut servers = Vec::new();
     let nodes = config.root.get(&format!("{SECTION}.server-config"));
     for item in nodes.map_or(&[][..], |node| &node.children) {
@@ -98,10 +96,9 @@ fn section(config: Config<'_>, node: &Node, settings: &mut HttpSettings) -> Resu
 fn personality(config: Config<'_>, text: &str, settings: &mut HttpSettings) {
     match Personality::by_name(text) {
         Some(personality) => settings.set_personality(personality),
-        None => config.log.warning(
-            MODULE,
-            format!("LIBHTP Unknown personality \"{text}\", ignoring"),
-        ),
+        None => {
+            config.log.warning(MODULE, format!("LIBHTP Unknown personality \"{text}\", ignoring"))
+        }
     }
 }
 

@@ -15,11 +15,13 @@ mod stream;
 mod vars;
 mod xff;
 
+pub(crate) use detect::features;
 pub(crate) use logging::log_settings;
 
 use std::path::{Path, PathBuf};
 
 use ::detect::settings::Settings;
+use ::protocol::settings::ProtocolSettings;
 
 use crate::log::Log;
 
@@ -41,8 +43,6 @@ pub(crate) struct Mode {
     pub(crate) errors_fatal: bool,
     /// `--disable-detection`
     pub(crate) detection: bool,
-    /// `--no-random`: what varies from run to run does not.
-    pub(crate) no_random: bool,
     /// `-S`: only these rules.
     pub(crate) rules_only: Option<Vec<String>>,
     /// `-s`: these rules as well.
@@ -94,6 +94,18 @@ pub(crate) fn read(config: Config<'_>, log_dir: &Path) -> Result<Everything, Fat
     outputs::read(config, detector, process)?;
     detect::read(config, detector, process)?;
     Ok(all)
+}
+
+/// The protocols alone, for lists.
+///
+/// # Errors
+/// When the section does not allow a start; the log says why.
+pub(crate) fn protocols(config: Config<'_>) -> Result<ProtocolSettings, Fatal> {
+    let mut loader = rules::settings::Settings::default();
+    vars::read(config, &mut loader.variables)?;
+    let mut settings = ProtocolSettings::default();
+    protocol::read(config, &loader, &mut settings)?;
+    Ok(settings)
 }
 
 /// `-k`, `capture.checksum-validation` and `pcap-file.checksum-checks`.
@@ -161,15 +173,6 @@ impl<'a> Config<'a> {
     pub(crate) fn size32(&self, path: &str, default: u32) -> Result<u32, Fatal> {
         let size = self.size(path, u64::from(default))?;
         Ok(u32::try_from(size).unwrap_or(u32::MAX))
-    }
-
-    /// The limit of a parser, read more laxly: a text that is no size changes nothing.
-    pub(crate) fn limit(&self, path: &str, default: u64) -> u64 {
-        let Some(text) = self.text(path) else { return default };
-        size::lax(text).unwrap_or_else(|| {
-            self.log.error("app-layer", format!("Failed to parse value for {path}: {text}"));
-            default
-        })
     }
 
     /// Says why the program cannot go on.

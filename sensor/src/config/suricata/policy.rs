@@ -42,10 +42,7 @@ pub(super) fn read(config: Config<'_>) -> Result<Policies, Fatal> {
     one("flow.memcap-policy", Target::FlowMemcap)?;
     Ok(Policies {
         stream_memcap: one("stream.memcap-policy", Target::StreamMemcap)?,
-        reassembly_memcap: one(
-            "stream.reassembly.memcap-policy",
-            Target::StreamReassemblyMemcap,
-        )?,
+        reassembly_memcap: one("stream.reassembly.memcap-policy", Target::StreamReassemblyMemcap)?,
         midstream: one("stream.midstream-policy", Target::StreamMidstream)?,
         app_error: one("app-layer.error-policy", Target::AppLayerError)?,
     })

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use protocol::settings::{DetectionPorts, PortRanges, ProtocolSettings, Switch};
-use protocol::tls::settings::{EncryptionHandling, Fingerprints};
+use protocol::tls::{EncryptionHandling, Fingerprints};
 use protocol::{AppProto, Transport};
 use rules::port::PortSet;
 use rules::variables::Variables;
@@ -113,10 +113,9 @@ fn ports(
 fn tls(config: Config<'_>, settings: &mut ProtocolSettings) -> Result<(), Fatal> {
     const KEY: &str = "app-layer.protocols.tls.encryption-handling";
     if let Some(word) = config.text(KEY) {
-        settings.tls.encryption_handling =
-            EncryptionHandling::by_name(word).ok_or_else(|| {
-                config.fail("app-layer-ssl", &format!("invalid value for {KEY}: {word}"))
-            })?;
+        settings.tls.encryption_handling = EncryptionHandling::by_name(word).ok_or_else(|| {
+            config.fail("app-layer-ssl", &format!("invalid value for {KEY}: {word}"))
+        })?;
     }
     for (key, place) in
         [("ja3-fingerprints", &mut settings.tls.ja3), ("ja4-fingerprints", &mut settings.tls.ja4)]

@@ -42,8 +42,10 @@ pub(super) fn eve_form(config: Config<'_>, node: Option<&Node>) -> Result<Statis
 /// The form of tables.
 pub(super) fn table_form(config: Config<'_>, node: &Node) -> Result<StatisticsForm, Fatal> {
     if disabled(config) {
-        let said = format!("stats.log: stats are disabled globally: set stats.enabled to true. \
-                            See {HELP}");
+        let said = format!(
+            "stats.log: stats are disabled globally: set stats.enabled to true. \
+                            See {HELP}"
+        );
         return Err(config.fail("log-stats", &said));
     }
     form(config, Some(node), false)
@@ -54,9 +56,7 @@ fn form(
     node: Option<&Node>,
     null_values: bool,
 ) -> Result<StatisticsForm, Fatal> {
-    let truth = |key: &str, default: bool| {
-        node.and_then(|node| node.truth(key)).unwrap_or(default)
-    };
+    let truth = |key: &str, default: bool| node.and_then(|node| node.truth(key)).unwrap_or(default);
     let form = StatisticsForm {
         totals: !node.is_some_and(|node| node.is_false("totals")),
         threads: truth("threads", false),

@@ -21,8 +21,7 @@ pub(super) fn read(
     stream.checksum_validation =
         config.truth("stream.checksum-validation", stream.checksum_validation);
     let inline = config.text("stream.inline").filter(|text| !text.eq_ignore_ascii_case("auto"));
-    stream.inline =
-        inline.map_or(config.mode.inline, |_| config.truth("stream.inline", false));
+    stream.inline = inline.map_or(config.mode.inline, |_| config.truth("stream.inline", false));
     stream.bypass = config.truth("stream.bypass", stream.bypass);
     stream.drop_invalid = config.truth("stream.drop-invalid", stream.drop_invalid);
     stream.liberal_timestamps =
@@ -55,11 +54,10 @@ fn reassembly(config: Config<'_>, detector: &mut Settings) -> Result<(), Fatal> 
         return Err(config.fail(MODULE, said));
     }
     // Chunks stay as configured: the same input gives the same records in every run.
-    stream.raw =
-        config.truth("stream.reassembly.raw", stream.raw) && config.mode.detection;
+    stream.raw = config.truth("stream.reassembly.raw", stream.raw) && config.mode.detection;
     stream.max_regions = config.number("stream.reassembly.max-regions", stream.max_regions);
-    stream.check_overlap_different_data = config
-        .truth("stream.reassembly.check-overlap-different-data", stream.inline);
+    stream.check_overlap_different_data =
+        config.truth("stream.reassembly.check-overlap-different-data", stream.inline);
     let refuse = |key: &str, value: &str| {
         let said = format!("stream.reassembly.urgent.{key}: invalid value '{value}'");
         config.fail(MODULE, &said)

@@ -19,10 +19,9 @@ pub(super) fn read(config: Config<'_>, node: Option<&Node>) -> Option<XffSetting
     match xff.text("mode") {
         Some("overwrite") => settings.overwrite = true,
         Some("extra-data") => {}
-        _ => config.log.warning(
-            MODULE,
-            "The XFF mode hasn't been defined, falling back to extra-data mode",
-        ),
+        _ => config
+            .log
+            .warning(MODULE, "The XFF mode hasn't been defined, falling back to extra-data mode"),
     }
     match xff.text("deployment") {
         Some("forward") => settings.forward = true,

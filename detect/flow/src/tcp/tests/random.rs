@@ -102,7 +102,8 @@ proptest! {
         }
         for (number, (from_client, tcp, len)) in packets.into_iter().enumerate() {
             wire.deliver(from_client, tcp, &vec![number as u8; len]);
-            prop_assert!(wire.counters.tcp.reassembly_memuse <= wire.settings.reassembly_memcap + 40_000);
+            let most = wire.settings.reassembly_memcap + 40_000;
+            prop_assert!(wire.counters.tcp.reassembly_memuse <= most);
         }
         wire.finish();
         let session = wire.flow.tcp.take();
@@ -134,7 +135,8 @@ proptest! {
         let mut received = vec![false; order.len()];
         for piece in order {
             let (from, to) = (piece * 100, data.len().min(piece * 100 + 100));
-            let (seq, ack) = (wire.isns.0.wrapping_add(1 + from as u32), wire.isns.1.wrapping_add(1));
+            let seq = wire.isns.0.wrapping_add(1 + from as u32);
+            let ack = wire.isns.1.wrapping_add(1);
             let tcp = Tcp { seq, ack, flags: Tcp::ACK, window: 8192, ..Tcp::default() };
             wire.deliver(true, tcp, &data[from..to]);
             received[piece] = true;

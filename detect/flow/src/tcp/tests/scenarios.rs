@@ -43,6 +43,7 @@ fn ordinary_shutdowns() {
     check("S FA 1 1; C F 1 0", Closing, &[]);
     check("C FA 1 1; S FA 1 1; C A 2 2; S A 2 2", Closed, &[]);
     check("C PA 1 1 hello; S A 1 6; C FA 6 1; S FA 1 7; C A 7 2", Closed, &[]);
+    check("S FA 1 1; C FA 1 2; C FA 1 2; S FA 1 1", TimeWait, &[]);
 }
 
 #[test]

@@ -1,1 +1,0 @@
-//! Measures the sensor, its rooms and its peer.

@@ -1,0 +1,29 @@
+//! The command line: the native face, and Suricata's.
+
+mod check;
+mod list;
+mod native;
+mod replay;
+pub(crate) mod suricata;
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Runs what the arguments ask for.
+pub(crate) fn run(arguments: Vec<OsString>) -> ExitCode {
+    let called_suricata = arguments
+        .first()
+        .and_then(|name| Path::new(name).file_name())
+        .is_some_and(|name| name == "suricata");
+    let words = |skip: usize| -> Vec<String> {
+        arguments.iter().skip(skip).map(|word| word.to_string_lossy().into_owned()).collect()
+    };
+    if called_suricata {
+        return suricata::run(&words(1));
+    }
+    if arguments.get(1).is_some_and(|word| word == "suricata") {
+        return suricata::run(&words(2));
+    }
+    native::run(arguments)
+}

@@ -1,0 +1,141 @@
+//! The native face: `replay`, `rules`, `list`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::{check, list, replay};
+
+/// A network intrusion sensor that keeps the contract of Suricata 8.
+#[derive(Debug, Parser)]
+#[command(name = "bateleur", version, about, arg_required_else_help = true)]
+struct Command {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Inspect capture files and write what happens in them.
+    Replay(ReplayArguments),
+    /// Work with rule files.
+    #[command(subcommand)]
+    Rules(RulesCommand),
+    /// Show what rules can name.
+    List {
+        /// Of what.
+        #[arg(value_enum)]
+        what: Listed,
+    },
+    /// Take the options of Suricata's own command line.
+    #[command(disable_help_flag = true)]
+    Suricata {
+        /// Options as for Suricata.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
+}
+
+/// Arguments of `replay`.
+#[derive(Clone, Debug, Args)]
+pub(super) struct ReplayArguments {
+    /// Rule files; patterns such as `rules/*.rules` are understood.
+    #[arg(long, short, num_args = 1.., value_name = "FILE")]
+    pub(super) rules: Vec<String>,
+    /// Configuration (sensor.yaml).
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Directory for events; made if it is not there.
+    #[arg(long, short, default_value = ".", value_name = "DIRECTORY")]
+    pub(super) output: PathBuf,
+    /// Detectors that work side by side.
+    #[arg(long, short, default_value_t = 1, value_name = "NUMBER",
+        value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(super) workers: u16,
+    /// Write events in the same order whatever the number of workers.
+    #[arg(long)]
+    pub(super) ordered: bool,
+    /// Look at packets whose checksum is wrong as well.
+    #[arg(long)]
+    pub(super) no_checksums: bool,
+    /// Only packets that pass this filter, e.g. "tcp port 80".
+    #[arg(long, short, value_name = "EXPRESSION")]
+    pub(super) filter: Option<String>,
+    /// No summary at the end.
+    #[arg(long, short)]
+    pub(super) quiet: bool,
+    /// Capture files, or directories of them.
+    #[arg(required = true, value_name = "PCAP")]
+    pub(super) captures: Vec<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum RulesCommand {
+    /// Say which rules load, and why others do not.
+    Check(CheckArguments),
+}
+
+/// Arguments of `rules check`.
+#[derive(Clone, Debug, Args)]
+pub(super) struct CheckArguments {
+    /// Configuration (sensor.yaml) for variables and protocols.
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Only figures, and the reasons with how often they occur.
+    #[arg(long)]
+    pub(super) summary: bool,
+    /// Nothing but the exit status.
+    #[arg(long, short, conflicts_with = "summary")]
+    pub(super) quiet: bool,
+    /// Rule files; patterns such as `rules/*.rules` are understood.
+    #[arg(required = true, value_name = "FILE")]
+    pub(super) files: Vec<String>,
+}
+
+/// What can be listed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Listed {
+    /// Keywords of rules.
+    Keywords,
+    /// Application protocols.
+    Protocols,
+    /// Events of decoder, stream and application layers.
+    Events,
+    /// States of transactions that rules can hook on.
+    Hooks,
+}
+
+pub(super) fn run(arguments: Vec<OsString>) -> ExitCode {
+    let command = match Command::try_parse_from(arguments) {
+        Ok(command) => command,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let done = match command.what {
+        What::Replay(arguments) => replay::run(&arguments),
+        What::Rules(RulesCommand::Check(arguments)) => check::run(&arguments),
+        What::List { what } => list::run(what),
+        What::Suricata { options } => return super::suricata::run(&options),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("bateleur: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        super::Command::command().debug_assert();
+    }
+}

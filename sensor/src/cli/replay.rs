@@ -1,0 +1,188 @@
+//! `bateleur replay`.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use detect::settings::OutputSettings;
+use rules::threshold::ThresholdFile;
+
+use crate::bpf::Filter;
+use crate::clock::Civil;
+use crate::config::native::Sensor;
+use crate::config::suricata::{Everything, Mode};
+use crate::config::thresholds;
+use crate::log::{Level, Log, LogOutput, LogSettings, Place};
+use crate::output::{Engine, FileStore, Outputs, Statistics};
+use crate::process::load::{Loaded, Texts, load};
+use crate::process::progress::Progress;
+use crate::process::replay::Replay;
+use crate::process::{glob, input, summary};
+
+use super::native::ReplayArguments;
+
+pub(super) fn run(arguments: &ReplayArguments) -> Result<ExitCode> {
+    let sensor = match &arguments.config {
+        Some(path) => Sensor::read(path)?,
+        None => Sensor::default(),
+    };
+    fs::create_dir_all(&arguments.output)
+        .with_context(|| format!("{}: cannot be made", arguments.output.display()))?;
+    let log = quiet_log(&arguments.output)?;
+    let files = captures(arguments)?;
+    let mode = Mode {
+        inline: sensor.inline,
+        detection: true,
+        inputs: files.iter().map(|file| file.display().to_string()).collect(),
+        ordered: arguments.ordered && arguments.workers > 1,
+        ..Mode::default()
+    };
+    let mut all = sensor.settings(&arguments.output, &mode, &log)?;
+    all.process.rules.patterns.extend(arguments.rules.iter().cloned());
+    if arguments.no_checksums {
+        all.detector.ignore_checksums = true;
+        all.detector.checksum_auto = false;
+        all.detector.stream.checksum_validation = false;
+    }
+    let filter = arguments.filter.as_deref().map(Filter::parse).transpose()?;
+    let loaded = rules(&mut all)?;
+    let refused = loaded.failures.len();
+    if refused > 0 {
+        eprintln!("{refused} rules were refused; `bateleur rules check` says why");
+    }
+    let (outcome, events) = replay(arguments, all, &loaded, files, filter)?;
+    loaded.save_datasets().map_err(|(file, error)| anyhow::anyhow!("{file}: {error}"))?;
+    if !arguments.quiet {
+        print!("{}", summary::text(&outcome, &loaded.ruleset, events.as_deref()));
+    }
+    let whole = outcome.faults == 0;
+    Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+type Done = (crate::process::replay::Outcome, Option<PathBuf>);
+
+fn replay(
+    arguments: &ReplayArguments,
+    all: Everything,
+    loaded: &Loaded,
+    files: Vec<PathBuf>,
+    filter: Option<Filter>,
+) -> Result<Done> {
+    let workers = usize::from(arguments.workers);
+    let directory = &arguments.output;
+    let opened = |(file, error): (String, std::io::Error)| anyhow::anyhow!("{file}: {error}");
+    let mut outputs = Outputs::open(&all.process.files, directory).map_err(opened)?;
+    let engine = Engine {
+        loaded_at: Civil::now().eve(),
+        loaded: loaded.accepted,
+        failed: loaded.failures.len(),
+        skipped: loaded.skipped.len(),
+    };
+    let mut statistics =
+        Statistics::open(&all.process.statistics, directory, Some(engine)).map_err(opened)?;
+    let mut stores = Vec::new();
+    if let Some(output) = &all.process.file_store {
+        for worker in 0..workers {
+            let store = FileStore::open(output, directory, worker);
+            stores.push(
+                store.map_err(|(path, error)| anyhow::anyhow!("{}: {error}", path.display()))?,
+            );
+        }
+    }
+    let eve = all.detector.outputs.iter().position(|o| matches!(o, OutputSettings::Eve(_)));
+    let events =
+        eve.and_then(|at| all.process.files.get(at)).map(|file| directory.join(&file.filename));
+    let progress = Progress::of_files(&files);
+    let run = Replay {
+        source: input::merged(files)?,
+        settings: Arc::new(all.detector),
+        rules: Arc::clone(&loaded.ruleset),
+        filter,
+        outputs: &mut outputs,
+        statistics: &mut statistics,
+        stores,
+        workers,
+        on_fault: &mut |error| eprintln!("bateleur: {error}"),
+        progress,
+    };
+    Ok((run.run()?, events))
+}
+
+/// Only what goes wrong is said.
+fn quiet_log(directory: &std::path::Path) -> Result<Log> {
+    let log = Log::console();
+    let console =
+        LogOutput { place: Place::Console, level: Level::Error, format: None, json: false };
+    log.configure(&LogSettings { outputs: vec![console] }, directory)?;
+    Ok(log)
+}
+
+fn captures(arguments: &ReplayArguments) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for path in &arguments.captures {
+        if path.is_dir() {
+            let listing = capture::list_captures(path, true)?;
+            for skipped in &listing.skipped {
+                eprintln!("{} skipped: {}", skipped.path.display(), skipped.reason);
+            }
+            files.extend(listing.captures);
+        } else {
+            files.push(path.clone());
+        }
+    }
+    if files.is_empty() {
+        bail!("there are no captures to replay");
+    }
+    Ok(files)
+}
+
+/// Loads the rules of configuration and command line.
+pub(super) fn rules(all: &mut Everything) -> Result<Loaded> {
+    let process = &mut all.process;
+    let read = |path: &PathBuf| {
+        fs::read(path)
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .with_context(|| format!("{}: cannot be read", path.display()))
+    };
+    if let Some(path) = &process.rules.classification {
+        let text = read(path)?;
+        process.loader.classifications = rules::classification::Classifications::parse(&text).0;
+    }
+    if let Some(path) = &process.rules.reference {
+        process.loader.references = rules::reference::References::parse(&read(path)?).0;
+    }
+    let mut entries = ThresholdFile::default();
+    if let Some(path) = &process.rules.threshold {
+        let (file, bad) = thresholds::parse(&read(path)?, &process.loader.variables);
+        if let Some((line, error)) = bad.first() {
+            bail!("{}:{line}: {error}", path.display());
+        }
+        entries = file;
+    }
+    let texts = texts(&process.rules.patterns)?;
+    Ok(load(
+        &texts,
+        process.loader.clone(),
+        &entries,
+        process.engine.clone(),
+        process.datasets.clone(),
+    ))
+}
+
+fn texts(patterns: &[String]) -> Result<Texts> {
+    let mut texts = Texts::new();
+    for pattern in patterns {
+        let paths = glob::expand(pattern);
+        if paths.is_empty() {
+            bail!("{pattern}: there is no such rule file");
+        }
+        for path in paths {
+            let name = path.display().to_string();
+            let text = fs::read(&path).with_context(|| format!("{name}: cannot be read"))?;
+            texts.push((name, text));
+        }
+    }
+    Ok(texts)
+}

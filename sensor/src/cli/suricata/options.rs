@@ -1,0 +1,360 @@
+//! Suricata's options: short and long ones as getopt has them.
+
+use std::path::PathBuf;
+
+/// What the arguments say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Options {
+    pub(crate) config: Option<PathBuf>,
+    pub(crate) includes: Vec<String>,
+    /// `--set`, in order, and options that stand for one.
+    pub(crate) sets: Vec<String>,
+    pub(crate) log_dir: Option<PathBuf>,
+    pub(crate) data_dir: Option<PathBuf>,
+    /// `-r`
+    pub(crate) input: Option<PathBuf>,
+    pub(crate) recursive: bool,
+    /// `-S`
+    pub(crate) rules_only: Option<String>,
+    /// `-s`
+    pub(crate) rules_also: Option<String>,
+    /// `-k`
+    pub(crate) checksums: Option<String>,
+    pub(crate) runmode: Option<String>,
+    pub(crate) simulate_ips: bool,
+    pub(crate) disable_detection: bool,
+    pub(crate) errors_fatal: bool,
+    pub(crate) verbosity: u8,
+    /// `-T`
+    pub(crate) test: bool,
+    pub(crate) dump_config: bool,
+    /// `-F`
+    pub(crate) filter_file: Option<PathBuf>,
+    /// Words behind the options: a filter.
+    pub(crate) filter: Vec<String>,
+    pub(crate) pid_file: Option<PathBuf>,
+    /// Ask for a text instead of a run.
+    pub(crate) show: Option<Show>,
+    /// `--list-app-layer-protos` and others need a configuration.
+    pub(crate) list: Option<List>,
+}
+
+/// Texts that need no configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Show {
+    Usage,
+    Version,
+    BuildInfo,
+    Runmodes,
+    /// All keywords, `csv`, `all` or the one of that name.
+    Keywords(Option<String>),
+}
+
+/// Lists that are made when the configuration is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum List {
+    Protocols,
+    Hooks,
+    Features,
+}
+
+/// Why the arguments cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum UsageError {
+    /// The message of getopt, then the usage.
+    Unknown(String),
+    /// A message for the log.
+    Refused(String),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Takes {
+    Nothing,
+    Value,
+    MaybeValue,
+}
+
+/// Long options of Suricata 8 with what they take.
+const LONG: &[(&str, Takes)] = &[
+    ("af-packet", Takes::MaybeValue),
+    ("af-xdp", Takes::MaybeValue),
+    ("build-info", Takes::Nothing),
+    ("data-dir", Takes::Value),
+    ("disable-detection", Takes::Nothing),
+    ("disable-hashing", Takes::Nothing),
+    ("dpdk", Takes::Nothing),
+    ("dump-config", Takes::Nothing),
+    ("dump-features", Takes::Nothing),
+    ("engine-analysis", Takes::Nothing),
+    ("erf-in", Takes::Value),
+    ("fatal-unittests", Takes::Nothing),
+    ("firewall", Takes::Nothing),
+    ("firewall-rules-exclusive", Takes::Value),
+    ("group", Takes::Value),
+    ("help", Takes::Nothing),
+    ("include", Takes::Value),
+    ("init-errors-fatal", Takes::Nothing),
+    ("list-app-layer-frames", Takes::Nothing),
+    ("list-app-layer-hooks", Takes::Nothing),
+    ("list-app-layer-protos", Takes::Nothing),
+    ("list-keywords", Takes::MaybeValue),
+    ("list-rule-protos", Takes::Nothing),
+    ("list-runmodes", Takes::Nothing),
+    ("netmap", Takes::MaybeValue),
+    ("nflog", Takes::MaybeValue),
+    ("no-random", Takes::Nothing),
+    ("pcap", Takes::MaybeValue),
+    ("pcap-buffer-size", Takes::Value),
+    ("pcap-file-buffer-size", Takes::Value),
+    ("pcap-file-continuous", Takes::Nothing),
+    ("pcap-file-delete", Takes::Nothing),
+    ("pcap-file-recursive", Takes::Nothing),
+    ("pidfile", Takes::Value),
+    ("qa-skip-prefilter", Takes::Nothing),
+    ("reject-dev", Takes::Value),
+    ("runmode", Takes::Value),
+    ("set", Takes::Value),
+    ("simulate-ips", Takes::Nothing),
+    ("simulate-packet-flow-memcap", Takes::Value),
+    ("strict-rule-keywords", Takes::MaybeValue),
+    ("unix-socket", Takes::MaybeValue),
+    ("user", Takes::Value),
+    ("windivert", Takes::Value),
+];
+
+const LIVE: &str = "live capture is not available in this program: give a capture file with -r";
+
+/// Reads the arguments behind the program's name.
+///
+/// # Errors
+/// When they cannot be used.
+pub(crate) fn parse(arguments: &[String]) -> Result<Options, UsageError> {
+    let mut options = Options::default();
+    let mut rest = arguments.iter().peekable();
+    let mut only_words = false;
+    while let Some(argument) = rest.next() {
+        if only_words || !argument.starts_with('-') || argument == "-" {
+            options.filter.push(argument.clone());
+        } else if argument == "--" {
+            only_words = true;
+        } else if let Some(long) = argument.strip_prefix("--") {
+            let (name, mut value) = match long.split_once('=') {
+                Some((name, value)) => (name, Some(value.to_owned())),
+                None => (long, None),
+            };
+            let (name, takes) = find(name)?;
+            match takes {
+                Takes::Nothing if value.is_some() => {
+                    let said = format!("option '--{name}' doesn't allow an argument");
+                    return Err(UsageError::Unknown(said));
+                }
+                Takes::Value if value.is_none() => {
+                    value = rest.next().cloned();
+                    if value.is_none() {
+                        let said = format!("option '--{name}' requires an argument");
+                        return Err(UsageError::Unknown(said));
+                    }
+                }
+                _ => {}
+            }
+            options.long(name, value)?;
+        } else {
+            let mut letters = argument.char_indices().skip(1);
+            while let Some((at, letter)) = letters.next() {
+                if !"cdFiklqrsSU".contains(letter) {
+                    options.flag(letter)?;
+                    continue;
+                }
+                let behind = argument.get(at + letter.len_utf8()..).unwrap_or_default();
+                let value = match behind {
+                    "" => rest.next().cloned(),
+                    _ => Some(behind.to_owned()),
+                };
+                let Some(value) = value else {
+                    let said = format!("option requires an argument -- '{letter}'");
+                    return Err(UsageError::Unknown(said));
+                };
+                options.short(letter, value)?;
+                break;
+            }
+        }
+    }
+    Ok(options)
+}
+
+/// A long option by its name, or by the beginning of it that no other has.
+fn find(name: &str) -> Result<(&'static str, Takes), UsageError> {
+    if let Some(found) = LONG.iter().find(|(known, _)| *known == name) {
+        return Ok(*found);
+    }
+    let mut begun = LONG.iter().filter(|(known, _)| known.starts_with(name));
+    match (begun.next(), begun.next()) {
+        (Some(found), None) => Ok(*found),
+        (Some(_), Some(_)) => Err(UsageError::Unknown(format!("option '--{name}' is ambiguous"))),
+        _ => Err(UsageError::Unknown(format!("unrecognized option '--{name}'"))),
+    }
+}
+
+impl Options {
+    fn flag(&mut self, letter: char) -> Result<(), UsageError> {
+        match letter {
+            'v' => self.verbosity = self.verbosity.saturating_add(1),
+            'T' => self.test = true,
+            'V' => self.show = Some(Show::Version),
+            'h' => self.show = Some(Show::Usage),
+            'D' => return refuse("running as a daemon is not available in this program"),
+            'u' => return refuse("unit tests are not part of this program"),
+            _ => return Err(UsageError::Unknown(format!("invalid option -- '{letter}'"))),
+        }
+        Ok(())
+    }
+
+    fn short(&mut self, letter: char, value: String) -> Result<(), UsageError> {
+        match letter {
+            'c' => self.config = Some(value.into()),
+            'F' => self.filter_file = Some(value.into()),
+            'l' => self.log_dir = Some(value.into()),
+            'r' => {
+                if self.input.is_some() {
+                    return refuse("more than one run mode has been specified");
+                }
+                self.input = Some(value.into());
+            }
+            's' | 'S' => {
+                if self.rules_only.is_some() || self.rules_also.is_some() {
+                    return refuse("can't have multiple -S options or mix -s and -S.");
+                }
+                let place = if letter == 's' { &mut self.rules_also } else { &mut self.rules_only };
+                *place = Some(value);
+            }
+            'k' => {
+                if !matches!(value.as_str(), "all" | "none") {
+                    return refuse(format!("option '{value}' invalid for -k"));
+                }
+                self.checksums = Some(value);
+            }
+            'i' | 'q' | 'd' => return refuse(LIVE),
+            'U' => return refuse("unit tests are not part of this program"),
+            _ => return Err(UsageError::Unknown(format!("invalid option -- '{letter}'"))),
+        }
+        Ok(())
+    }
+
+    fn long(&mut self, name: &str, value: Option<String>) -> Result<(), UsageError> {
+        let text = value.clone().unwrap_or_default();
+        match name {
+            "build-info" => self.show = Some(Show::BuildInfo),
+            "help" => self.show = Some(Show::Usage),
+            "list-runmodes" => self.show = Some(Show::Runmodes),
+            "list-keywords" => self.show = Some(Show::Keywords(value)),
+            "list-app-layer-protos" | "list-rule-protos" => self.list = Some(List::Protocols),
+            "list-app-layer-hooks" => self.list = Some(List::Hooks),
+            "dump-features" => self.list = Some(List::Features),
+            "list-app-layer-frames" => {
+                return refuse("frames are not available in this program");
+            }
+            "data-dir" => self.data_dir = Some(text.into()),
+            "disable-detection" => self.disable_detection = true,
+            "dump-config" => self.dump_config = true,
+            "include" => self.includes.push(text),
+            "init-errors-fatal" => self.errors_fatal = true,
+            "pidfile" => self.pid_file = Some(text.into()),
+            "runmode" => self.runmode = Some(text),
+            "set" => self.sets.push(text),
+            "simulate-ips" => self.simulate_ips = true,
+            "pcap-file-recursive" => self.recursive = true,
+            // These change nothing in a replay, which leaves nothing to chance anyway.
+            "disable-hashing"
+            | "fatal-unittests"
+            | "group"
+            | "no-random"
+            | "pcap-buffer-size"
+            | "pcap-file-buffer-size"
+            | "qa-skip-prefilter"
+            | "reject-dev"
+            | "strict-rule-keywords"
+            | "user" => {}
+            "pcap-file-continuous" | "pcap-file-delete" => {
+                return refuse(format!("option --{name} is not available in this program"));
+            }
+            "engine-analysis" => {
+                return refuse("engine analysis is not available: see `rules check`");
+            }
+            "firewall" | "firewall-rules-exclusive" => {
+                return refuse("firewall mode is not available in this program");
+            }
+            _ => return refuse(LIVE),
+        }
+        Ok(())
+    }
+}
+
+fn refuse(text: impl Into<String>) -> Result<(), UsageError> {
+    Err(UsageError::Refused(text.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Result<Options, UsageError> {
+        parse(&text.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn options_are_read() {
+        #[track_caller]
+        fn check(text: &str, expected: impl FnOnce(&mut Options)) {
+            let mut wanted = Options::default();
+            expected(&mut wanted);
+            assert_eq!(words(text), Ok(wanted), "{text}");
+        }
+        check("-c a.yaml -r b.pcap -l out", |o| {
+            o.config = Some("a.yaml".into());
+            o.input = Some("b.pcap".into());
+            o.log_dir = Some("out".into());
+        });
+        check("-ca.yaml -vvv -knone", |o| {
+            o.config = Some("a.yaml".into());
+            o.verbosity = 3;
+            o.checksums = Some("none".into());
+        });
+        check("-vTS x.rules", |o| {
+            o.verbosity = 1;
+            o.test = true;
+            o.rules_only = Some("x.rules".into());
+        });
+        check("--set a=b --set=c=d --runmode=single --runm autofp", |o| {
+            o.sets = vec!["a=b".into(), "c=d".into()];
+            o.runmode = Some("autofp".into());
+        });
+        check("-r f tcp and -v port 80", |o| {
+            o.input = Some("f".into());
+            o.verbosity = 1;
+            o.filter = ["tcp", "and", "port", "80"].map(str::to_owned).to_vec();
+        });
+        check("--list-keywords --simulate-ips", |o| {
+            o.show = Some(Show::Keywords(None));
+            o.simulate_ips = true;
+        });
+        check("--list-keywords=csv", |o| o.show = Some(Show::Keywords(Some("csv".into()))));
+    }
+
+    #[test]
+    fn wrong_options_are_refused() {
+        let unknown =
+            |text: &str| assert!(matches!(words(text), Err(UsageError::Unknown(_))), "{text}");
+        for text in ["-x", "--nosuch", "-c", "--set", "--list-app", "--simulate-ips=1"] {
+            unknown(text);
+        }
+        let check = |text: &str, said: &str| {
+            assert_eq!(words(text), Err(UsageError::Refused(said.to_owned())), "{text}");
+        };
+        check("-k some", "option 'some' invalid for -k");
+        check("-S a -S b", "can't have multiple -S options or mix -s and -S.");
+        check("-s a -S b", "can't have multiple -S options or mix -s and -S.");
+        check("-r a -r b", "more than one run mode has been specified");
+        check("-i eth0", LIVE);
+        check("--af-packet=eth0", LIVE);
+    }
+}

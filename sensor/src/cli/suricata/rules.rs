@@ -1,0 +1,207 @@
+//! Loading rules with the log records of Suricata 8.
+
+use std::fs;
+use std::path::Path;
+
+use rules::classification::Classifications;
+use rules::reference::References;
+use rules::threshold::ThresholdFile;
+
+use crate::config::process::ProcessSettings;
+use crate::config::suricata::Fatal;
+use crate::config::thresholds;
+use crate::log::{Log, reason};
+use crate::process::glob;
+use crate::process::load::{Loaded, Texts, load};
+
+const MODULE: &str = "detect";
+
+/// Loads everything; with `fatal`, a refused rule ends the start.
+///
+/// # Errors
+/// When errors are fatal and there are some; the log says which.
+pub(super) fn read(process: &mut ProcessSettings, log: &Log, fatal: bool) -> Result<Loaded, Fatal> {
+    let classified = classes(process, log);
+    let referenced = references(process, log);
+    if fatal && !(classified && referenced) {
+        log.error("suricata", "initializing detection engine failed.");
+        return Err(Fatal);
+    }
+    let (texts, files, missing) = texts(&process.rules.patterns, log);
+    let thresholds = threshold_file(process, log, fatal)?;
+    let loaded = load(
+        &texts,
+        process.loader.clone(),
+        &thresholds,
+        process.engine.clone(),
+        process.datasets.clone(),
+    );
+    report(&loaded, files, log);
+    if fatal && (!loaded.failures.is_empty() || missing) {
+        log.error("suricata", "Loading signatures failed.");
+        return Err(Fatal);
+    }
+    let counts = loaded.counts();
+    let total = loaded.ruleset.rules().len();
+    log.info(
+        MODULE,
+        format!(
+            "{total} signatures processed. {} are IP-only rules, {} are inspecting packet \
+             payload, {} inspect application layer, {} are decoder event only",
+            counts.ip_only, counts.payload, counts.app_layer, counts.decoder_event
+        ),
+    );
+    Ok(loaded)
+}
+
+/// Texts of all files; how many files and patterns there are; whether a pattern fits none.
+fn texts(patterns: &[String], log: &Log) -> (Texts, usize, bool) {
+    let mut texts = Texts::new();
+    let (mut files, mut missing) = (0, false);
+    for pattern in patterns {
+        let paths = glob::expand(pattern);
+        if paths.is_empty() {
+            log.warning(MODULE, format!("No rule files match the pattern {pattern}"));
+            missing = true;
+            files += 1;
+        }
+        for path in paths {
+            files += 1;
+            let name = path.display().to_string();
+            match fs::read(&path) {
+                Ok(text) => texts.push((name, text)),
+                Err(error) => {
+                    missing = true;
+                    let why = reason(&error);
+                    log.error(MODULE, format!("opening rule file {name}: {why}."));
+                }
+            }
+        }
+    }
+    (texts, files, missing)
+}
+
+fn report(loaded: &Loaded, files: usize, log: &Log) {
+    for oddity in &loaded.warnings {
+        log.warning(module(&oddity.warning.module), &oddity.warning.message);
+    }
+    for failure in &loaded.failures {
+        let error = &failure.error;
+        for warning in &failure.warnings {
+            log.warning(module(&warning.module), &warning.message);
+        }
+        if !error.silent {
+            log.error(module(&error.module), &error.message);
+        }
+        let said = format!(
+            "error parsing signature \"{}\" from file {} at line {}",
+            failure.text, failure.file, failure.line
+        );
+        log.error(MODULE, said);
+    }
+    for skipped in &loaded.skipped {
+        log.info(
+            "detect-parse",
+            format!(
+                "Skipping signature from {} at line {}: {}",
+                skipped.file, skipped.line, skipped.reason
+            ),
+        );
+    }
+    if loaded.accepted == 0 {
+        match files {
+            0 => log.info(MODULE, "No signatures supplied."),
+            _ => log.warning(
+                MODULE,
+                format!("{files} rule files specified, but no rules were loaded!"),
+            ),
+        }
+        return;
+    }
+    log.info(
+        MODULE,
+        format!(
+            "{files} rule files processed. {} rules successfully loaded, {} rules failed, {} \
+             rules skipped",
+            loaded.accepted,
+            loaded.failures.len(),
+            loaded.skipped.len()
+        ),
+    );
+}
+
+fn module(name: &str) -> &str {
+    if name.is_empty() { "detect-parse" } else { name }
+}
+
+/// The text of a file beside the rules; none, with a record, when it cannot be read.
+fn beside(path: Option<&Path>, module: &str, log: &Log) -> Option<String> {
+    let path = path?;
+    match fs::read(path) {
+        Ok(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
+        Err(error) => {
+            let said = format!("could not open: \"{}\": {}", path.display(), reason(&error));
+            log.warning(module, said);
+            None
+        }
+    }
+}
+
+fn classes(process: &mut ProcessSettings, log: &Log) -> bool {
+    const MODULE: &str = "classification-config";
+    let Some(text) = beside(process.rules.classification.as_deref(), MODULE, log) else {
+        return false;
+    };
+    let (classes, bad) = Classifications::parse(&text);
+    for line in bad {
+        log.warning(
+            MODULE,
+            format!("Invalid Classtype in classification.config file, line {line}"),
+        );
+    }
+    process.loader.classifications = classes;
+    true
+}
+
+fn references(process: &mut ProcessSettings, log: &Log) -> bool {
+    const MODULE: &str = "reference-config";
+    let Some(text) = beside(process.rules.reference.as_deref(), MODULE, log) else {
+        return false;
+    };
+    let (references, bad) = References::parse(&text);
+    for line in bad {
+        log.warning(
+            MODULE,
+            format!("Invalid Reference Config in reference.config file, line {line}"),
+        );
+    }
+    process.loader.references = references;
+    true
+}
+
+/// A threshold file that is not there is no reason to stop; a bad line in it is one for `-T`.
+fn threshold_file(
+    process: &ProcessSettings,
+    log: &Log,
+    fatal: bool,
+) -> Result<ThresholdFile, Fatal> {
+    const MODULE: &str = "threshold-config";
+    let Some(path) = &process.rules.threshold else { return Ok(ThresholdFile::default()) };
+    let text = match fs::read(path) {
+        Ok(text) => String::from_utf8_lossy(&text).into_owned(),
+        Err(error) => {
+            let said = format!("Error opening file: \"{}\": {}", path.display(), reason(&error));
+            log.warning(MODULE, said);
+            return Ok(ThresholdFile::default());
+        }
+    };
+    let (file, bad) = thresholds::parse(&text, &process.loader.variables);
+    for (line, error) in &bad {
+        log.error(MODULE, format!("failed to parse line {line} of threshold file: {error}"));
+    }
+    if fatal && !bad.is_empty() {
+        log.error("suricata", "Loading signatures failed.");
+        return Err(Fatal);
+    }
+    Ok(file)
+}

@@ -1,0 +1,309 @@
+//! A run: start, replay, end, with the messages of Suricata 8.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use capture::ReadError;
+use detect::settings::OutputSettings;
+use engine::Ruleset;
+
+use crate::bpf::Filter;
+use crate::clock::Civil;
+use crate::config::suricata::{self, Config, Everything, Fatal, Mode};
+use crate::config::tree::Node;
+use crate::log::{Log, reason};
+use crate::output::{Engine, FileStore, Outputs, Statistics};
+use crate::process::input;
+use crate::process::load::Loaded;
+use crate::process::progress::Progress;
+use crate::process::replay::{Outcome, Replay};
+
+use super::options::Options;
+use super::{VERSION, log_dir, rules};
+
+const MODULE: &str = "suricata";
+
+pub(super) fn run(options: &Options, root: &Node, log: &Log) -> Result<(), Fatal> {
+    let log_dir = log_dir(options, root, log)?;
+    let files = files(options, log)?;
+    let mode = mode(options, &files);
+    let config = Config { root, log, mode: &mode };
+    let log_settings = suricata::log_settings(config, options.verbosity)?;
+    if let Err(error) = log.configure(&log_settings, &log_dir) {
+        log.error("log", format!("opening a log file: {}", reason(&error)));
+        return Err(Fatal);
+    }
+    greet(options, log);
+    let mut all = suricata::read(config, &log_dir)?;
+    all.process.log = log_settings;
+    let mut outputs = Outputs::open(&all.process.files, &log_dir).map_err(|(file, error)| {
+        log.error("logopenfile", format!("Error opening file: \"{file}\": {}", reason(&error)));
+        Fatal
+    })?;
+    let loaded = match mode.detection {
+        true => Some(rules::read(&mut all.process, log, mode.errors_fatal)?),
+        false => None,
+    };
+    let mut statistics = statistics(&all, loaded.as_ref(), &log_dir, log)?;
+    let stores = stores(&all, &log_dir, log)?;
+    if options.test {
+        log.notice(MODULE, "Configuration provided was successfully loaded. Exiting.");
+        return Ok(());
+    }
+    if let Some(path) = &options.pid_file {
+        let text = format!("{}\n", std::process::id());
+        if let Err(error) = fs::write(path, text) {
+            let said = format!("unable to set pidfile '{}': {}", path.display(), reason(&error));
+            log.error("util-pidfile", said);
+            return Err(Fatal);
+        }
+    }
+    let filter = filter(options, log)?;
+    let run = Running { options, log, files };
+    let done = run.replay(all, loaded.as_ref(), filter, &mut outputs, &mut statistics, stores);
+    if let (Some(loaded), Ok(())) = (&loaded, &done)
+        && let Err((file, error)) = loaded.save_datasets()
+    {
+        log.error("datasets", format!("saving \"{file}\" failed: {}", reason(&error)));
+    }
+    if let Some(path) = &options.pid_file {
+        let _ = fs::remove_file(path);
+    }
+    done
+}
+
+fn greet(options: &Options, log: &Log) {
+    let user = if options.test { "SYSTEM" } else { "USER" };
+    log.notice(
+        MODULE,
+        format!("This is Suricata version {VERSION} RELEASE running in {user} mode"),
+    );
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    log.info("cpu", format!("CPUs/cores online: {cores}"));
+    let said = match options.simulate_ips {
+        true => "Setting IPS mode",
+        false => "Setting engine mode to IDS mode by default",
+    };
+    log.info(MODULE, said);
+}
+
+fn files(options: &Options, log: &Log) -> Result<Vec<PathBuf>, Fatal> {
+    let Some(input) = &options.input else { return Ok(Vec::new()) };
+    if !input.is_dir() {
+        return Ok(vec![input.clone()]);
+    }
+    input::files_by_time(input, options.recursive).map_err(|error| {
+        let said = format!("failed to open directory {}: {}", input.display(), reason(&error));
+        log.error("pcap", said);
+        Fatal
+    })
+}
+
+fn mode(options: &Options, files: &[PathBuf]) -> Mode {
+    let full = |path: &PathBuf| fs::canonicalize(path).unwrap_or_else(|_| path.clone());
+    let list = |text: &String| vec![text.clone()];
+    Mode {
+        inline: options.simulate_ips,
+        errors_fatal: options.errors_fatal || options.test,
+        detection: !options.disable_detection,
+        rules_only: options.rules_only.as_ref().map(list),
+        rules_also: options.rules_also.as_ref().map(list).unwrap_or_default(),
+        inputs: files.iter().map(|file| full(file).display().to_string()).collect(),
+        config_file: options
+            .config
+            .as_deref()
+            .unwrap_or(Path::new("/etc/suricata/suricata.yaml"))
+            .display()
+            .to_string(),
+        ordered: false,
+    }
+}
+
+fn statistics(
+    all: &Everything,
+    loaded: Option<&Loaded>,
+    log_dir: &Path,
+    log: &Log,
+) -> Result<Statistics, Fatal> {
+    let engine = loaded.map(|loaded| Engine {
+        loaded_at: Civil::now().eve(),
+        loaded: loaded.accepted,
+        failed: loaded.failures.len(),
+        skipped: loaded.skipped.len(),
+    });
+    let settings = &all.process.statistics;
+    let mut statistics = Statistics::open(settings, log_dir, engine).map_err(|(file, error)| {
+        let said = format!("Error opening file: \"{file}\": {}", reason(&error));
+        log.error("logopenfile", said);
+        Fatal
+    })?;
+    let first = settings.eve.first().and_then(|(at, _)| all.detector.outputs.get(*at));
+    if let Some(OutputSettings::Eve(eve)) = first {
+        statistics.envelope(&eve.prefix, eve.host.as_deref());
+    }
+    Ok(statistics)
+}
+
+fn stores(all: &Everything, log_dir: &Path, log: &Log) -> Result<Vec<FileStore>, Fatal> {
+    let Some(output) = &all.process.file_store else { return Ok(Vec::new()) };
+    let store = FileStore::open(output, log_dir, 0).map_err(|(path, error)| {
+        let said = format!(
+            "Filestore (v2) failed to create directory {}: {}",
+            path.display(),
+            reason(&error)
+        );
+        log.error("output-filestore", said);
+        Fatal
+    })?;
+    Ok(vec![store])
+}
+
+/// The words behind the options, or the file of `-F`, without its comments.
+fn filter(options: &Options, log: &Log) -> Result<Option<Result<Filter, String>>, Fatal> {
+    let text = match &options.filter_file {
+        Some(path) => match fs::read_to_string(path) {
+            Ok(text) => {
+                let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default());
+                lines.collect::<Vec<_>>().join(" ")
+            }
+            Err(error) => {
+                let said = format!("Failed to open file {}: {}", path.display(), reason(&error));
+                log.error(MODULE, said);
+                return Err(Fatal);
+            }
+        },
+        None => options.filter.join(" "),
+    };
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Filter::parse(&text).map_err(|error| format!("{error} in \"{text}\""))))
+}
+
+/// A run whose parts are all there.
+struct Running<'a> {
+    options: &'a Options,
+    log: &'a Log,
+    files: Vec<PathBuf>,
+}
+
+impl Running<'_> {
+    fn replay(
+        self,
+        all: Everything,
+        loaded: Option<&Loaded>,
+        filter: Option<Result<Filter, String>>,
+        outputs: &mut Outputs,
+        statistics: &mut Statistics,
+        stores: Vec<FileStore>,
+    ) -> Result<(), Fatal> {
+        let log = self.log;
+        if let Some(input) = &self.options.input {
+            log.info("pcap", format!("Starting file run for {}", input.display()));
+        }
+        let receivers = if all.process.single { "" } else { "RX: 1 " };
+        log.notice(
+            "threads",
+            format!("Threads created -> {receivers}W: 1 FM: 1 FR: 1   Engine started."),
+        );
+        // A filter that cannot be compiled keeps the input unread, but is no failed run.
+        let (filter, files) = match filter {
+            None => (None, self.files),
+            Some(Ok(filter)) => (Some(filter), self.files),
+            Some(Err(said)) => {
+                log.error("pcap", format!("bpf compilation error {said}"));
+                for file in &self.files {
+                    let file = file.display();
+                    log.warning("pcap", format!("Failed to init pcap file {file}, skipping"));
+                }
+                (None, Vec::new())
+            }
+        };
+        let rules = loaded.map_or_else(no_rules, |loaded| Arc::clone(&loaded.ruleset));
+        let replay = Replay {
+            source: input::in_sequence(files),
+            settings: Arc::new(all.detector),
+            rules,
+            filter,
+            outputs,
+            statistics,
+            stores,
+            workers: 1,
+            on_fault: &mut |error| fault(error, log),
+            progress: Progress::default(),
+        };
+        let outcome = replay.run().map_err(|error| {
+            log.error("logopenfile", format!("writing failed: {}", reason(&error)));
+            Fatal
+        })?;
+        farewell(&outcome, log);
+        Ok(())
+    }
+}
+
+fn no_rules() -> Arc<Ruleset> {
+    let mut resources = engine::Resources::without_files();
+    let (ruleset, _) = Ruleset::new(
+        Vec::new(),
+        &::rules::threshold::ThresholdFile::default(),
+        Arc::default(),
+        engine::EngineSettings::default(),
+        &mut resources,
+        0,
+    );
+    Arc::new(ruleset)
+}
+
+/// Inputs that are no captures are passed over; broken ones end early.
+fn fault(error: &ReadError, log: &Log) {
+    let skipped = match error {
+        ReadError::NotCapture { file, .. } => {
+            log.error("pcap", "unknown file format");
+            file
+        }
+        ReadError::Empty { file } => {
+            log.error(
+                "pcap",
+                "truncated dump file; tried to read 24 file header bytes, only got 0",
+            );
+            file
+        }
+        ReadError::Open { file, cause } => {
+            log.error("pcap", format!("{file}: {}", reason(cause)));
+            file
+        }
+        other => {
+            log.error("pcap", other.to_string());
+            return;
+        }
+    };
+    log.warning("pcap", format!("Failed to init pcap file {skipped}, skipping"));
+}
+
+fn farewell(outcome: &Outcome, log: &Log) {
+    log.notice(MODULE, "Signal Received.  Stopping engine.");
+    log.info(MODULE, format!("time elapsed {:.3}s", outcome.elapsed.as_secs_f64()));
+    let packets = outcome.summary.packets;
+    if let Some(share) = packets.checked_div(outcome.invalid_checksums) {
+        let said = format!(
+            "1/{share}th of packets have an invalid checksum, consider setting \
+             pcap-file.checksum-checks variable to no or use '-k none' option on command line."
+        );
+        match share {
+            0..10 => log.warning("pcap", said),
+            _ => log.info("pcap", said),
+        }
+    }
+    let read = &outcome.read;
+    let plural = if read.files == 1 { "" } else { "s" };
+    log.notice(
+        "pcap",
+        format!(
+            "read {} file{plural}, {packets} packets, {} bytes",
+            read.files, outcome.summary.bytes
+        ),
+    );
+    let alerts: u64 = outcome.summary.alerts.values().sum();
+    log.info("counters", format!("Alerts: {alerts}"));
+}

@@ -1,0 +1,413 @@
+//! `sensor.yaml`: the small typed configuration of the native face.
+//!
+//! What it says is put over the built-in defaults and read by the same code as `suricata.yaml`,
+//! so that both faces make the same settings.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::log::Log;
+
+use super::size;
+use super::suricata::{self, Config, Everything, Fatal, Mode};
+use super::tree::Node;
+use super::yaml::Loader;
+
+const DEFAULTS: &str = include_str!("../data/defaults.yaml");
+const CLASSIFICATION: &str = include_str!("../data/classification.config");
+const REFERENCE: &str = include_str!("../data/reference.config");
+
+/// The file.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(crate) struct Sensor {
+    /// A name for this sensor, written into each record.
+    name: Option<String>,
+    networks: Networks,
+    pub(crate) rules: Rules,
+    events: Events,
+    statistics: Statistics,
+    files: Files,
+    limits: Limits,
+    protocols: Protocols,
+    #[serde(default)]
+    checksums: Checksums,
+    /// Simulate an inline sensor: verdicts are reached and reported.
+    pub(crate) inline: bool,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct Networks {
+    /// What is defended.
+    home: Vec<String>,
+    /// Address variables of rules.
+    addresses: BTreeMap<String, String>,
+    /// Port variables of rules.
+    ports: BTreeMap<String, String>,
+}
+
+/// Where rules come from.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(crate) struct Rules {
+    /// Files and patterns, relative to the configuration.
+    pub(crate) files: Vec<String>,
+    pub(crate) classification: Option<PathBuf>,
+    pub(crate) reference: Option<PathBuf>,
+    pub(crate) thresholds: Option<PathBuf>,
+    data_directory: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct Events {
+    /// Name of the file of records.
+    file: Option<String>,
+    /// Records that are written; all but drop when absent.
+    records: Option<Vec<String>>,
+    /// Lines of alerts beside the records.
+    alert_lines: Option<String>,
+    payload: bool,
+    packet: bool,
+    verdict: bool,
+    community_id: Option<u16>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct Statistics {
+    /// Seconds between records.
+    interval: Option<u64>,
+    /// A file of tables.
+    table: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct Files {
+    /// Store files that rules mark.
+    store: bool,
+    /// Store every file.
+    all: bool,
+    directory: Option<String>,
+    hashes: Vec<Hash>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Hash {
+    Md5,
+    Sha1,
+    Sha256,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct Limits {
+    flow_memory: Option<Size>,
+    stream_memory: Option<Size>,
+    reassembly_memory: Option<Size>,
+    reassembly_depth: Option<Size>,
+    fragment_memory: Option<Size>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct Protocols {
+    off: Vec<String>,
+    detection_only: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Checksums {
+    /// Ignored when the first packets have many bad ones.
+    #[default]
+    Auto,
+    Check,
+    Ignore,
+}
+
+/// A size such as `64 MiB`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct Size(String);
+
+impl TryFrom<String> for Size {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match size::strict(&text) {
+            Some(_) => Ok(Self(text)),
+            None => Err(format!("`{text}` is no size: write a number and KiB, MiB or GiB")),
+        }
+    }
+}
+
+/// Why a configuration is refused.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NativeError {
+    /// It cannot be read.
+    #[error("{0}: {1}")]
+    Unreadable(String, std::io::Error),
+    /// It does not say what it should.
+    #[error("{file}: {what}")]
+    Wrong {
+        /// The file.
+        file: String,
+        /// With line, column and what is possible there.
+        what: String,
+    },
+    /// It says something that cannot be done; the log has it.
+    #[error("the configuration does not allow a start")]
+    Refused(#[from] Fatal),
+}
+
+impl Sensor {
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// When it cannot be read or understood.
+    pub(crate) fn read(path: &Path) -> Result<Self, NativeError> {
+        let file = path.display().to_string();
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| NativeError::Unreadable(file.clone(), error))?;
+        let mut sensor = Self::parse(&text).map_err(|what| NativeError::Wrong { file, what })?;
+        let base = path.parent().unwrap_or(Path::new(""));
+        for name in &mut sensor.rules.files {
+            *name = base.join(&*name).display().to_string();
+        }
+        for place in [
+            &mut sensor.rules.classification,
+            &mut sensor.rules.reference,
+            &mut sensor.rules.thresholds,
+            &mut sensor.rules.data_directory,
+        ] {
+            *place = place.take().map(|name| base.join(name));
+        }
+        Ok(sensor)
+    }
+
+    /// From text; an empty one says nothing.
+    fn parse(text: &str) -> Result<Self, String> {
+        let blank = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
+        if text.lines().all(blank) {
+            return Ok(Self::default());
+        }
+        serde_saphyr::from_str(text).map_err(|error| error.to_string())
+    }
+
+    /// Settings of detector and process.
+    ///
+    /// # Errors
+    /// When what it says cannot be done.
+    pub(crate) fn settings(
+        &self,
+        log_dir: &Path,
+        mode: &Mode,
+        log: &Log,
+    ) -> Result<Everything, NativeError> {
+        let mut loader = Loader::new(Node::default(), log);
+        let bad = |what: String| NativeError::Wrong { file: "built-in defaults".into(), what };
+        loader.text(DEFAULTS).map_err(|error| bad(error.to_string()))?;
+        let mut root = loader.finish();
+        self.apply(&mut root);
+        let mut all = suricata::read(Config { root: &root, log, mode }, log_dir)?;
+        let rules = &mut all.process.rules;
+        rules.patterns.extend(self.rules.files.iter().cloned());
+        rules.classification = self.rules.classification.clone();
+        rules.reference = self.rules.reference.clone();
+        rules.threshold = self.rules.thresholds.clone();
+        let loader = &mut all.process.loader;
+        loader.classifications = rules::classification::Classifications::parse(CLASSIFICATION).0;
+        loader.references = rules::reference::References::parse(REFERENCE).0;
+        Ok(all)
+    }
+
+    fn apply(&self, root: &mut Node) {
+        let mut set = |path: &str, value: &str| root.set_final(path, value);
+        if let Some(name) = &self.name {
+            set("sensor-name", name);
+        }
+        if !self.networks.home.is_empty() {
+            let home = format!("[{}]", self.networks.home.join(","));
+            set("vars.address-groups.HOME_NET", &home);
+        }
+        for (name, value) in &self.networks.addresses {
+            set(&format!("vars.address-groups.{name}"), value);
+        }
+        for (name, value) in &self.networks.ports {
+            set(&format!("vars.port-groups.{name}"), value);
+        }
+        if let Some(directory) = &self.rules.data_directory {
+            set("default-data-dir", &directory.display().to_string());
+        }
+        for (path, size) in [
+            ("flow.memcap", &self.limits.flow_memory),
+            ("stream.memcap", &self.limits.stream_memory),
+            ("stream.reassembly.memcap", &self.limits.reassembly_memory),
+            ("stream.reassembly.depth", &self.limits.reassembly_depth),
+            ("defrag.memcap", &self.limits.fragment_memory),
+        ] {
+            if let Some(Size(text)) = size {
+                set(path, text);
+            }
+        }
+        for (words, value) in
+            [(&self.protocols.off, "no"), (&self.protocols.detection_only, "detection-only")]
+        {
+            for name in words {
+                set(&format!("app-layer.protocols.{name}.enabled"), value);
+            }
+        }
+        match self.checksums {
+            Checksums::Auto => {}
+            Checksums::Check => set("capture.checksum-validation", "all"),
+            Checksums::Ignore => {
+                set("capture.checksum-validation", "none");
+                set("stream.checksum-validation", "0");
+            }
+        }
+        self.apply_events(root);
+        self.apply_other_outputs(root);
+    }
+
+    fn apply_events(&self, root: &mut Node) {
+        const EVE: &str = "outputs.0.eve-log";
+        let events = &self.events;
+        let types = format!("{EVE}.types");
+        let names: Vec<(String, String)> = root
+            .get(&types)
+            .map_or(&[][..], |node| &node.children)
+            .iter()
+            .filter_map(|item| Some((item.name.clone(), item.item()?.0.to_owned())))
+            .collect();
+        let mut set = |path: &str, value: &str| root.set_final(path, value);
+        if let Some(file) = &events.file {
+            set(&format!("{EVE}.filename"), file);
+        }
+        for (at, name) in names {
+            let place = format!("{types}.{at}.{name}");
+            match &events.records {
+                Some(wanted) => {
+                    let on = wanted.contains(&name);
+                    set(&format!("{place}.enabled"), if on { "yes" } else { "no" });
+                }
+                None if name == "drop" && self.inline => set(&format!("{place}.enabled"), "yes"),
+                None => {}
+            }
+            if name == "alert" {
+                let flags = [
+                    ("payload", events.payload),
+                    ("payload-printable", events.payload),
+                    ("packet", events.packet),
+                    ("verdict", events.verdict),
+                ];
+                for (key, on) in flags {
+                    set(&format!("{place}.{key}"), if on { "yes" } else { "no" });
+                }
+            }
+            if name == "files" {
+                for (at, hash) in self.files.hashes.iter().enumerate() {
+                    let name = match hash {
+                        Hash::Md5 => "md5",
+                        Hash::Sha1 => "sha1",
+                        Hash::Sha256 => "sha256",
+                    };
+                    set(&format!("{place}.force-hash.{at}"), name);
+                }
+            }
+        }
+        if let Some(seed) = events.community_id {
+            set(&format!("{EVE}.community-id"), "yes");
+            set(&format!("{EVE}.community-id-seed"), &seed.to_string());
+        }
+    }
+
+    fn apply_other_outputs(&self, root: &mut Node) {
+        let mut set = |path: &str, value: &str| root.set_final(path, value);
+        if let Some(file) = &self.events.alert_lines {
+            set("outputs.1.fast.enabled", "yes");
+            set("outputs.1.fast.filename", file);
+        }
+        if let Some(interval) = self.statistics.interval {
+            set("stats.interval", &interval.to_string());
+        }
+        if let Some(file) = &self.statistics.table {
+            set("outputs.2.stats.enabled", "yes");
+            set("outputs.2.stats.filename", file);
+        }
+        if self.files.store || self.files.all {
+            const STORE: &str = "outputs.3.file-store";
+            set(&format!("{STORE}.enabled"), "yes");
+            set(&format!("{STORE}.write-fileinfo"), "yes");
+            set(&format!("{STORE}.force-filestore"), if self.files.all { "yes" } else { "no" });
+            if let Some(directory) = &self.files.directory {
+                set(&format!("{STORE}.dir"), directory);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(text: &str) -> Everything {
+        let mode = Mode { detection: true, ..Mode::default() };
+        let sensor = Sensor::parse(text).unwrap();
+        sensor.settings(Path::new("/tmp"), &mode, &Log::console()).unwrap()
+    }
+
+    #[test]
+    fn nothing_said_is_a_working_sensor() {
+        let all = settings("# nothing\n");
+        assert_eq!(all.process.files.len(), 1);
+        assert_eq!(all.process.files[0].filename, "eve.json");
+        assert_eq!(all.process.statistics.eve.len(), 1);
+        assert_eq!(all.detector.stream.depth, 1 << 20);
+        assert!(all.process.loader.classifications.get("trojan-activity").is_some());
+        assert_eq!(all.process.loader.variables.port("HTTP_PORTS"), Some("80"));
+    }
+
+    #[test]
+    fn what_is_said_holds() {
+        let all = settings(
+            "networks:\n  home: [10.1.0.0/16, \"2001:db8::/32\"]\n  ports: {HTTP_PORTS: \"[80,8080]\"}\n\
+             rules: {files: [a.rules]}\n\
+             events: {file: out.json, records: [alert, dns], alert-lines: fast.log, payload: true}\n\
+             limits: {flow-memory: 256 MiB}\n\
+             protocols: {off: [smb]}\n\
+             checksums: ignore\n",
+        );
+        let names: Vec<_> = all.process.files.iter().map(|file| file.filename.as_str()).collect();
+        assert_eq!(names, ["out.json", "fast.log"]);
+        assert!(all.process.statistics.eve.is_empty());
+        assert!(all.detector.ignore_checksums);
+        assert_eq!(all.detector.flow.memcap, 256 << 20);
+        assert_eq!(all.process.rules.patterns, ["a.rules"]);
+        let home = all.process.loader.variables.address("HOME_NET");
+        assert_eq!(home, Some("[10.1.0.0/16,2001:db8::/32]"));
+        let detect::settings::OutputSettings::Eve(eve) = &all.detector.outputs[0] else {
+            panic!("the first output is EVE");
+        };
+        assert!(eve.alert.as_ref().unwrap().payload && !eve.flow);
+        assert_eq!(eve.protocols.len(), 1);
+    }
+
+    #[test]
+    fn mistakes_are_refused_with_their_place() {
+        let check = |text: &str, parts: &[&str]| {
+            let said = Sensor::parse(text).unwrap_err();
+            for part in parts {
+                assert!(said.contains(part), "{part} in {said}");
+            }
+        };
+        check("events:\n  fil: x\n", &["fil", "file", "line 2"]);
+        check("limits: {flow-memory: 12 parsecs}\n", &["12 parsecs", "MiB"]);
+        check("checksums: maybe\n", &["maybe", "ignore"]);
+    }
+}
