@@ -54,7 +54,8 @@ fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
 
 /// The Rust files of a crate: path from the root, text.
 fn sources(folder: &str) -> Vec<(String, String)> {
-    let name = |p: &Path| p.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
+    let name =
+        |p: &Path| p.strip_prefix(root()).expect("below the root").to_string_lossy().into_owned();
     files(&root().join(folder), "rs").iter().map(|p| (name(p), read(p))).collect()
 }
 

@@ -1,7 +1,7 @@
 //! Readers of capture files: pcap, pcapng and their compressed forms.
 #![no_main]
 
-use capture::{Received, Source};
+use capture::Received;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

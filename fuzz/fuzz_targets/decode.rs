@@ -1,8 +1,7 @@
 //! The decoder: the first byte chooses the link type, the rest is a frame.
 #![no_main]
 
-use decode::decoder::Decoder;
-use decode::settings::DecodeSettings;
+use decode::{DecodeSettings, Decoder};
 use libfuzzer_sys::fuzz_target;
 
 const LINK_TYPES: [u16; 9] = [0, 1, 9, 12, 101, 104, 113, 228, 276];

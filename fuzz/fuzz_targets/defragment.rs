@@ -1,8 +1,7 @@
 //! Defragmentation: pieces of the input are IP packets, in time.
 #![no_main]
 
-use decode::decoder::Decoder;
-use decode::settings::DecodeSettings;
+use decode::{DecodeSettings, Decoder};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

@@ -1,9 +1,7 @@
 //! TCP: state machine and reassembly; pieces of the input are segments.
 #![no_main]
 
-use decode::Direction;
-use decode::decoder::Decoder;
-use decode::settings::DecodeSettings;
+use decode::{DecodeSettings, Decoder, Direction};
 use flow::{AppData, FlowSettings, FlowTable, Lookup, StreamCounters, StreamSettings};
 use libfuzzer_sys::fuzz_target;
 

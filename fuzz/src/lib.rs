@@ -1,8 +1,7 @@
 //! What fuzz targets share: how an input becomes frames, chunks and calls.
 #![forbid(unsafe_code)]
 
-use decode::decoder::RawFrame;
-use decode::{Direction, Timestamp};
+use decode::{Direction, RawFrame, Timestamp};
 use protocol::registry::Opening;
 use protocol::{AnyParser, AppProto, Chunk, Effects, Input, LogOptions, Outcome, Parser};
 use protocol::{ProtocolSettings, Transport};

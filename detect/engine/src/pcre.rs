@@ -232,7 +232,11 @@ mod tests {
         assert_eq!(matcher.group(1), Some((3, 5)));
         assert!(!regex.find(b"xxABBCx", 3, &mut matcher));
         let slow = Regex::compile(b"(a+)+$", RegexOptions::default()).expect("valid");
-        assert!(!slow.find(&[b'a'; 40].iter().copied().chain([b'!']).collect::<Vec<_>>(), 0, &mut matcher));
+        assert!(!slow.find(
+            &[b'a'; 40].iter().copied().chain([b'!']).collect::<Vec<_>>(),
+            0,
+            &mut matcher
+        ));
     }
 
     #[test]

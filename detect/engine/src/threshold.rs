@@ -80,7 +80,12 @@ const ENTRY_BYTES: usize = 96;
 impl Thresholds {
     /// With a memory limit in bytes.
     pub fn new(memcap: usize) -> Self {
-        Self { entries: HashMap::new(), limit: (memcap / ENTRY_BYTES).max(16), swept: Timestamp(0), refused: 0 }
+        Self {
+            entries: HashMap::new(),
+            limit: (memcap / ENTRY_BYTES).max(16),
+            swept: Timestamp(0),
+            refused: 0,
+        }
     }
 
     /// Bytes in use, as the limit counts them.
@@ -102,7 +107,9 @@ impl Thresholds {
             Track::ByRule => Tracker::Rule,
             Track::BySrc => Tracker::Address(ends.src),
             Track::ByDst => Tracker::Address(ends.dst),
-            Track::ByBoth | Track::ByEither => Tracker::Pair(ends.src.min(ends.dst), ends.src.max(ends.dst)),
+            Track::ByBoth | Track::ByEither => {
+                Tracker::Pair(ends.src.min(ends.dst), ends.src.max(ends.dst))
+            }
             Track::ByFlow => match ends.flow {
                 Some(id) => Tracker::Flow(id),
                 None => return Verdict::Nothing,

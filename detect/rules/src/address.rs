@@ -128,13 +128,7 @@ impl AddressSets {
 
 impl Ranges {
     fn full() -> Self {
-        Self {
-            id: 0,
-            any: true,
-            negated: false,
-            v4: vec![(0, u32::MAX)],
-            v6: vec![(0, u128::MAX)],
-        }
+        Self { id: 0, any: true, negated: false, v4: vec![(0, u32::MAX)], v6: vec![(0, u128::MAX)] }
     }
 
     fn merged(mut self) -> Self {

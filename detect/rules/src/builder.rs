@@ -144,12 +144,7 @@ pub struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     /// For a rule whose header was read.
-    pub fn new(
-        rule: Rule,
-        text: &'a str,
-        settings: &'a Settings,
-        names: &'a mut Names,
-    ) -> Self {
+    pub fn new(rule: Rule, text: &'a str, settings: &'a Settings, names: &'a mut Names) -> Self {
         Self {
             rule,
             settings,
@@ -219,9 +214,8 @@ impl<'a> Builder<'a> {
             return Ok(());
         }
         if !self.rule.app.iter().any(|proto| protocols.contains(proto)) {
-            let names = |list: &[AppProto]| {
-                list.iter().map(|p| p.name()).collect::<Vec<_>>().join(", ")
-            };
+            let names =
+                |list: &[AppProto]| list.iter().map(|p| p.name()).collect::<Vec<_>>().join(", ");
             let message = format!(
                 "rule contains conflicting protocols: {} here, {} before",
                 names(protocols),
@@ -393,11 +387,10 @@ impl<'a> Builder<'a> {
     /// Moves the last content from the payload to a buffer (`http_uri` and its kind).
     pub(crate) fn move_content(&mut self, spec: &BufferSpec) -> Result<()> {
         if self.in_buffer() || self.in_base64() {
-            return refuse(format!(
-                "\"{}\" can't be mixed with a sticky buffer",
-                spec.modifier
-            ))
-            .map_err(|e: RuleError| e.advice(format!("write `{};` before the content", spec.name)));
+            return refuse(format!("\"{}\" can't be mixed with a sticky buffer", spec.modifier))
+                .map_err(|e: RuleError| {
+                    e.advice(format!("write `{};` before the content", spec.name))
+                });
         }
         let from = self.last_content.filter(|last| {
             let list = self.rule.buffers.get(last.buffer);

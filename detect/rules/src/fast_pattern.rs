@@ -5,11 +5,12 @@ use crate::rule::{Content, ContentOp, FastPattern, Place, Rule, RuleDirection};
 
 /// A content that could be chosen.
 #[derive(Clone, Copy)]
-struct Candidate {
+struct Candidate<'r> {
     place: FastPattern,
     to_client: bool,
     priority: u8,
-    strength: u32,
+    /// What is searched for; its strength decides only between equals.
+    bytes: &'r [u8],
     registered: u32,
 }
 
@@ -27,9 +28,9 @@ pub(crate) fn choose(rule: &Rule, catalogue: &Catalogue) -> Option<FastPattern> 
     };
     // Negated contents come into question only when there are no others.
     let negated = contents().all(|(_, _, content)| content.negated);
-    let mut best: Option<Candidate> = None;
+    let mut best: Option<Candidate<'_>> = None;
     for (buffer, op, content) in contents().filter(|(_, _, content)| content.negated == negated) {
-        let Some(candidate) = candidate(rule, catalogue, buffer, op, content) else { continue };
+        let Some(candidate) = candidate(rule, catalogue, (buffer, op), content) else { continue };
         if content.fast_pattern.is_some() {
             return Some(candidate.place);
         }
@@ -40,28 +41,25 @@ pub(crate) fn choose(rule: &Rule, catalogue: &Catalogue) -> Option<FastPattern> 
     best.map(|best| best.place)
 }
 
-fn better(rule: &Rule, one: &Candidate, other: &Candidate) -> bool {
+fn better(rule: &Rule, one: &Candidate<'_>, other: &Candidate<'_>) -> bool {
     use std::cmp::Reverse;
     let transactional = rule.direction == RuleDirection::Transactional;
-    let key = |c: &Candidate| {
-        (
-            Reverse(transactional && c.to_client),
-            Reverse(c.priority),
-            c.place.len,
-            c.strength,
-            c.registered,
-        )
+    let key = |c: &Candidate<'_>| {
+        (Reverse(transactional && c.to_client), Reverse(c.priority), c.place.len)
     };
-    key(one) > key(other)
+    let (first, second) = (key(one), key(other));
+    if first != second {
+        return first > second;
+    }
+    (strength(one.bytes), one.registered) > (strength(other.bytes), other.registered)
 }
 
-fn candidate(
-    rule: &Rule,
+fn candidate<'r>(
+    rule: &'r Rule,
     catalogue: &Catalogue,
-    buffer: usize,
-    op: usize,
-    content: &Content,
-) -> Option<Candidate> {
+    (buffer, op): (usize, usize),
+    content: &'r Content,
+) -> Option<Candidate<'r>> {
     let len = u16::try_from(content.bytes.len()).ok()?;
     let (offset, len) = match content.fast_pattern {
         Some(Some((offset, slice))) if slice > 0 => (offset, slice),
@@ -84,7 +82,7 @@ fn candidate(
         len,
     };
     let to_client = target.direction == Some(decode::Direction::ToClient);
-    Some(Candidate { place, to_client, priority, strength: strength(bytes), registered })
+    Some(Candidate { place, to_client, priority, bytes, registered })
 }
 
 /// Sum over the bytes: rare ones count more, repeated ones 1.

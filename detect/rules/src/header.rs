@@ -39,14 +39,11 @@ pub(crate) fn read(words: &HeaderWords<'_>, settings: &Settings, sets: &mut Sets
     };
     rule.src = address(words.src)?;
     rule.dst = address(words.dst)?;
-    let mut ports = |word: Word<'_>| {
-        sets.ports.get(word.text, variables).map_err(|error| error.at(word.span))
-    };
+    let mut ports =
+        |word: Word<'_>| sets.ports.get(word.text, variables).map_err(|error| error.at(word.span));
     rule.src_ports = ports(words.src_ports)?;
     rule.dst_ports = ports(words.dst_ports)?;
-    if rule.protocol.ethertype.is_some()
-        && !(rule.src_ports.is_any() && rule.dst_ports.is_any())
-    {
+    if rule.protocol.ethertype.is_some() && !(rule.src_ports.is_any() && rule.dst_ports.is_any()) {
         return refuse("frames without IP have no ports").map_err(at(words.src_ports));
     }
     rule.app.clone_from(&rule.protocol.app);
@@ -125,8 +122,9 @@ fn protocol(text: &str, settings: &Settings) -> Result<HeaderProto> {
         "arp" => proto.ethertype = Some(0x0806),
         name => {
             let app = AppProto::by_rule_name(name);
-            let usable =
-                |proto: &&AppProto| proto.is_known() && !settings.disabled_protocols.contains(proto);
+            let usable = |proto: &&AppProto| {
+                proto.is_known() && !settings.disabled_protocols.contains(proto)
+            };
             proto.app = app.iter().filter(usable).copied().collect();
             if proto.app.is_empty() {
                 let reason = if app.is_empty() { "unknown" } else { "disabled" };

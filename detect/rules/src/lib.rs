@@ -21,15 +21,19 @@ pub mod threshold;
 pub mod variables;
 
 mod classify;
+mod date;
 mod fast_pattern;
 mod header;
+mod index;
 mod list;
 mod parser;
 mod ranges;
 mod requires;
-mod date;
 mod token;
 mod validate;
+
+#[cfg(test)]
+mod tests;
 
 pub use address::AddressSet;
 pub use catalogue::Catalogue;
@@ -40,8 +44,8 @@ pub use names::Names;
 pub use port::PortSet;
 pub use reference::References;
 pub use rule::{
-    Action, ActionScope, BufferMatch, ByteOrder, Content, ContentOp, FlowSpec, HeaderProto, Operand,
-    Place, Rule, RuleClass, RuleDirection, Target, Transform,
+    Action, ActionScope, BufferMatch, ByteOrder, Content, ContentOp, FlowSpec, HeaderProto,
+    Operand, Place, Rule, RuleClass, RuleDirection, Target, Transform,
 };
 pub use settings::Settings;
 pub use threshold::{Threshold, ThresholdFile};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::error::{RuleError, RuleWarning, Span};
 use crate::header::Sets;
-use crate::keyword::registry;
+use crate::index::Index;
 use crate::names::Names;
 use crate::parser::{self, Parsed, Shared};
 use crate::rule::Rule;
@@ -93,7 +93,7 @@ pub struct Loader {
 impl Loader {
     /// With settings.
     pub fn new(settings: Settings) -> Self {
-        let index = registry::index();
+        let index = Index::new(&settings.catalogue);
         Self {
             settings,
             shared: Shared { names: Names::default(), sets: Sets::default(), index },

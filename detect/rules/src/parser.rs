@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use crate::builder::Builder;
 use crate::error::{Result, RuleError, RuleWarning, Span};
 use crate::header::{self, Sets};
+use crate::index::{Index, Reader};
 use crate::keyword::contract::{OptionText, QuoteRule, ValueRule};
-use crate::keyword::registry::Index;
 use crate::keyword::{self, Features};
 use crate::names::Names;
 use crate::requires::{self, Verdict};
@@ -83,12 +83,7 @@ fn requirements(
             // The common check refuses it, with the common words.
             break;
         }
-        let knows = |name: &str| {
-            index.contains_key(name)
-                || settings.catalogue.sticky(name).is_some()
-                || settings.catalogue.modifier(name).is_some()
-                || settings.catalogue.number(name).is_some()
-        };
+        let knows = |name: &str| index.get(name).is_some();
         let verdict = requires::evaluate(value, settings, knows)
             .map_err(|error| error.module("detect-requires").at(option.span))?;
         if verdict != Verdict::Met {
@@ -98,38 +93,10 @@ fn requirements(
     Ok(Verdict::Met)
 }
 
-/// What reads an option.
-enum Reader {
-    Member(&'static keyword::Keyword),
-    Sticky(&'static protocol::BufferSpec),
-    Modifier(&'static protocol::BufferSpec),
-    Number(&'static protocol::NumberSpec),
-}
-
-fn reader(name: &str, builder: &Builder<'_>, index: &Index) -> Option<Reader> {
-    // Members first: some protocols' numbers are only reached through a keyword with a syntax
-    // of its own, under the same name.
-    if let Some(&member) = index.get(name) {
-        return Some(Reader::Member(member));
-    }
-    let catalogue = builder.catalogue();
-    if let Some(spec) = catalogue.sticky(name) {
-        return Some(Reader::Sticky(spec));
-    }
-    if let Some(spec) = catalogue.modifier(name) {
-        return Some(Reader::Modifier(spec));
-    }
-    catalogue.number(name).map(Reader::Number)
-}
-
 fn read_option(builder: &mut Builder<'_>, option: &RawOption<'_>, index: &Index) -> Result<()> {
     let name = option.name.text;
     builder.span = option.span;
-    let found = reader(name, builder, index).or_else(|| {
-        let lower = name.to_ascii_lowercase();
-        reader(&lower, builder, index)
-    });
-    let Some(reader) = found else {
+    let Some(reader) = index.get(name) else {
         return Err(unknown_keyword(name).at(option.span));
     };
     builder.module = match &reader {
@@ -312,9 +279,8 @@ fn finish(mut builder: Builder<'_>) -> Result<(Rule, Vec<RuleWarning>)> {
 /// Old modifiers may have moved all contents away from the payload.
 fn drop_empty_lists(builder: &mut Builder<'_>) {
     let lists = &mut builder.rule.buffers;
-    let Some(empty) = lists
-        .iter()
-        .position(|list| list.ops.is_empty() && list.target.place == Place::Payload)
+    let Some(empty) =
+        lists.iter().position(|list| list.ops.is_empty() && list.target.place == Place::Payload)
     else {
         return;
     };

@@ -31,9 +31,7 @@ impl References {
     /// The prefix of a scheme.
     pub fn prefix(&self, scheme: &str) -> Option<&str> {
         let found = self.prefixes.get(scheme);
-        found
-            .or_else(|| self.prefixes.get(&scheme.to_ascii_lowercase()))
-            .map(String::as_str)
+        found.or_else(|| self.prefixes.get(&scheme.to_ascii_lowercase())).map(String::as_str)
     }
 
     /// True without schemes.

@@ -58,9 +58,8 @@ fn version(text: &str, own: (u32, u32, u32)) -> Result<bool> {
         while !rest.is_empty() {
             let (op, behind) = operator(rest)?;
             let behind = behind.trim_start();
-            let end = behind
-                .find(|c: char| !c.is_ascii_digit() && c != '.')
-                .unwrap_or(behind.len());
+            let end =
+                behind.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(behind.len());
             let (number, behind) = behind.split_at_checked(end).unwrap_or((behind, ""));
             let wanted = parts(number)?;
             all &= match op {

@@ -13,8 +13,8 @@ impl<'t> Word<'t> {
     /// The bytes `start..end` of `text`, without white space around them.
     fn trimmed(text: &'t str, start: usize, end: usize) -> Self {
         let raw = text.get(start..end).unwrap_or("");
-        let front = raw.len() - raw.trim_start().len();
-        let word = raw.trim();
+        let front = raw.len() - raw.trim_ascii_start().len();
+        let word = raw.trim_ascii();
         Self { text: word, span: Span::new(start + front, start + front + word.len()) }
     }
 }
@@ -65,17 +65,7 @@ pub(crate) fn header(text: &str) -> Result<HeaderWords<'_>> {
     let body = text.get(options..).unwrap_or("").trim_end();
     let body = body.trim_end_matches(|c: char| c == ')' || c.is_ascii_whitespace());
     let end = options + body.len();
-    Ok(HeaderWords {
-        action,
-        protocol,
-        src,
-        src_ports,
-        direction,
-        dst,
-        dst_ports,
-        options,
-        end,
-    })
+    Ok(HeaderWords { action, protocol, src, src_ports, direction, dst, dst_ports, options, end })
 }
 
 /// The next word; blanks within brackets belong to it.

@@ -57,7 +57,9 @@ fn streams(builder: &Builder<'_>) -> Result<()> {
     }
     let stream_only = rule.protocol.stream_only || rule.flow.only_stream;
     if stream_only && (on_packets || rule.flow.no_stream) {
-        return refuse("can't mix packet keywords with tcp-stream or flow:only_stream.  Invalidating signature.");
+        return refuse(
+            "can't mix packet keywords with tcp-stream or flow:only_stream.  Invalidating signature.",
+        );
     }
     if rule.protocol.packet_only && rule.flow.only_stream {
         return refuse("tcp-pkt and flow:only_stream exclude each other");
@@ -163,8 +165,7 @@ fn required_length(ops: &[ContentOp], bound: u64) -> (i64, i64) {
         ContentOp::Content(content) => Some(content),
         _ => None,
     });
-    let length =
-        |content: &Content| i64::try_from(content.bytes.len()).unwrap_or(i64::MAX);
+    let length = |content: &Content| i64::try_from(content.bytes.len()).unwrap_or(i64::MAX);
     let Some(first) = contents.next() else { return (0, 0) };
     let offset = value(first.offset);
     let mut total = value(first.distance).saturating_add(length(first));
@@ -252,7 +253,9 @@ fn absent(list: &BufferMatch) -> Result<()> {
             .map_err(|e: RuleError| e.advice("absent: or_else"));
     }
     if or_else && list.ops.len() == 1 {
-        return refuse("signature with absent: or_else expects other keywords to test on such as content");
+        return refuse(
+            "signature with absent: or_else expects other keywords to test on such as content",
+        );
     }
     if or_else && contents(list).any(|content| content.fast_pattern.is_some()) {
         return refuse("absent: or_else can't be combined with fast_pattern on the buffer");

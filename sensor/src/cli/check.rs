@@ -26,7 +26,7 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<ExitCode> {
         None => Sensor::default(),
     };
     let mode = Mode { inline: sensor.inline, detection: true, ..Mode::default() };
-    let log = Log::console();
+    let log = Log::errors();
     let mut all = sensor.settings(Path::new("."), &mode, &log)?;
     // Everything that rules can ask for is there when they are only checked.
     all.process.loader.file_store = true;

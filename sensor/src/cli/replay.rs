@@ -1,6 +1,7 @@
 //! `bateleur replay`.
 
 use std::fs;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use crate::clock::Civil;
 use crate::config::native::Sensor;
 use crate::config::suricata::{Everything, Mode};
 use crate::config::thresholds;
-use crate::log::{Level, Log, LogOutput, LogSettings, Place};
+use crate::log::Log;
 use crate::output::{Engine, FileStore, Outputs, Statistics};
 use crate::process::load::{Loaded, Texts, load};
 use crate::process::progress::Progress;
@@ -30,7 +31,7 @@ pub(super) fn run(arguments: &ReplayArguments) -> Result<ExitCode> {
     };
     fs::create_dir_all(&arguments.output)
         .with_context(|| format!("{}: cannot be made", arguments.output.display()))?;
-    let log = quiet_log(&arguments.output)?;
+    let log = Log::errors();
     let files = captures(arguments)?;
     let mode = Mode {
         inline: sensor.inline,
@@ -55,7 +56,9 @@ pub(super) fn run(arguments: &ReplayArguments) -> Result<ExitCode> {
     let (outcome, events) = replay(arguments, all, &loaded, files, filter)?;
     loaded.save_datasets().map_err(|(file, error)| anyhow::anyhow!("{file}: {error}"))?;
     if !arguments.quiet {
-        print!("{}", summary::text(&outcome, &loaded.ruleset, events.as_deref()));
+        let text = summary::text(&outcome, &loaded.ruleset, events.as_deref());
+        // Whoever closed the pipe does not want it.
+        let _ = io::stdout().lock().write_all(text.as_bytes());
     }
     let whole = outcome.faults == 0;
     Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -108,15 +111,6 @@ fn replay(
         progress,
     };
     Ok((run.run()?, events))
-}
-
-/// Only what goes wrong is said.
-fn quiet_log(directory: &std::path::Path) -> Result<Log> {
-    let log = Log::console();
-    let console =
-        LogOutput { place: Place::Console, level: Level::Error, format: None, json: false };
-    log.configure(&LogSettings { outputs: vec![console] }, directory)?;
-    Ok(log)
 }
 
 fn captures(arguments: &ReplayArguments) -> Result<Vec<PathBuf>> {

@@ -36,15 +36,26 @@ impl Log {
         Self { sinks: RefCell::new(vec![Sink::console(level, None, false)]) }
     }
 
-    /// Goes on as the configuration says.
-    ///
-    /// # Errors
-    /// When a log file cannot be opened; the log then is as it was.
-    pub(crate) fn configure(&self, settings: &LogSettings, log_dir: &Path) -> io::Result<()> {
-        let opened: io::Result<Vec<_>> =
-            settings.outputs.iter().map(|output| Sink::open(output, log_dir)).collect();
-        *self.sinks.borrow_mut() = opened?;
-        Ok(())
+    /// To the console, errors only.
+    pub(crate) fn errors() -> Self {
+        Self { sinks: RefCell::new(vec![Sink::console(Level::Error, None, false)]) }
+    }
+
+    /// Goes on as the configuration says. An output that cannot be opened is left out, which
+    /// the others tell (Suricata 8).
+    pub(crate) fn configure(&self, settings: &LogSettings, log_dir: &Path) {
+        let mut opened = Vec::new();
+        let mut failed = Vec::new();
+        for output in &settings.outputs {
+            match Sink::open(output, log_dir) {
+                Ok(sink) => opened.push(sink),
+                Err(error) => failed.push(format!("{}: {}", output.place, reason(&error))),
+            }
+        }
+        *self.sinks.borrow_mut() = opened;
+        for said in failed {
+            self.warning("log", format!("no log output to {said}"));
+        }
     }
 
     /// Says something.

@@ -14,6 +14,16 @@ pub(crate) enum Place {
     Syslog,
 }
 
+impl std::fmt::Display for Place {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Console => formatter.write_str("console"),
+            Self::File(name) => formatter.write_str(name),
+            Self::Syslog => formatter.write_str("syslog"),
+        }
+    }
+}
+
 /// One log output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LogOutput {

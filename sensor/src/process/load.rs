@@ -48,8 +48,9 @@ pub(crate) fn load(
     let read = |path: &Path| fs::read(path);
     let mut resources = Resources::new(Arc::clone(&datasets), Box::new(read));
     let names = Arc::new(loaded.names);
-    let (ruleset, refused) =
+    let (mut ruleset, refused) =
         Ruleset::new(loaded.rules, thresholds, names, engine, &mut resources, 0);
+    detect::event::rule::prepare(&mut ruleset);
     let mut failures = loaded.failures;
     let accepted = loaded.accepted.saturating_sub(refused.len());
     failures.extend(refused.into_iter().map(|refused| Failure {
@@ -59,6 +60,7 @@ pub(crate) fn load(
         error: refused.error,
         warnings: Vec::new(),
     }));
+    tracing::debug!(accepted, refused = failures.len(), "rules are loaded");
     // The order of files is that of their names in `texts`, not of the alphabet.
     let place = |file: &str| texts.iter().position(|(name, _)| name == file);
     failures.sort_by_cached_key(|failure| (place(&failure.file), failure.line));

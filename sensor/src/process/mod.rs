@@ -4,6 +4,7 @@ mod distribute;
 pub(crate) mod glob;
 pub(crate) mod input;
 pub(crate) mod load;
+mod memory;
 mod merge;
 pub(crate) mod progress;
 pub(crate) mod replay;

@@ -13,8 +13,9 @@ use detect::settings::Settings;
 use engine::Ruleset;
 
 use crate::bpf::Filter;
-use crate::output::{FileStore, Outputs, Statistics, StoreCounters};
+use crate::output::{FileStore, Outputs, Statistics};
 
+use super::memory::Memory;
 use super::progress::Progress;
 use super::workers;
 
@@ -67,6 +68,7 @@ impl Replay<'_> {
     /// When an output cannot be written.
     pub(crate) fn run(self) -> io::Result<Outcome> {
         let started = Instant::now();
+        tracing::debug!(workers = self.workers, "replay begins");
         let mut outcome = match self.workers {
             0 | 1 => self.inline()?,
             _ => workers::run(self)?,
@@ -79,6 +81,7 @@ impl Replay<'_> {
     fn inline(mut self) -> io::Result<Outcome> {
         let mut detector = Detector::new(Arc::clone(&self.settings), Arc::clone(&self.rules));
         let mut events = Events::new(self.settings.outputs.len());
+        let mut memory = Memory::new(&self.settings);
         let mut number = 0;
         let mut faults = 0;
         loop {
@@ -101,7 +104,7 @@ impl Replay<'_> {
             deliver(&mut events, self.outputs, self.stores.first_mut())?;
             if self.statistics.is_due() {
                 let counters = [("W#01".to_owned(), detector.counters())];
-                let extra = store_counters(&self.stores);
+                let extra = memory.counters(&counters, &self.stores);
                 self.statistics.write(&counters, &extra, self.outputs)?;
             }
             self.progress.at(number_of_bytes(&*self.source));
@@ -111,17 +114,18 @@ impl Replay<'_> {
         let counters = vec![("W#01".to_owned(), detector.counters())];
         let read = self.source.statistics();
         let summary = detector.summary().clone();
-        self.end(&counters, Outcome::of(summary, read, faults))
+        self.end(&counters, memory, Outcome::of(summary, read, faults))
     }
 
     /// The last statistics, and everything that is still buffered.
     pub(super) fn end(
         self,
         counters: &[(String, Snapshot)],
+        mut memory: Memory,
         mut outcome: Outcome,
     ) -> io::Result<Outcome> {
         if self.statistics.wanted() {
-            let extra = store_counters(&self.stores);
+            let extra = memory.counters(counters, &self.stores);
             self.statistics.write(counters, &extra, self.outputs)?;
         }
         self.outputs.flush()?;
@@ -168,21 +172,4 @@ fn deliver(
     }
     events.clear();
     Ok(())
-}
-
-/// Counters of the file store, as far as there is one.
-pub(super) fn store_counters(stores: &[FileStore]) -> Vec<(&'static str, u64)> {
-    let mut sum = StoreCounters::default();
-    for store in stores {
-        let counters = store.counters();
-        sum.open += counters.open;
-        sum.limit_hits += counters.limit_hits;
-        sum.errors += counters.errors;
-    }
-    let mut counters = vec![("file_store.open_files", sum.open)];
-    if !stores.is_empty() {
-        counters.push(("file_store.open_files_max_hit", sum.limit_hits));
-        counters.push(("file_store.fs_errors", sum.errors));
-    }
-    counters
 }

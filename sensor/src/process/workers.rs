@@ -17,6 +17,7 @@ use engine::Ruleset;
 use crate::bpf::Filter;
 use crate::output::FileStore;
 
+use super::memory::Memory;
 use super::replay::{BATCH, Outcome, Replay, passes, raw};
 use super::{distribute, merge};
 
@@ -90,9 +91,9 @@ pub(super) fn run(mut replay: Replay<'_>) -> io::Result<Outcome> {
         drop(reports);
         Writer::new(workers, &shared, &mut replay).run(&received)
     })
-    .and_then(|(counters, outcome, stores)| {
+    .and_then(|(counters, memory, outcome, stores)| {
         replay.stores = stores;
-        replay.end(&counters, outcome)
+        replay.end(&counters, memory, outcome)
     })
 }
 
@@ -213,14 +214,16 @@ struct Writer<'w, 'r> {
     rounds: BTreeMap<u64, Vec<Option<Events>>>,
     counters: Vec<Option<Snapshot>>,
     waiting: usize,
+    memory: Memory,
 }
 
-type Ended = (Vec<(String, Snapshot)>, Outcome, Vec<FileStore>);
+type Ended = (Vec<(String, Snapshot)>, Memory, Outcome, Vec<FileStore>);
 
 impl<'w, 'r> Writer<'w, 'r> {
     fn new(workers: usize, shared: &'w Shared, replay: &'w mut Replay<'r>) -> Self {
         let counters = vec![None; workers];
-        Self { replay, shared, workers, rounds: BTreeMap::new(), counters, waiting: 0 }
+        let memory = Memory::new(&shared.settings);
+        Self { replay, shared, workers, rounds: BTreeMap::new(), counters, waiting: 0, memory }
     }
 
     fn run(&mut self, reports: &Receiver<Report>) -> io::Result<Ended> {
@@ -256,7 +259,7 @@ impl<'w, 'r> Writer<'w, 'r> {
             counters.push((format!("W#{:02}", last.worker + 1), last.counters));
             stores.extend(last.store);
         }
-        Ok((counters, Outcome::of(summary, read, faults), stores))
+        Ok((counters, self.memory.clone(), Outcome::of(summary, read, faults), stores))
     }
 
     fn take(&mut self, worker: usize, round: u64, events: Events) -> io::Result<()> {
@@ -304,6 +307,8 @@ impl<'w, 'r> Writer<'w, 'r> {
             .zip(&self.counters)
             .filter_map(|(n, of)| Some((format!("W#{n:02}"), of.clone()?)))
             .collect();
-        self.replay.statistics.write(&threads, &[], self.replay.outputs)
+        // Stored files are with the workers until the end.
+        let extra = self.memory.counters(&threads, &[]);
+        self.replay.statistics.write(&threads, &extra, self.replay.outputs)
     }
 }

@@ -264,6 +264,19 @@ fn walk_keys<'v>(value: &'v serde_json::Value, keys: &str) -> Option<&'v serde_j
     keys.split('.').filter(|k| !k.is_empty()).try_fold(value, |v, key| v.get(key))
 }
 
+/// Takes a member out of an object; dots lead into objects in it.
+fn remove(object: &mut serde_json::Value, keys: &str) {
+    let (path, last) = keys.rsplit_once('.').unwrap_or(("", keys));
+    let mut inside = object;
+    for key in path.split('.').filter(|k| !k.is_empty()) {
+        let Some(next) = inside.get_mut(key) else { return };
+        inside = next;
+    }
+    if let Some(map) = inside.as_object_mut() {
+        map.remove(last);
+    }
+}
+
 fn add_object(
     values: &mut HashMap<Vec<u8>, Kept>,
     kind: DatasetType,
@@ -283,10 +296,8 @@ fn add_object(
         _ => parse(kind, text.as_bytes()),
     };
     let value = value.ok_or_else(|| format!("bad value under {key}"))?;
-    if spec.remove_key
-        && let Some(map) = object.as_object_mut()
-    {
-        map.remove(key);
+    if spec.remove_key {
+        remove(&mut object, key);
     }
     let json = serde_json::to_vec(&object).map_err(|e| e.to_string())?;
     values.entry(value).or_insert(Kept { reputation: 0, json: Some(json.into()) });

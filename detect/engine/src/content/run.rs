@@ -1,7 +1,7 @@
 //! Runs content options on bytes: Suricata 8's matching algorithm with its retries.
 
-use rules::rule::{ByteTestOp, Capture, MathOp};
 use rules::Operand;
+use rules::rule::{ByteTestOp, Capture, MathOp};
 
 use crate::content::base64;
 use crate::content::compile::{Op, Program, Window};
@@ -218,9 +218,7 @@ impl Span {
         let offset = window.offset.map_or(0, |o| state.place(o));
         let start = offset.saturating_sub(base).max(0);
         let end = match window.depth {
-            Some(depth) => {
-                offset.saturating_add(state.place(depth)).saturating_sub(base).min(len)
-            }
+            Some(depth) => offset.saturating_add(state.place(depth)).saturating_sub(base).min(len),
             None => len,
         };
         Self { start, end }
@@ -248,13 +246,18 @@ impl Found<'_> {
         pos: usize,
         state: &mut State<'_>,
     ) -> End {
-        let missing = if span.is_empty() {
+        // A window that ends before the buffer does can't hold an end of it.
+        let beside = self.endswith && span.end < data.bytes.len() as i64;
+        let missing = if span.is_empty() || beside {
             true
         } else {
             match self.find(data, span.start as usize, span.end as usize) {
                 None => true,
-                // Only the first occurrence is looked at: not at the end counts as absent.
-                Some(at) => self.endswith && at + self.literal.len() != data.bytes.len(),
+                // Only the first occurrence is looked at. Suricata 8 takes it to be at the end
+                // when its end, counted from the buffer's beginning, is the window's length.
+                Some(at) => {
+                    self.endswith && (at + self.literal.len()) as i64 != span.end - span.start
+                }
             }
         };
         if missing {
@@ -446,7 +449,8 @@ fn number(op: &Op, rest: &[Op], data: &Data<'_>, pos: usize, state: &mut State<'
                 _ => behind,
             } as i64;
             let target = base
-                .saturating_add(i64::try_from(jump).unwrap_or(i64::MAX))
+                // Numbers in text may be negative.
+                .saturating_add(jump as i64)
                 .saturating_add(state.signed(*post_offset))
                 .max(0);
             if target > data.bytes.len() as i64 {

@@ -109,7 +109,9 @@ fn apply(transform: &Transform, input: &[u8], out: &mut Vec<u8>) {
                 }
             }
         }
-        Transform::FromBase64 { bytes, offset, mode } => from_base64(input, *bytes, *offset, *mode, out),
+        Transform::FromBase64 { bytes, offset, mode } => {
+            from_base64(input, *bytes, *offset, *mode, out)
+        }
         Transform::Domain => {
             if let Some(domain) = psl::domain(input) {
                 out.extend_from_slice(domain.as_bytes());

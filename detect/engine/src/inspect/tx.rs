@@ -349,6 +349,8 @@ fn check_holds<'l>(
             protos.contains(&parser.proto())
                 && event.is_some_and(|e| parser.meta(tx).is_some_and(|m| m.events.contains(&e)))
         }
+        // No transaction of a protocol that is parsed so far carries FTP commands.
+        TxCheck::FtpBounce { .. } => false,
         TxCheck::Progress { direction, progress } => parser.progress(tx, *direction) >= *progress,
         TxCheck::CertificateTime { not_before, not_after, expired } => {
             let time = |id| parser.number(tx, id, Direction::ToClient, 0).map(u64::cast_signed);

@@ -14,7 +14,8 @@ pub(crate) fn matching(ruleset: &Ruleset, packet: &Packet<'_>) -> Vec<u32> {
     let mut found = Vec::new();
     for compiled in ruleset.rules() {
         let rule = &compiled.rule;
-        let (src, dst) = if compiled.reversed { (&rule.dst, &rule.src) } else { (&rule.src, &rule.dst) };
+        let (src, dst) =
+            if compiled.reversed { (&rule.dst, &rule.src) } else { (&rule.src, &rule.dst) };
         let (src_ports, dst_ports) = if compiled.reversed {
             (&rule.dst_ports, &rule.src_ports)
         } else {

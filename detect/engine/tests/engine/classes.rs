@@ -3,23 +3,17 @@
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr};
 
-use engine::classes::{AddressClasses, PortClasses};
+use engine::Ruleset;
 use proptest::prelude::*;
-use rules::{AddressSet, PortSet, Variables};
 
-use crate::packets::{Sensor, udp};
-
-fn addresses(text: &str) -> AddressSet {
-    AddressSet::parse(text, &Variables::default()).unwrap()
-}
+use crate::packets::{Sensor, ruleset, udp};
 
 fn address() -> impl Strategy<Value = IpAddr> {
     prop_oneof![
         (0u8..4, any::<u8>()).prop_map(|(a, b)| IpAddr::from([10, 0, a, b])),
         any::<[u8; 4]>().prop_map(IpAddr::from),
-        (0u16..4, any::<u8>()).prop_map(|(a, b)| {
-            IpAddr::from([0x2001, 0xdb8, a, 0, 0, 0, 0, u16::from(b)])
-        }),
+        (0u16..4, any::<u8>())
+            .prop_map(|(a, b)| { IpAddr::from([0x2001, 0xdb8, a, 0, 0, 0, 0, u16::from(b)]) }),
     ]
 }
 
@@ -51,35 +45,33 @@ fn port_set() -> impl Strategy<Value = String> {
     ]
 }
 
+/// Rules with these sources: addresses and ports.
+fn sources(sets: &[(String, String)]) -> Ruleset {
+    let mut text = String::new();
+    for (sid, (addresses, ports)) in (1..).zip(sets) {
+        let _ = writeln!(text, "alert udp {addresses} {ports} -> any any (sid:{sid};)");
+    }
+    ruleset(&text)
+}
+
 proptest! {
     #[test]
-    fn addresses_are_members_of_their_sets(
-        texts in proptest::collection::vec(address_set(), 1..20),
-        places in proptest::collection::vec(address(), 1..40),
-    ) {
-        let sets: Vec<AddressSet> = texts.iter().map(|t| addresses(t)).collect();
-        let classes = AddressClasses::new(sets.iter());
-        for set in &sets {
-            for place in &places {
-                let holds = classes.holds(classes.class(*place), classes.number(set));
-                prop_assert_eq!(holds, set.contains(*place), "{} {:?}", place, texts);
-            }
-        }
-    }
-
-    #[test]
-    fn ports_are_members_of_their_sets(
-        texts in proptest::collection::vec(port_set(), 1..20),
-        near in proptest::collection::vec(0u16..600, 1..40),
+    fn values_are_members_of_their_sets(
+        sets in proptest::collection::vec((address_set(), port_set()), 1..20),
+        places in proptest::collection::vec((address(), 0u16..600), 1..40),
         far in any::<u16>(),
     ) {
-        let parse = |text: &String| PortSet::parse(text, &Variables::default()).unwrap();
-        let sets: Vec<PortSet> = texts.iter().map(parse).collect();
-        let classes = PortClasses::new(sets.iter());
-        for set in &sets {
-            for place in near.iter().chain([&far, &0, &65535]) {
-                let holds = classes.holds(classes.class(*place), classes.number(set));
-                prop_assert_eq!(holds, set.contains(*place), "{} {:?}", place, texts);
+        let rules = sources(&sets);
+        let more = [0, far, 65_535].map(|port| (IpAddr::from([0, 0, 0, 0]), port));
+        for compiled in rules.rules() {
+            let rule = &compiled.rule;
+            for (address, port) in places.iter().chain(&more) {
+                let class = rules.addresses.class(*address);
+                let holds = rules.addresses.holds(class, compiled.addresses[0]);
+                prop_assert_eq!(holds, rule.src.contains(*address), "{} {}", address, rule.text);
+                let class = rules.src_ports.class(*port);
+                let holds = compiled.ports[0].is_none_or(|n| rules.src_ports.holds(class, n));
+                prop_assert_eq!(holds, rule.src_ports.contains(*port), "{} {}", port, rule.text);
             }
         }
     }
@@ -87,14 +79,16 @@ proptest! {
 
 #[test]
 fn more_than_sixteen_bits_of_classes_are_told_apart() {
-    let text = |n: u32| Ipv4Addr::from(0x0a00_0000 + 2 * n).to_string();
-    let sets: Vec<AddressSet> = (0..70_000).map(|n| addresses(&text(n))).collect();
-    let classes = AddressClasses::new(sets.iter());
-    for (n, set) in sets.iter().enumerate().step_by(997).chain(sets.iter().enumerate().skip(65_530)) {
-        let own = classes.class(IpAddr::V4(Ipv4Addr::from(0x0a00_0000 + 2 * n as u32)));
-        let next = classes.class(IpAddr::V4(Ipv4Addr::from(0x0a00_0001 + 2 * n as u32)));
-        assert!(classes.holds(own, classes.number(set)), "{n}");
-        assert!(!classes.holds(next, classes.number(set)), "{n}");
+    let address = |n: u32| Ipv4Addr::from(0x0a00_0000 + n);
+    let sets: Vec<_> =
+        (0..66_000).map(|n| (address(2 * n).to_string(), "any".to_owned())).collect();
+    let rules = sources(&sets);
+    for compiled in rules.rules() {
+        let n = compiled.rule.sid - 1;
+        let own = rules.addresses.class(IpAddr::V4(address(2 * n)));
+        let next = rules.addresses.class(IpAddr::V4(address(2 * n + 1)));
+        assert!(rules.addresses.holds(own, compiled.addresses[0]), "{n}");
+        assert!(!rules.addresses.holds(next, compiled.addresses[0]), "{n}");
     }
 }
 

@@ -95,9 +95,8 @@ fn json_gives_context() {
         ("json,value_key ip,array_key a.b", r#"{"a":{"b":[{"ip":"10.0.0.1","who":"me"}]}}"#),
         ("ndjson,value_key ip", "{\"ip\":\"10.0.0.1\",\"who\":\"me\"}\n{\"ip\":\"10.0.0.3\"}\n"),
     ] {
-        let options = format!(
-            "ip.src; dataset:isset,j,type ip,load j.json,format {format},context_key c;"
-        );
+        let options =
+            format!("ip.src; dataset:isset,j,type ip,load j.json,format {format},context_key c;");
         let (mut sensor, _) = sensor(&[&options], &[("j.json", file)]);
         assert_eq!(sensor.alone(&udp(b"")), [1], "{format}");
         let context = &sensor.inspector.queue.alerts[0].found.context;
@@ -129,8 +128,7 @@ fn bad_files_and_paths_refuse_the_rule() {
         let text = format!("alert udp any any -> any any (ip.src; {options} sid:1;)");
         let (resources, _) = files(&[("s.lst", file)]);
         let none = ThresholdFile::default();
-        let (_, refused) =
-            try_ruleset(&text, EngineSettings::default(), &none, |r| *r = resources);
+        let (_, refused) = try_ruleset(&text, EngineSettings::default(), &none, |r| *r = resources);
         assert_eq!(refused.len(), 1, "{options}");
     }
 }

@@ -56,10 +56,8 @@ fn flow_bits_are_seen_by_later_rules_of_the_packet() {
 
 #[test]
 fn bits_are_set_by_silent_matches_too() {
-    let mut sensor = sensor(&[
-        "content:\"a\"; flowbits:set,x; noalert;",
-        "content:\"a\"; flowbits:isset,x;",
-    ]);
+    let mut sensor =
+        sensor(&["content:\"a\"; flowbits:set,x; noalert;", "content:\"a\"; flowbits:isset,x;"]);
     assert_eq!(sensor.in_flow(&udp(b"a")).0, [2]);
 }
 
@@ -104,7 +102,8 @@ fn bits_of_hosts_expire() {
 
 #[test]
 fn an_extended_bit_is_checked_before_it_is_set() {
-    let rules = ["content:\"a\"; xbits:set,x,track ip_src;", "content:\"a\"; xbits:isset,x,track ip_src;"];
+    let rules =
+        ["content:\"a\"; xbits:set,x,track ip_src;", "content:\"a\"; xbits:isset,x,track ip_src;"];
     let mut sensor = sensor(&rules);
     assert_eq!(sensor.alone(&udp(b"a")), [1]);
     assert_eq!(sensor.alone(&udp(b"a")), [2, 1]);

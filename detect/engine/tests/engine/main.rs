@@ -1,4 +1,5 @@
 //! Rules from their text to alerts, on packets made by hand.
+#![allow(clippy::unwrap_used, reason = "a test may end at what should not be")]
 
 mod brute;
 mod classes;
@@ -11,3 +12,4 @@ mod pcre;
 mod prefilter;
 mod queue;
 mod thresholds;
+mod transactions;

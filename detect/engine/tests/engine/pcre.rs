@@ -41,8 +41,7 @@ fn nothing_is_captured_when_the_rest_does_not_match() {
 
 #[test]
 fn an_expression_that_takes_too_long_does_not_match() {
-    let mut sensor =
-        Sensor::new(r#"alert udp any any -> any any (pcre:"/^(a+)+$/"; sid:1;)"#);
+    let mut sensor = Sensor::new(r#"alert udp any any -> any any (pcre:"/^(a+)+$/"; sid:1;)"#);
     let mut payload = vec![b'a'; 64];
     payload.push(b'!');
     assert_eq!(sensor.alone(&udp(&payload)), NONE);

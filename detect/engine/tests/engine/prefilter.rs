@@ -48,9 +48,8 @@ fn content() -> impl Strategy<Value = String> {
 fn other() -> impl Strategy<Value = String> {
     prop_oneof![
         (0u8..20).prop_map(|n| format!("dsize:>{n}; ")),
-        (0u8..12, any::<bool>()).prop_map(|(n, r)| {
-            format!("isdataat:{n}{}; ", if r { ",relative" } else { "" })
-        }),
+        (0u8..12, any::<bool>())
+            .prop_map(|(n, r)| { format!("isdataat:{n}{}; ", if r { ",relative" } else { "" }) }),
         (0u8..4).prop_map(|n| format!("byte_test:1,=,0x61,{n},relative; ")),
         Just("pcre:\"/b+a/i\"; ".to_owned()),
         Just("pcre:\"/^a/R\"; ".to_owned()),

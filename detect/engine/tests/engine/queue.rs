@@ -69,8 +69,7 @@ fn drop_blocks_only_inline() {
         let (found, verdict) = sensor.in_flow(&udp(b"abc"));
         assert_eq!(found, [1, 2]);
         assert_eq!(verdict.drop, Some(0));
-        let blocked: Vec<bool> =
-            sensor.inspector.queue.alerts.iter().map(|a| a.blocked).collect();
+        let blocked: Vec<bool> = sensor.inspector.queue.alerts.iter().map(|a| a.blocked).collect();
         assert_eq!(blocked, [inline, false]);
         // The scope is the packet.
         assert_eq!(sensor.in_flow(&udp(b"xaz")).0, [1, 2]);

@@ -18,12 +18,21 @@ fn alerts(sensor: &mut Sensor) -> Vec<u64> {
 #[test]
 fn options_of_rules() {
     for (option, want) in [
-        ("threshold:type limit, track by_src, count 2, seconds 5;", &[1, 2, 7, 8, 13, 14, 19, 20][..]),
-        ("threshold:type threshold, track by_src, count 3, seconds 5;", &[3, 6, 9, 12, 15, 18, 21, 24]),
+        (
+            "threshold:type limit, track by_src, count 2, seconds 5;",
+            &[1, 2, 7, 8, 13, 14, 19, 20][..],
+        ),
+        (
+            "threshold:type threshold, track by_src, count 3, seconds 5;",
+            &[3, 6, 9, 12, 15, 18, 21, 24],
+        ),
         ("threshold:type threshold, track by_dst, count 8, seconds 5;", &[]),
         ("threshold:type threshold, track by_rule, count 4, seconds 3;", &[4, 8, 12, 16, 20, 24]),
         ("threshold:type both, track by_both, count 3, seconds 5;", &[3, 9, 15, 21]),
-        ("detection_filter:track by_src, count 3, seconds 5;", &[4, 5, 6, 10, 11, 12, 16, 17, 18, 22, 23, 24]),
+        (
+            "detection_filter:track by_src, count 3, seconds 5;",
+            &[4, 5, 6, 10, 11, 12, 16, 17, 18, 22, 23, 24],
+        ),
         ("threshold:type backoff, track by_flow, count 1, multiplier 2;", &[1, 2, 4, 8, 16]),
         ("threshold:type backoff, track by_flow, count 3, multiplier 2;", &[3, 6, 12, 24]),
         ("threshold:type limit, track by_flow, count 1, seconds 3600;", &[1]),
@@ -157,8 +166,7 @@ fn below_a_detection_filter_nothing_is_dropped() {
     let rule = "drop udp any any -> any any (content:\"a\"; detection_filter:track by_src, \
                 count 2, seconds 60; sid:1;)";
     let settings = EngineSettings { inline: true, ..EngineSettings::default() };
-    let mut sensor =
-        Sensor::with(ruleset_with(rule, settings, &ThresholdFile::default(), |_| ()));
+    let mut sensor = Sensor::with(ruleset_with(rule, settings, &ThresholdFile::default(), |_| ()));
     let dropped: Vec<bool> =
         (1..=4).map(|s| sensor.in_flow(&udp_at(b"a", s)).1.drop.is_some()).collect();
     assert_eq!(dropped, [false, false, true, true]);
@@ -169,8 +177,7 @@ fn below_a_detection_filter_nothing_is_dropped() {
 fn memory_is_bounded() {
     let rule = PLAIN.replace("sid", "threshold:type limit, track by_src, count 1, seconds 5; sid");
     let settings = EngineSettings { threshold_memcap: 9600, ..EngineSettings::default() };
-    let mut sensor =
-        Sensor::with(ruleset_with(&rule, settings, &ThresholdFile::default(), |_| ()));
+    let mut sensor = Sensor::with(ruleset_with(&rule, settings, &ThresholdFile::default(), |_| ()));
     for number in 0..1000u32 {
         let mut packet = udp_at(b"a", u64::from(number / 50));
         packet.src = IpAddr::from(number.to_be_bytes());

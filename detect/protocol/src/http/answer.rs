@@ -25,9 +25,9 @@ pub(crate) fn buffer<'a>(
         index::REQUEST_HEADER if direction == 0 => return nth_header(tx, 0, at, scratch),
         index::RESPONSE_HEADER if direction == 1 => return nth_header(tx, 1, at, scratch),
         _ if at > 0 => return None,
-        index::REQUEST_BODY if direction == 0 => return tx.bodies[0].request_view(context),
+        index::REQUEST_BODY if direction == 0 => return tx.bodies[0].held_view(0, context),
         index::RESPONSE_BODY if direction == 1 => {
-            return tx.bodies[1].file_view(0, 1, context);
+            return tx.bodies[1].response_view(context);
         }
         index::HEADER | index::HEADER_NAMES | index::START => {
             compose(tx, id.index(), direction, scratch)?;
@@ -158,6 +158,9 @@ fn file_buffer<'a>(
     scratch: &'a mut Vec<u8>,
 ) -> Option<View<'a>> {
     let body = tx.bodies.get(direction)?;
+    if id == file::FILE_DATA && direction == 1 && at == 0 {
+        return body.response_view(context);
+    }
     let file = body.files.get(at)?;
     match id {
         file::FILE_DATA => body.file_view(at, direction, context),

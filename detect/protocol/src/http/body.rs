@@ -97,17 +97,26 @@ impl Body {
         Some(file.view(again))
     }
 
-    /// The window on a request's body.
-    pub(crate) fn request_view(&self, context: &Context) -> Option<View<'_>> {
-        let settings = context.settings.body(0);
+    /// The window on the body of a response: that on its file when it is one.
+    pub(crate) fn response_view(&self, context: &Context) -> Option<View<'_>> {
+        if self.files.is_empty() {
+            self.held_view(1, context)
+        } else {
+            self.file_view(0, 1, context)
+        }
+    }
+
+    /// The window on a body that is kept itself.
+    pub(crate) fn held_view(&self, direction: usize, context: &Context) -> Option<View<'_>> {
+        let settings = context.settings.body(direction);
         if self.decoded == 0 || !window::is_ready(self.reach(self.decoded, context), settings) {
             return None;
         }
-        let (bytes, offset) = self.held.window(settings);
+        let (bytes, offset) = self.held.window(settings, direction == 0);
         Some(View { bytes, offset, end: self.ended })
     }
 
-    /// What is still held of a request's body.
+    /// What is still held of a body that is kept itself.
     pub(crate) fn held(&self) -> &[u8] {
         self.held.all()
     }
@@ -122,7 +131,7 @@ impl Body {
                 file.mark_inspected();
             }
         }
-        if direction == 0 && window::is_ready(self.reach(self.decoded, context), settings) {
+        if window::is_ready(self.reach(self.decoded, context), settings) {
             self.held.mark_inspected(settings);
         }
     }
@@ -250,12 +259,17 @@ impl Transaction {
         let before = body.decoded;
         body.decoded += data.len() as u64;
         if direction == 1 {
-            if body.files.is_empty() {
+            if before == 0 && body.files.is_empty() {
                 self.open_response_file(context);
             }
             let limit = context.settings.response_body.limit;
-            if let Some(file) = self.body(direction).files.last_mut() {
-                append(file, data, limit);
+            let keep = context.keep_bodies;
+            let settings = &context.settings.response_body;
+            let body = self.body(direction);
+            match body.files.last_mut() {
+                Some(file) => append(file, data, before, limit),
+                None if keep => body.held.append(within(data, before, limit), settings),
+                None => {}
             }
             return;
         }
@@ -266,11 +280,11 @@ impl Transaction {
                 body.held.append(kept, settings);
             }
         }
-        self.upload(data, context);
+        self.upload(data, before, context);
     }
 
     /// Bytes of a request's body for the files in it.
-    fn upload(&mut self, data: &[u8], context: &mut Context) {
+    fn upload(&mut self, data: &[u8], before: u64, context: &mut Context) {
         if let Upload::Open = self.body(0).upload {
             let upload = self.decide_upload(context);
             self.body(0).upload = upload;
@@ -278,12 +292,18 @@ impl Transaction {
         let limit = context.settings.request_body.limit;
         match std::mem::replace(&mut self.body(0).upload, Upload::None) {
             Upload::Parts(mut parts) => {
-                parts.feed(data, &mut |what| self.part(what, context));
+                let files = &mut self.body(0).files;
+                let stored = files.last().is_some_and(|file| file.is_open() && file.store);
+                let kept = within(data, before, if stored { 0 } else { limit });
+                parts.feed(kept, &mut |what| self.part(what, context));
+                if kept.len() < data.len() {
+                    parts.finish(&mut |what| self.part(what, context));
+                }
                 self.body(0).upload = Upload::Parts(parts);
             }
             Upload::Whole => {
                 if let Some(file) = self.body(0).files.last_mut() {
-                    append(file, data, limit);
+                    append(file, data, before, limit);
                 }
                 self.body(0).upload = Upload::Whole;
             }
@@ -309,12 +329,16 @@ impl Transaction {
 
     /// What the reader of a multipart body tells.
     fn part(&mut self, what: Happening<'_>, context: &mut Context) {
-        let limit = context.settings.request_body.limit;
         match what {
             Happening::Open(name) => self.open_file(0, Some(name), context),
             Happening::Data(data) => {
                 if let Some(file) = self.body(0).files.last_mut() {
-                    append(file, data, limit);
+                    file.append(data);
+                }
+            }
+            Happening::Cut => {
+                if let Some(file) = self.body(0).files.last_mut() {
+                    file.truncate();
                 }
             }
             Happening::Close | Happening::NoData => {
@@ -335,6 +359,8 @@ impl Transaction {
         let name = match named {
             Some([]) => None,
             Some(name) => Some(name.to_vec()),
+            // The body of a response to something without a path is no file.
+            None if self.path().is_empty() => return,
             None => Some(self.path().to_vec()),
         };
         self.open_file(1, name.as_deref(), context);
@@ -379,13 +405,14 @@ fn within(data: &[u8], before: u64, limit: u64) -> &[u8] {
     data.get(..room).unwrap_or(data)
 }
 
-/// Appends to a file, which is cut at the limit unless it is to be stored.
-fn append(file: &mut File, data: &[u8], limit: u64) {
+/// Appends to a file, which is cut at the limit of the body unless it is to be stored; `before`
+/// bytes of the body came before.
+fn append(file: &mut File, data: &[u8], before: u64, limit: u64) {
     if !file.is_open() {
         return;
     }
     let limit = if file.store { 0 } else { limit };
-    let kept = within(data, file.size, limit);
+    let kept = within(data, before, limit);
     if !kept.is_empty() {
         file.append(kept);
     }

@@ -1,6 +1,6 @@
 //! Reads chunk-size lines with the leniency of Suricata 8.
 
-use memchr::memchr;
+use memchr::{memchr, memrchr};
 
 use super::text::hex;
 
@@ -21,6 +21,8 @@ pub(crate) enum SizeLine {
         /// The rest of the line has a `;`.
         extension: bool,
     },
+    /// Blank lines, so long together.
+    Blank(usize),
     /// A line without a size, so long.
     NoSize(usize),
     /// What is there can't become a size, whatever follows.
@@ -37,6 +39,11 @@ pub(crate) fn size_line(data: &[u8]) -> SizeLine {
     let blank = data.iter().take_while(|&&b| is_skipped(b)).count();
     let rest = data.get(blank..).unwrap_or(&[]);
     let digits = rest.iter().take_while(|&&b| hex(b).is_some()).count();
+    if rest.is_empty()
+        && let Some(lf) = memrchr(b'\n', data)
+    {
+        return SizeLine::Blank(lf + 1);
+    }
     let Some(lf) = memchr(b'\n', rest) else {
         let hopeless = digits == 0 && !rest.is_empty();
         return if hopeless { SizeLine::Hopeless } else { SizeLine::More };
@@ -79,7 +86,8 @@ mod tests {
         check("xyz", SizeLine::Hopeless);
         check("4", SizeLine::More);
         check("", SizeLine::More);
-        check("\r\n", SizeLine::More);
+        check("\r\n", SizeLine::Blank(2));
+        check("\r\n\n ", SizeLine::Blank(3));
         check("12zz", SizeLine::More);
     }
 }

@@ -59,6 +59,8 @@ pub(crate) enum Codec {
     LzmaHeader(Vec<u8>, u64),
     /// LZMA.
     Lzma(Stream),
+    /// Everything passes through after so many bytes.
+    Skip(usize),
     /// Everything passes through.
     Pass,
     /// Nothing comes out any more.
@@ -104,6 +106,14 @@ impl Codec {
                     to.copy_from_slice(from);
                 }
                 Ok(Step { used: n, made: n, ..Step::default() })
+            }
+            Self::Skip(left) => {
+                let used = input.len().min(*left);
+                *left -= used;
+                if *left == 0 {
+                    *self = Self::Pass;
+                }
+                Ok(Step { used, ..Step::default() })
             }
             Self::Done => Ok(Step { used: input.len(), ..Step::default() }),
             Self::Inflate(None, inflater) => inflate(inflater, input, out),

@@ -1,7 +1,7 @@
 //! Both directions of a connection: keeps what is not complete, feeds the readers of requests
 //! and responses, handles holes, ends and failures.
 
-use memchr::memchr2;
+use memchr::{memchr, memchr2};
 
 use super::Http1;
 use super::body::BodyEnd;
@@ -50,6 +50,8 @@ pub(crate) enum State {
     Finish,
     /// Another protocol has taken over.
     Tunnel,
+    /// Behind a CONNECT that worked: either HTTP goes on or another protocol has taken over.
+    Probe,
     /// Nothing is looked at any more.
     Ignore,
 }
@@ -164,19 +166,23 @@ impl Http1 {
         let Some(side) = self.sides.get(direction) else { return };
         let Some(id) = side.tx else { return };
         match side.state {
-            State::ChunkSize => {
-                if let Some(tx) = self.table.get_mut(id) {
-                    tx.end_body(direction, BodyEnd::Cut, &mut self.context);
-                }
-            }
+            // Behind a chunk something must come; a request may not end within a body either.
+            State::ChunkSize | State::ChunkEnd => self.cut(direction, id),
+            State::Body(_) | State::Chunk(_) if direction == 0 => self.cut(direction, id),
             State::Body(_)
             | State::UntilClose
             | State::Chunk(_)
-            | State::ChunkEnd
             | State::Trailer(_)
             | State::Headers(_)
             | State::Finish => self.complete(direction, effects),
             _ => {}
+        }
+    }
+
+    /// The body of a message is cut; the message stays incomplete.
+    fn cut(&mut self, direction: usize, id: u64) {
+        if let Some(tx) = self.table.get_mut(id) {
+            tx.end_body(direction, BodyEnd::Cut, &mut self.context);
         }
     }
 
@@ -263,8 +269,9 @@ impl Http1 {
         let (mut at, mut first) = (0, first);
         loop {
             let rest = data.get(at..).unwrap_or(&[]);
-            if rest.is_empty() {
-                return Ok((at, first, eof));
+            // What has no LF behind it is never read as a field, not even at the end.
+            if memchr(b'\n', rest).is_none() {
+                return Ok((at, first, false));
             }
             match scan(rest, direction == 1, first, eof) {
                 Scan::More => return Ok((at, first, false)),

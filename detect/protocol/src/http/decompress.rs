@@ -14,6 +14,12 @@ const RESTARTS: u8 = 3;
 /// First bytes that are kept to try another coding with.
 const REPLAY_LIMIT: usize = 64 * 1024;
 
+/// Bytes that a coding that was not declared must decode without fault before it is believed.
+const DOUBT: usize = 1024;
+
+/// Bytes that a decoder of LZMA has read before the first fault it can find.
+const LZMA_START: usize = 18;
+
 /// How often the output may be larger than the input before it is a bomb.
 const BOMB_RATIO: u64 = 2048;
 
@@ -45,8 +51,14 @@ struct Layer {
     coding: Coding,
     codec: Codec,
     restarts: u8,
-    produced: bool,
+    /// Output has come out, or will: no other coding is tried any more.
+    settled: bool,
+    /// Input since the last start.
+    fed: usize,
+    /// Input that may have to be decoded again.
     replay: Vec<u8>,
+    /// Output of a coding that was not declared, until it is settled that it fits.
+    held: Vec<u8>,
     out: Vec<u8>,
 }
 
@@ -77,8 +89,10 @@ impl Pipeline {
             coding,
             codec: Codec::new(coding, spares.pop(), limits.lzma_memory),
             restarts: 0,
-            produced: false,
+            settled: false,
+            fed: 0,
             replay: Vec::new(),
+            held: Vec::new(),
             out: vec![0; PIECE],
         };
         let layers = codings.iter().map(layer).collect();
@@ -124,18 +138,17 @@ impl Pipeline {
         Verdict::Fine
     }
 
-    /// The body is complete: first bytes that no coding has claimed pass through.
+    /// The body is complete: what was held comes out.
     pub(crate) fn finish(&mut self, sink: &mut dyn FnMut(&[u8])) {
         if self.ended {
             return;
         }
         let mut rest = self.layers.as_mut_slice();
         while let Some((layer, after)) = rest.split_first_mut() {
-            let replay = std::mem::take(&mut layer.replay);
-            let unclaimed = layer.restarts > 0 || layer.coding == Coding::Deflate;
-            if unclaimed && !layer.produced && !replay.is_empty() {
+            let held = std::mem::take(&mut layer.held);
+            if !held.is_empty() {
                 let mut work = Work { total: 0, limit: u64::MAX };
-                feed_layers(after, &replay, &mut work, &mut |piece| {
+                feed_layers(after, &held, &mut work, &mut |piece| {
                     sink(piece);
                     true
                 });
@@ -182,57 +195,56 @@ fn feed_layers(layers: &mut [Layer], data: &[u8], work: &mut Work, sink: &mut Si
 impl Layer {
     /// Decodes data, with other codings when it does not fit; false at the work limit.
     fn run(&mut self, data: &[u8], out: &mut [u8], work: &mut Work, sink: &mut Sink<'_>) -> bool {
-        match self.decode(data, out, work, sink) {
-            Ok(fits) => {
-                self.keep(data);
-                return fits;
-            }
-            Err(Undecodable) if self.produced => {
+        if !self.settled {
+            self.replay.extend_from_slice(data);
+        }
+        let mut result = self.decode(data, out, work, sink);
+        while result.is_err() {
+            if self.settled {
                 self.codec = Codec::Done;
                 return true;
             }
-            Err(Undecodable) => {}
-        }
-        let mut first = std::mem::take(&mut self.replay);
-        first.extend_from_slice(data);
-        // LZMA data that breaks before its first byte of output yields nothing at all.
-        if matches!(self.codec, Codec::Lzma(_)) {
-            self.codec = Codec::Done;
-            return true;
-        }
-        while self.restarts < RESTARTS {
-            self.restarts += 1;
-            self.coding = self.coding.fallback();
-            let spare = std::mem::replace(&mut self.codec, Codec::Done).into_spare();
-            self.codec = Codec::new(self.coding, spare, 0);
-            match self.decode(&first, out, work, sink) {
-                Ok(fits) => {
-                    self.keep(&first);
-                    return fits;
-                }
-                Err(Undecodable) if self.produced => {
-                    self.codec = Codec::Done;
-                    return true;
-                }
-                Err(Undecodable) => {}
+            let first = std::mem::take(&mut self.replay);
+            if self.coding == Coding::Lzma || self.restarts == RESTARTS {
+                return self.give_up(&first, out, work, sink);
+            }
+            self.restart();
+            result = self.decode(&first, out, work, sink);
+            if !self.settled {
+                self.replay = first;
             }
         }
-        self.codec = Codec::Pass;
-        self.produced = true;
-        sink(&first);
-        true
+        if self.replay.len() > REPLAY_LIMIT {
+            self.replay = Vec::new();
+            self.settled = true;
+        }
+        result.unwrap_or(true)
     }
 
-    /// Keeps data that gave no output yet.
-    fn keep(&mut self, data: &[u8]) {
-        if self.produced {
-            self.replay = Vec::new();
-        } else if self.replay.len() + data.len() <= REPLAY_LIMIT {
-            self.replay.extend_from_slice(data);
-        } else {
-            self.replay = Vec::new();
-            self.codec = Codec::Done;
-        }
+    /// Tries the next coding from the start.
+    fn restart(&mut self) {
+        self.restarts += 1;
+        self.coding = self.coding.fallback();
+        self.fed = 0;
+        self.held.clear();
+        let spare = std::mem::replace(&mut self.codec, Codec::Done).into_spare();
+        self.codec = Codec::new(self.coding, spare, 0);
+    }
+
+    /// No coding fits: everything passes from here on, of LZMA what is behind its header and the
+    /// first bytes of its coder, as in Suricata 8.
+    fn give_up(
+        &mut self,
+        first: &[u8],
+        out: &mut [u8],
+        work: &mut Work,
+        sink: &mut Sink<'_>,
+    ) -> bool {
+        self.settle();
+        self.held = Vec::new();
+        let skip = self.coding == Coding::Lzma;
+        self.codec = if skip { Codec::Skip(LZMA_START) } else { Codec::Pass };
+        self.decode(first, out, work, sink).unwrap_or(true)
     }
 
     fn decode(
@@ -242,36 +254,62 @@ impl Layer {
         work: &mut Work,
         sink: &mut Sink<'_>,
     ) -> Result<bool, Undecodable> {
-        if matches!(self.codec, Codec::Pass) {
-            sink(data);
-            return Ok(true);
-        }
         let mut at = 0;
         loop {
-            let input = data.get(at..).unwrap_or(&[]);
+            let rest = data.get(at..).unwrap_or(&[]);
+            if matches!(self.codec, Codec::Pass) {
+                if !rest.is_empty() {
+                    sink(rest);
+                }
+                return Ok(true);
+            }
+            let doubt = self.restarts > 0 && !self.settled;
+            let most = if doubt { DOUBT - self.fed.min(DOUBT) } else { rest.len() };
+            let input = rest.get(..most).unwrap_or(rest);
             let step = self.codec.step(input, out)?;
             at += step.used;
+            self.fed = self.fed.saturating_add(step.used);
             work.total = work.total.saturating_add(step.made as u64);
-            if step.made > 0 {
-                self.produced = true;
-                if !sink(out.get(..step.made).unwrap_or(&[])) {
+            let made = out.get(..step.made).unwrap_or(&[]);
+            if doubt {
+                if step.broken {
+                    return Err(Undecodable);
+                }
+                self.held.extend_from_slice(made);
+                let drained = step.made < out.len();
+                if step.end || (self.fed >= DOUBT && drained) {
+                    let held = std::mem::take(&mut self.held);
+                    self.settle();
+                    if !held.is_empty() && !sink(&held) {
+                        self.codec = Codec::Done;
+                        return Ok(true);
+                    }
+                }
+            } else if !made.is_empty() {
+                self.settle();
+                if !sink(made) {
                     self.codec = Codec::Done;
                     return Ok(true);
                 }
             }
             if step.end || step.broken {
                 self.codec = Codec::Done;
-                self.produced = true;
+                self.settle();
                 return Ok(true);
             }
             if work.total > work.limit {
                 return Ok(false);
             }
-            let stuck = step.used == 0 && step.made == 0;
+            let stuck = step.used == 0 && step.made == 0 && !doubt;
             if stuck || (at >= data.len() && step.made < out.len()) {
                 return Ok(true);
             }
         }
+    }
+
+    fn settle(&mut self) {
+        self.settled = true;
+        self.replay = Vec::new();
     }
 }
 

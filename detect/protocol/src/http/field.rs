@@ -91,9 +91,11 @@ pub(crate) fn scan(data: &[u8], response: bool, first: bool, eof: bool) -> Scan 
 fn block_end(data: &[u8], response: bool, first: bool, eof: bool) -> Option<usize> {
     match (data.first(), data.get(1)) {
         (None, _) => eof.then_some(0),
+        // Before the first field of a response only CR LF ends the block.
+        (Some(b'\n'), _) if response && first => Some(0),
         (Some(b'\n'), next) => {
             // `LF CR` is one line end in responses; a CR that begins CR LF is not part of it.
-            if response && next == Some(&b'\r') && data.get(2) != Some(&b'\n') && !first {
+            if response && next == Some(&b'\r') && data.get(2) != Some(&b'\n') {
                 return Some(2);
             }
             Some(1)
@@ -287,10 +289,12 @@ pub(crate) fn trim_name(name: &[u8]) -> ((usize, usize), NameFaults) {
     let tail = name.get(end..).unwrap_or(&[]);
     let faults = NameFaults {
         empty: false,
-        leading: start > 0,
+        leading: start > 0 && name.iter().take(start).all(|b| matches!(b, b' ' | b'\t')),
         trailing: !tail.is_empty(),
         // NUL before a name folds in Suricata 8: it is no part of the name.
-        not_token: !is_token(bare) || tail.iter().any(|b| matches!(b, 0x0b | 0x0c)),
+        not_token: !is_token(bare)
+            || name.iter().take(start).any(|b| !matches!(b, b' ' | b'\t'))
+            || tail.iter().any(|b| matches!(b, 0x0b | 0x0c)),
     };
     ((start, end), faults)
 }

@@ -62,10 +62,13 @@ impl Transaction {
         let text = request.message.bytes(target);
         if request.kind == Method::Connect {
             let found = host::split(text);
+            if text.starts_with(b"/") {
+                return;
+            }
+            let valid = found.valid;
             host::normalise(found.host, true, &mut request.host);
             request.host_source = HostSource::Target;
             request.port = found.port;
-            let valid = found.valid;
             self.event_if(context, !valid, Event::RequestUriHostInvalid);
             return;
         }
@@ -95,7 +98,7 @@ impl Transaction {
             return;
         };
         let found = host::split(value);
-        let (valid, mut ambiguous) = (found.valid, false);
+        let (valid, mut ambiguous) = (found.valid || value.is_empty(), false);
         if request.host_source == HostSource::Target {
             let ports = request.port.zip(found.port);
             ambiguous = !found.host.eq_ignore_ascii_case(&request.host)

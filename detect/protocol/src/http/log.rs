@@ -34,25 +34,23 @@ pub(crate) fn write(tx: &Transaction, options: &LogOptions, out: &mut Writer<'_>
 
 fn basic(tx: &Transaction, out: &mut Writer<'_>) {
     let request = &tx.request;
-    if !request.host.is_empty() {
-        out.field_text("hostname", &request.host);
-    }
+    text("hostname", &request.host, out);
     if let Some(port) = request.port {
         out.field_u64("http_port", port.into());
     }
     if let Some(uri) = tx.request_text(request.uri) {
-        out.field_text("url", uri);
+        text("url", uri, out);
     }
     if let Some(agent) = request.message.value(Known::UserAgent) {
-        out.field_text("http_user_agent", agent);
+        text("http_user_agent", agent, out);
     }
     if let Some(value) = request.message.value_by_name(b"x-forwarded-for") {
-        out.field_text("xff", value);
+        text("xff", value, out);
     }
     let response = &tx.response.message;
     if let Some(value) = response.value(Known::ContentType) {
-        let end = memchr::memchr2(b';', b' ', value).unwrap_or(value.len());
-        out.field_text("http_content_type", value.get(..end).unwrap_or(value));
+        let end = memchr::memchr(b';', value).unwrap_or(value.len());
+        text("http_content_type", value.get(..end).unwrap_or(value), out);
     }
     if let Some(value) = response.value(Known::ContentRange) {
         content_range(value, out);
@@ -74,25 +72,31 @@ fn content_range(value: &[u8], out: &mut Writer<'_>) {
 fn write_extended(tx: &Transaction, out: &mut Writer<'_>) {
     let request = &tx.request;
     if let Some(value) = request.message.value(Known::Referer) {
-        out.field_text("http_refer", value);
+        text("http_refer", value, out);
     }
     if let Some(method) = tx.request_text(request.method) {
-        out.field_text("http_method", method);
+        text("http_method", method, out);
     }
     if let Some(protocol) = tx.request_text(request.protocol) {
-        out.field_text("protocol", protocol);
+        text("protocol", protocol, out);
     }
     let response = &tx.response;
-    let code = tx.response_text(response.code).filter(|code| !code.is_empty());
     if let Some(status) = response.status {
         out.field_u64("status", status.into());
-    } else if let Some(code) = code {
-        out.field_text("status_string", code);
+    } else if let Some(code) = tx.response_text(response.code) {
+        text("status_string", code, out);
     }
     if let Some(value) = response.message.value(Known::Location) {
-        out.field_text("redirect", value);
+        text("redirect", value, out);
     }
     out.field_u64("length", tx.bodies[1].wire);
+}
+
+/// Key and text; nothing for empty text.
+fn text(key: &str, value: &[u8], out: &mut Writer<'_>) {
+    if !value.is_empty() {
+        out.field_text(key, value);
+    }
 }
 
 /// Which headers go into an array.

@@ -92,7 +92,7 @@ impl Http1 {
             Direction::ToServer => tx.bodies[0].held(),
             Direction::ToClient => {
                 let file = tx.bodies[1].files.first();
-                file.map_or(&[], |file| file.view(u64::MAX).bytes)
+                file.map_or(tx.bodies[1].held(), |file| file.view(u64::MAX).bytes)
             }
         }
     }

@@ -17,6 +17,8 @@ pub(crate) enum Happening<'a> {
     Data(&'a [u8]),
     /// It ends.
     Close,
+    /// It ends before its end.
+    Cut,
     /// It ends without any data.
     NoData,
     /// A header line without colon or value.
@@ -75,13 +77,13 @@ impl Multipart {
         self.pending = pending;
     }
 
-    /// The body is complete: an open part ends with what there is.
+    /// The body is at its end or at the limit: an open part is cut with what there is.
     pub(crate) fn finish(&mut self, tell: &mut dyn FnMut(Happening<'_>)) {
         if let State::Data { file: true, .. } = self.state {
             if !self.pending.is_empty() {
                 tell(Happening::Data(&self.pending));
             }
-            tell(Happening::Close);
+            tell(Happening::Cut);
         }
         self.pending = Vec::new();
         self.state = State::Epilogue;
@@ -291,6 +293,7 @@ mod tests {
                 }
                 Happening::Data(data) => out.push_str(&String::from_utf8_lossy(data)),
                 Happening::Close => out.push(']'),
+                Happening::Cut => out.push_str("..]"),
                 Happening::NoData => out.push_str("!]"),
                 Happening::InvalidHeader => out.push('?'),
             };
@@ -327,6 +330,6 @@ mod tests {
         check("--XX\r\nCD\"a\"\r\n\r\n--XX--\r\n", "[a:!]");
         check("--XX\r\nCD\"a\"\r\n\r\nx\r\n--X\r\n--XX--\r\n", "[a:x\r\n--X]");
         check("--XX\r\nbad\r\nCD\"a\\\"b\"\r\n\r\nx\r\n--XX--\r\n", "?[a\"b:x]");
-        check("--XX\r\nCD\"a\"\r\n\r\nunfinished", "[a:unfinished]");
+        check("--XX\r\nCD\"a\"\r\n\r\nunfinished", "[a:unfinished..]");
     }
 }

@@ -48,6 +48,7 @@ impl Http1 {
             State::Trailer(first) => self.trailer(REQUEST, data, first, eof),
             State::Finish => self.request_finish(data, eof, effects),
             State::Tunnel if effects.change.is_some() => Ok(Step::Hold),
+            State::Probe => Ok(self.probe(data)),
             State::UntilClose | State::Tunnel | State::Ignore => Ok(all(data)),
         }
     }
@@ -79,6 +80,19 @@ impl Http1 {
         Ok(Step::Used(skip + len))
     }
 
+    /// Looks whether HTTP goes on in the tunnel that a CONNECT has made.
+    fn probe(&mut self, data: &[u8]) -> Step {
+        if data.is_empty() {
+            return Step::Wait;
+        }
+        let word = data.split(|&b| is_space(b)).next().unwrap_or(&[]);
+        let http = Method::of(word) != Method::Unknown;
+        let state = if http { State::Line } else { State::Tunnel };
+        self.go(REQUEST, state);
+        self.go(1 - REQUEST, state);
+        Step::Used(0)
+    }
+
     /// Makes the transaction of a request whose first bytes are there.
     fn begin_request(&mut self) -> Result<(), Broken> {
         if self.sides[REQUEST].tx.is_some() {
@@ -103,6 +117,7 @@ impl Http1 {
         }
         let unknown = tx.request.kind == Method::Unknown;
         tx.event_if(context, unknown, Event::RequestLineInvalid);
+        tx.request.headless = true;
         self.complete_request(effects);
         self.go(REQUEST, State::Ignore);
         Ok(Step::Used(data.len()))
@@ -164,6 +179,7 @@ impl Http1 {
     fn request_chunk_size(&mut self, data: &[u8]) -> Result<Step, Broken> {
         match chunked::size_line(data) {
             SizeLine::More => Ok(Step::Wait),
+            SizeLine::Blank(len) => self.blank_chunk_line(REQUEST, len),
             SizeLine::NoSize(_) => Err(Broken),
             SizeLine::Hopeless => {
                 self.raise(REQUEST, Some(Event::InvalidRequestChunkLen));
@@ -181,6 +197,17 @@ impl Http1 {
         }
     }
 
+    /// Blank lines before a chunk size.
+    pub(crate) fn blank_chunk_line(
+        &mut self,
+        direction: usize,
+        len: usize,
+    ) -> Result<Step, Broken> {
+        let (tx, _) = self.current(direction)?;
+        tx.body_framing(direction, len);
+        Ok(Step::Used(len))
+    }
+
     /// A chunk-size line was read.
     pub(crate) fn chunk(
         &mut self,
@@ -196,7 +223,7 @@ impl Http1 {
         }
         if size == 0 {
             tx.advance(direction, progress::TRAILER);
-            self.go(direction, State::Trailer(true));
+            self.go(direction, State::Trailer(false));
         } else {
             self.go(direction, State::Chunk(size));
         }

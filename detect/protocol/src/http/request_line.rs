@@ -137,8 +137,8 @@ pub(crate) fn parse(line: &[u8], apache: bool) -> RequestLine {
 /// Splits target and protocol at the last blank, or at other white space when there is none.
 fn split_target(rest: &[u8], at: usize, out: &mut RequestLine) {
     let mut split = memchr::memrchr(b' ', rest);
-    let target = rest.get(..split.unwrap_or(rest.len())).unwrap_or(&[]);
-    if target.iter().any(|&b| b != b' ' && is_space(b)) {
+    let target = trim_end(rest.get(..split.unwrap_or(rest.len())).unwrap_or(&[]));
+    if target.iter().any(|&b| matches!(b, b'\t' | 0x0b | 0x0c)) {
         out.uri_delimiter = true;
         if split.is_none() {
             split = rest.iter().rposition(|&b| is_space(b));

@@ -12,7 +12,7 @@ use super::framing::{After, Framing};
 use super::head::Broken;
 use super::message::Known;
 use super::request::all;
-use super::request_line::{Method, Version};
+use super::request_line::Method;
 use super::status_line;
 use super::text::{chomp, equals_without_nul, starts_ignoring_case};
 use crate::app::AppProto;
@@ -54,7 +54,9 @@ impl Http1 {
             State::Trailer(first) => self.trailer(RESPONSE, data, first, eof),
             State::Finish => self.response_finish(data, eof, effects),
             State::Tunnel if effects.change.is_some() => Ok(Step::Hold),
-            State::Tunnel | State::Ignore | State::Protocol | State::Connect => Ok(all(data)),
+            State::Tunnel | State::Probe | State::Ignore | State::Protocol | State::Connect => {
+                Ok(all(data))
+            }
         }
     }
 
@@ -108,12 +110,7 @@ impl Http1 {
     fn answers_v09(&self) -> bool {
         let side = &self.sides[RESPONSE];
         let tx = self.table.get(side.tx.unwrap_or(self.next_response));
-        tx.is_some_and(|tx| {
-            tx.request.version == Version::V09
-                && tx.request.protocol.is_none()
-                && tx.is_complete(REQUEST)
-                && tx.request.message.has_line()
-        })
+        tx.is_some_and(|tx| tx.request.headless)
     }
 
     /// A line that is no status line: skipped, or the body of a response without head.
@@ -226,6 +223,7 @@ impl Http1 {
     /// HTTP ends here; another protocol follows in both directions.
     fn tunnel(&mut self, effects: &mut Effects) -> Result<(), Broken> {
         let id = self.sides[RESPONSE].tx;
+        let mut next = State::Tunnel;
         let (tx, _) = self.current(RESPONSE)?;
         tx.advance(RESPONSE, progress::BODY);
         if tx.request.kind == Method::Connect {
@@ -233,6 +231,8 @@ impl Http1 {
             if id == Some(0) {
                 let port = tx.request.port.unwrap_or(0);
                 effects.change = Some(ProtocolChange { expected: None, port });
+            } else {
+                next = State::Probe;
             }
         } else if let Some(upgrade) = tx.response.message.value(Known::Upgrade) {
             let expected = if equals_without_nul(upgrade, b"h2c") {
@@ -250,7 +250,7 @@ impl Http1 {
             self.complete_request(effects);
         }
         self.complete_response(effects);
-        self.go(REQUEST, State::Tunnel);
+        self.go(REQUEST, next);
         self.go(RESPONSE, State::Tunnel);
         Ok(())
     }
@@ -258,7 +258,13 @@ impl Http1 {
     fn response_chunk_size(&mut self, data: &[u8]) -> Result<Step, Broken> {
         match chunked::size_line(data) {
             SizeLine::More => Ok(Step::Wait),
-            SizeLine::NoSize(_) | SizeLine::Hopeless => {
+            SizeLine::Blank(len) => self.blank_chunk_line(RESPONSE, len),
+            line @ (SizeLine::NoSize(_) | SizeLine::Hopeless) => {
+                if let SizeLine::NoSize(len) = line {
+                    // Suricata 8 counts the line twice: as framing and as body.
+                    let (tx, _) = self.current(RESPONSE)?;
+                    tx.body_framing(RESPONSE, len);
+                }
                 self.raise(RESPONSE, Some(Event::InvalidResponseChunkLen));
                 self.go(RESPONSE, State::UntilClose);
                 Ok(Step::Used(0))
@@ -292,7 +298,8 @@ impl Http1 {
         if lf.is_none() && !eof {
             return Ok(Step::Wait);
         }
-        self.raise(RESPONSE, Some(Event::ResponseBodyUnexpected));
+        // What the connection ends with is taken without an event.
+        self.raise(RESPONSE, lf.map(|_| Event::ResponseBodyUnexpected));
         self.body_bytes(RESPONSE, line, effects)?;
         Ok(Step::Used(line.len()))
     }

@@ -63,6 +63,8 @@ pub(crate) struct Request {
     pub(crate) protocol: Option<Span>,
     /// Its version.
     pub(crate) version: Version,
+    /// It is an HTTP/0.9 request: the response has no head.
+    pub(crate) headless: bool,
     /// Target, normalised; only with `has_path`.
     pub(crate) normalised: Normalised,
     /// The target has a path (CONNECT has none).
@@ -187,7 +189,7 @@ impl Transaction {
     pub(crate) fn path(&self) -> &[u8] {
         let (start, end) = self.request.normalised.path;
         if !self.request.has_path {
-            return self.request_text(self.request.uri).unwrap_or(&[]);
+            return &[];
         }
         self.request.normalised.text.get(start..end).unwrap_or(&[])
     }

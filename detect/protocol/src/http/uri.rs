@@ -30,8 +30,10 @@ pub(crate) fn split(target: &[u8]) -> Parts<'_> {
     {
         parts.scheme = rest.get(..colon);
         rest = rest.get(colon + 1..).unwrap_or(&[]);
-        if rest.starts_with(b"//") && rest.get(2) != Some(&b'/') {
-            rest = rest.get(2..).unwrap_or(&[]);
+        let slashes = rest.starts_with(b"//") && rest.get(2) != Some(&b'/');
+        // Suricata 8 takes an authority without slashes too.
+        if slashes || rest.first() != Some(&b'/') {
+            rest = rest.get(if slashes { 2 } else { 0 }..).unwrap_or(&[]);
             let end = memchr::memchr3(b'/', b'?', b'#', rest).unwrap_or(rest.len());
             let (authority, after) = rest.split_at(end);
             rest = after;
@@ -345,6 +347,7 @@ mod tests {
         check(&s, "/%u2603", "/?");
         check(&s, "/a..b/.c/d.", "/a..b/.c/d.");
         check(&s, "http://u:p@h:80/p?q", "/p?q");
+        check(&s, "ftp:x/y", "/y");
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub(crate) fn most_held(settings: &BodySettings) -> u64 {
     3 * u64::from(settings.minimal_inspect_size.max(settings.inspect_window))
 }
 
-/// The bytes of a request's body that rules may still look at.
+/// The bytes of a body that is no file that rules may still look at.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Held {
     bytes: Vec<u8>,
@@ -74,9 +74,9 @@ impl Held {
     }
 
     /// The window: its bytes and the position of the first.
-    pub(crate) fn window(&self, settings: &BodySettings) -> (&[u8], u64) {
+    pub(crate) fn window(&self, settings: &BodySettings, request: bool) -> (&[u8], u64) {
         let new = self.end() - self.inspected;
-        let again = overlap(self.inspected, new, settings, true);
+        let again = overlap(self.inspected, new, settings, request);
         let from = self.inspected.saturating_sub(again).max(self.offset);
         let skip = usize::try_from(from - self.offset).unwrap_or(usize::MAX);
         (self.bytes.get(skip..).unwrap_or(&[]), from)
@@ -133,10 +133,10 @@ mod tests {
     fn windows_slide() {
         let mut held = Held::default();
         held.append(&[1; 150], &SETTINGS);
-        assert_eq!(held.window(&SETTINGS), (&[1; 150][..], 0));
+        assert_eq!(held.window(&SETTINGS, true), (&[1; 150][..], 0));
         held.mark_inspected(&SETTINGS);
         held.append(&[2; 10], &SETTINGS);
-        let (bytes, from) = held.window(&SETTINGS);
+        let (bytes, from) = held.window(&SETTINGS, true);
         assert_eq!((bytes.len(), from), (40, 120));
         for _ in 0..100 {
             held.append(&[3; 100], &SETTINGS);

@@ -12,8 +12,8 @@ use crate::keyword::{content, integer};
 pub(crate) const FLOWBITS: Keyword = Keyword::new("flowbits", "detect-flowbits", flowbits)
     .doc("bits of the flow")
     .features(Features { prefilter: true, firewall: true, ..Features::META });
-pub(crate) const FLOWINT: Keyword = Keyword::new("flowint", "detect-flowint", flowint)
-    .doc("integers of the flow");
+pub(crate) const FLOWINT: Keyword =
+    Keyword::new("flowint", "detect-flowint", flowint).doc("integers of the flow");
 pub(crate) const XBITS: Keyword = Keyword::new("xbits", "detect-xbits", xbits)
     .doc("bits of hosts, pairs of hosts and transactions")
     .features(Features::IP_ONLY.firewall());

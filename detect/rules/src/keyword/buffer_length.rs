@@ -6,17 +6,16 @@ use crate::keyword::contract::{Features, Keyword, OptionText};
 use crate::keyword::{byte, integer};
 use crate::rule::{Compare, ContentOp, Operand};
 
-pub(crate) const ISDATAAT: Keyword = Keyword::new("isdataat", "detect-isdataat", isdataat)
-    .doc("there is (no) data at a position");
+pub(crate) const ISDATAAT: Keyword =
+    Keyword::new("isdataat", "detect-isdataat", isdataat).doc("there is (no) data at a position");
 pub(crate) const BSIZE: Keyword = Keyword::new("bsize", "detect-bsize", bsize)
     .doc("length of the buffer")
     .features(Features::NONE.firewall());
 pub(crate) const URILEN: Keyword = Keyword::new("urilen", "detect-urilen", urilen)
     .doc("length of the URI")
     .features(Features::NONE.firewall());
-pub(crate) const ABSENT: Keyword = Keyword::new("absent", "detect-absent", absent)
-    .doc("the buffer is not there")
-    .optional_value();
+pub(crate) const ABSENT: Keyword =
+    Keyword::new("absent", "detect-absent", absent).doc("the buffer is not there").optional_value();
 
 fn isdataat(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     let (negated, text) = match option.value.strip_prefix('!') {

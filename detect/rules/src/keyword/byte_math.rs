@@ -11,9 +11,8 @@ pub(crate) const KEYWORD: Keyword = Keyword::new("byte_math", "detect-bytemath",
 
 fn setup(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     let missing = |what: &str| {
-        RuleError::new(format!("byte_math without {what}")).advice(
-            "byte_math:bytes <n>, offset <n>, oper <op>, rvalue <n>, result <name>[, ...]",
-        )
+        RuleError::new(format!("byte_math without {what}"))
+            .advice("byte_math:bytes <n>, offset <n>, oper <op>, rvalue <n>, result <name>[, ...]")
     };
     let (mut bytes, mut offset, mut op, mut value, mut result) = (None, None, None, None, None);
     let mut shared = Shared::default();

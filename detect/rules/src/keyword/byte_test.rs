@@ -6,8 +6,8 @@ use crate::keyword::byte::{Longest, Shared, bad_word, operand};
 use crate::keyword::contract::{Keyword, OptionText};
 use crate::rule::{ByteTestOp, ContentOp, Operand};
 
-pub(crate) const KEYWORD: Keyword = Keyword::new("byte_test", "detect-bytetest", setup)
-    .doc("comparison of a number in the bytes");
+pub(crate) const KEYWORD: Keyword =
+    Keyword::new("byte_test", "detect-bytetest", setup).doc("comparison of a number in the bytes");
 
 fn setup(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     let bad = || {

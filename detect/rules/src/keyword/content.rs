@@ -156,8 +156,7 @@ fn nocase(builder: &mut Builder<'_>, _option: &OptionText<'_>) -> Result<()> {
 
 const ABSOLUTE_AND_RELATIVE: &str = "can't use a relative keyword like within/distance with a \
     absolute relative keyword like depth/offset for the same content.";
-const NEGATED_FAST: &str =
-    "can't have a relative negated keyword set along with 'fast_pattern'.";
+const NEGATED_FAST: &str = "can't have a relative negated keyword set along with 'fast_pattern'.";
 
 /// Which of the four positions is being set.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -217,10 +216,7 @@ fn position(builder: &mut Builder<'_>, option: &OptionText<'_>, which: Position)
         Position::Within => &content.within,
     };
     if content.startswith {
-        return refuse(format!(
-            "can't use {} with startswith for the same content.",
-            which.name()
-        ));
+        return refuse(format!("can't use {} with startswith for the same content.", which.name()));
     }
     if slot.is_some() {
         let plural = which.plural();
@@ -246,10 +242,8 @@ fn position(builder: &mut Builder<'_>, option: &OptionText<'_>, which: Position)
             if let Operand::Value(depth) = operand
                 && depth < length
             {
-                return refuse(format!(
-                    "depth:{depth} smaller than content of length {length}."
-                ))
-                .map_err(|e: RuleError| e.advice("depth counts from the offset on"));
+                return refuse(format!("depth:{depth} smaller than content of length {length}."))
+                    .map_err(|e: RuleError| e.advice("depth counts from the offset on"));
             }
             content.depth = Some(operand);
         }
@@ -257,10 +251,8 @@ fn position(builder: &mut Builder<'_>, option: &OptionText<'_>, which: Position)
             if let Operand::Value(within) = operand
                 && within < length
             {
-                return refuse(format!(
-                    "within:{within} smaller than content of length {length}."
-                ))
-                .map_err(|e: RuleError| e.advice("within must leave room for the content"));
+                return refuse(format!("within:{within} smaller than content of length {length}."))
+                    .map_err(|e: RuleError| e.advice("within must leave room for the content"));
             }
             content.within = Some(operand);
         }
@@ -339,8 +331,7 @@ fn fast_pattern(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()
         return refuse("fast_pattern can be used on only one content in a rule");
     }
     let content = target(builder, "fast_pattern")?;
-    let positioned =
-        content.offset.is_some() || content.depth.is_some() || content.is_relative();
+    let positioned = content.offset.is_some() || content.depth.is_some() || content.is_relative();
     if content.negated && positioned {
         return refuse(NEGATED_FAST);
     }

@@ -6,10 +6,10 @@ use crate::keyword::contract::{Keyword, OptionText};
 use crate::keyword::integer;
 use crate::rule::{Compare, ContentOp, Dataset, DatasetCommand, DatasetFormat, DatasetType};
 
-pub(crate) const DATASET: Keyword = Keyword::new("dataset", "detect-dataset", dataset)
-    .doc("is the buffer in a set");
-pub(crate) const DATAREP: Keyword = Keyword::new("datarep", "detect-datarep", datarep)
-    .doc("reputation of the buffer in a set");
+pub(crate) const DATASET: Keyword =
+    Keyword::new("dataset", "detect-dataset", dataset).doc("is the buffer in a set");
+pub(crate) const DATAREP: Keyword =
+    Keyword::new("datarep", "detect-datarep", datarep).doc("reputation of the buffer in a set");
 
 fn dataset(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     needs_buffer(builder, option)?;

@@ -14,9 +14,8 @@ pub(crate) const PREFILTER: Keyword = Keyword::new("prefilter", "detect-prefilte
 pub(crate) const CONFIG: Keyword = Keyword::new("config", "detect-config", config)
     .doc("changes logging or tracking")
     .features(Features::NONE.firewall());
-pub(crate) const FILESTORE: Keyword = Keyword::new("filestore", "detect-filestore", filestore)
-    .doc("stores files")
-    .optional_value();
+pub(crate) const FILESTORE: Keyword =
+    Keyword::new("filestore", "detect-filestore", filestore).doc("stores files").optional_value();
 pub(crate) const TLS_STORE: Keyword = Keyword::new("tls_store", "detect-tls-store", tls_store)
     .aliases(&["tls.store"])
     .doc("stores certificates")

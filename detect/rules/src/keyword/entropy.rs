@@ -80,8 +80,8 @@ fn shannon(data: &[u8]) -> f64 {
     terms.sum()
 }
 
-pub(crate) const KEYWORD: Keyword = Keyword::new("entropy", "detect-entropy", setup)
-    .doc("Shannon entropy of a buffer");
+pub(crate) const KEYWORD: Keyword =
+    Keyword::new("entropy", "detect-entropy", setup).doc("Shannon entropy of a buffer");
 
 fn setup(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     let bad = || {

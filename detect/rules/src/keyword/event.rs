@@ -100,9 +100,9 @@ fn app(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
                 builder.push_check(*event);
                 Ok(())
             }
-            None => refuse(format!(
-                "app-layer-event keyword supplied with an unknown event '{name}'"
-            )),
+            None => {
+                refuse(format!("app-layer-event keyword supplied with an unknown event '{name}'"))
+            }
         };
     };
     let protos = event_protocols(proto);
@@ -112,7 +112,9 @@ fn app(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     let catalogue = builder.catalogue();
     let found = protos.iter().find_map(|&proto| catalogue.event(proto, event));
     if found.is_none() {
-        builder.warn(format!("app-layer-event keyword's protocol \"{proto}\" doesn't have event \"{event}\""));
+        builder.warn(format!(
+            "app-layer-event keyword's protocol \"{proto}\" doesn't have event \"{event}\""
+        ));
     }
     builder.push_tx_check(TxCheck::Event { protos, event: found }, protos)
 }

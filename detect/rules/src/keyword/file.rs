@@ -127,6 +127,7 @@ fn hash(builder: &mut Builder<'_>, option: &OptionText<'_>, hash: FileHash) -> R
     }
     builder.facts.files = true;
     builder.note_direction(direction);
-    let check = TxCheck::FileHash { hash, negated: option.negated, list: list.to_owned(), direction };
+    let check =
+        TxCheck::FileHash { hash, negated: option.negated, list: list.to_owned(), direction };
     builder.push_tx_check(check, PROTOCOLS)
 }

@@ -15,15 +15,28 @@ pub(crate) const KEYWORD: Keyword = Keyword::new("frame", "detect-frame", setup)
 const FRAMES: &[(AppProto, &[&str])] = &[
     (AppProto::Http1, &["stream", "request", "response"]),
     (AppProto::Http2, &["hdr", "data", "pdu"]),
-    (AppProto::Tls, &["stream", "pdu", "hdr", "data", "alert", "heartbeat", "ssl2.hdr", "ssl2.pdu"]),
+    (
+        AppProto::Tls,
+        &["stream", "pdu", "hdr", "data", "alert", "heartbeat", "ssl2.hdr", "ssl2.pdu"],
+    ),
     (AppProto::Smtp, &["command_line", "data", "response_line"]),
     (AppProto::Ftp, &["stream", "command_line", "response_line"]),
     (AppProto::Ssh, &["record.hdr", "record.data", "record.pdu"]),
     (
         AppProto::Smb,
         &[
-            "nbss.pdu", "nbss.hdr", "nbss.data", "smb1.pdu", "smb1.hdr", "smb1.data", "smb2.pdu",
-            "smb2.hdr", "smb2.data", "smb3.pdu", "smb3.hdr", "smb3.data",
+            "nbss.pdu",
+            "nbss.hdr",
+            "nbss.data",
+            "smb1.pdu",
+            "smb1.hdr",
+            "smb1.data",
+            "smb2.pdu",
+            "smb2.hdr",
+            "smb2.data",
+            "smb3.pdu",
+            "smb3.hdr",
+            "smb3.data",
         ],
     ),
     (AppProto::Dns, &["pdu"]),
@@ -31,15 +44,28 @@ const FRAMES: &[(AppProto, &[&str])] = &[
     (
         AppProto::Nfs,
         &[
-            "rpc.pdu", "rpc.hdr", "rpc.data", "rpc.creds", "nfs.pdu", "nfs.status", "nfs4.pdu",
-            "nfs4.hdr", "nfs4.ops", "nfs4.status",
+            "rpc.pdu",
+            "rpc.hdr",
+            "rpc.data",
+            "rpc.creds",
+            "nfs.pdu",
+            "nfs.status",
+            "nfs4.pdu",
+            "nfs4.hdr",
+            "nfs4.ops",
+            "nfs4.status",
         ],
     ),
     (
         AppProto::Sip,
         &[
-            "pdu", "request.line", "response.line", "request.headers", "response.headers",
-            "request.body", "response.body",
+            "pdu",
+            "request.line",
+            "response.line",
+            "request.headers",
+            "response.headers",
+            "request.body",
+            "response.body",
         ],
     ),
     (AppProto::Rfb, &["pdu"]),
@@ -58,9 +84,8 @@ const FRAMES: &[(AppProto, &[&str])] = &[
 
 fn setup(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     let text = option.value;
-    let unknown = || {
-        RuleError::new(format!("unknown frame '{text}'")).advice("frame:<protocol>.<name>")
-    };
+    let unknown =
+        || RuleError::new(format!("unknown frame '{text}'")).advice("frame:<protocol>.<name>");
     // Without a protocol in its name it is of the header's.
     let of_header = builder.rule.protocol.app.clone();
     let (protos, name) = match text.split_once('.') {

@@ -10,9 +10,8 @@ use crate::keyword::contract::{Features, Keyword, OptionText};
 use crate::rule::{Place, Target};
 
 /// What `Place::Header` numbers.
-pub const NAMES: [&str; 8] = [
-    "ip.src", "ip.dst", "ipv4.hdr", "ipv6.hdr", "tcp.hdr", "udp.hdr", "icmpv4.hdr", "icmpv6.hdr",
-];
+pub const NAMES: [&str; 8] =
+    ["ip.src", "ip.dst", "ipv4.hdr", "ipv6.hdr", "tcp.hdr", "udp.hdr", "icmpv4.hdr", "icmpv6.hdr"];
 
 /// The bytes of a header buffer; none when the packet lacks it. Addresses go through `scratch`.
 pub fn bytes<'a>(

@@ -10,12 +10,14 @@ pub(crate) const MSG: Keyword = Keyword::new("msg", "detect-msg", msg)
     .doc("text of the alert")
     .quoted()
     .features(Features::META.firewall());
-pub(crate) const SID: Keyword =
-    Keyword::new("sid", "detect-sid", sid).doc("number of the rule").features(Features::META.firewall());
+pub(crate) const SID: Keyword = Keyword::new("sid", "detect-sid", sid)
+    .doc("number of the rule")
+    .features(Features::META.firewall());
 pub(crate) const REV: Keyword =
     Keyword::new("rev", "detect-rev", rev).doc("revision of the rule").features(Features::META);
-pub(crate) const GID: Keyword =
-    Keyword::new("gid", "detect-gid", gid).doc("group of the rule's number").features(Features::META);
+pub(crate) const GID: Keyword = Keyword::new("gid", "detect-gid", gid)
+    .doc("group of the rule's number")
+    .features(Features::META);
 pub(crate) const CLASSTYPE: Keyword = Keyword::new("classtype", "detect-classtype", classtype)
     .doc("class of the rule")
     .features(Features::META);
@@ -100,9 +102,7 @@ fn classtype(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     let (category, priority) = match known {
         Some(class) => (class.description.clone(), class.priority),
         None => {
-            builder.warn(format!(
-                "unknown classtype: \"{name}\", using default priority 3"
-            ));
+            builder.warn(format!("unknown classtype: \"{name}\", using default priority 3"));
             (String::new(), 3)
         }
     };
@@ -141,13 +141,13 @@ fn metadata(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     let pairs = memchr::memchr_iter(b',', option.value.as_bytes()).count() + 1;
     builder.rule.metadata.reserve(pairs);
     for part in option.value.split(',') {
-        let part = part.trim();
+        let part = part.trim_ascii();
         if part.is_empty() {
             continue;
         }
         // A word without value is no pair; Suricata 8 leaves it out as well.
         if let Some((key, value)) = part.split_once(char::is_whitespace) {
-            builder.rule.metadata.push((key.to_owned(), value.trim().to_owned()));
+            builder.rule.metadata.push((key.to_owned(), value.trim_ascii().to_owned()));
         }
     }
     Ok(())

@@ -31,7 +31,9 @@ pub(crate) fn setup(
             let compare = integer::compare(value, spec.bits, spec.names)?;
             TxCheck::Number(NumberCheck { number, compare, direction })
         }
-        Some((first, rest)) if spec.multi && integer::compare(rest, spec.bits, spec.names).is_err() => {
+        Some((first, rest))
+            if spec.multi && integer::compare(rest, spec.bits, spec.names).is_err() =>
+        {
             let compare = integer::compare(first, spec.bits, spec.names)?;
             let instances = instances(rest.trim())?;
             TxCheck::Instances(InstanceCheck { number, compare, instances, direction })

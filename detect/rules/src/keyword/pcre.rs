@@ -134,7 +134,9 @@ fn check_letters(builder: &Builder<'_>, pcre: &Pcre, buffer: bool, letters: &str
             let upper = byte.is_ascii_uppercase() && !escaped;
             escaped = byte == b'\\' && !escaped;
             if upper {
-                return refuse("pcre host(\"W\") specified has an uppercase char.  Since the hostname buffer we match against is lowercase only, please specify an all lowercase based pcre.");
+                return refuse(
+                    "pcre host(\"W\") specified has an uppercase char.  Since the hostname buffer we match against is lowercase only, please specify an all lowercase based pcre.",
+                );
             }
         }
     }

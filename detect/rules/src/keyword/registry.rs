@@ -1,7 +1,5 @@
 //! All keywords with a member of their own: one line each, in the order of listings.
 
-use std::collections::HashMap;
-
 use super::contract::Keyword;
 use super::*;
 
@@ -155,17 +153,3 @@ pub const KEYWORDS: &[Keyword] = &[
     transform::GUNZIP,
     transform::ZLIB_DEFLATE,
 ];
-
-/// Keywords by name and alias.
-pub(crate) type Index = HashMap<&'static str, &'static Keyword>;
-
-/// An index of all keywords.
-pub(crate) fn index() -> Index {
-    let mut index = Index::new();
-    for keyword in KEYWORDS {
-        for &name in std::iter::once(&keyword.name).chain(keyword.aliases) {
-            index.insert(name, keyword);
-        }
-    }
-    index
-}

@@ -5,17 +5,16 @@ use protocol::tls::{TLS_CERT_NOT_AFTER, TLS_CERT_NOT_BEFORE, TLS_MESSAGE_FLAGS, 
 use protocol::{AppProto, NumberId};
 
 use crate::builder::Builder;
+use crate::date::parse_date;
 use crate::error::{Result, RuleError, refuse};
 use crate::keyword::contract::{Keyword, OptionText};
 use crate::keyword::{NumberSet, TxCheck, content};
 use crate::rule::{Compare, Content, ContentOp, NumberCheck};
-use crate::date::parse_date;
 
-pub(crate) const VERSION: Keyword = Keyword::new("tls.version", "detect-tls-version", version)
-    .doc("version of TLS");
+pub(crate) const VERSION: Keyword =
+    Keyword::new("tls.version", "detect-tls-version", version).doc("version of TLS");
 pub(crate) const SSL_VERSION: Keyword =
-    Keyword::new("ssl_version", "detect-ssl-version", ssl_version)
-        .doc("versions of SSL and TLS");
+    Keyword::new("ssl_version", "detect-ssl-version", ssl_version).doc("versions of SSL and TLS");
 pub(crate) const SSL_STATE: Keyword = Keyword::new("ssl_state", "detect-ssl-state", ssl_state)
     .doc("messages of the handshake that were seen");
 pub(crate) const NOT_BEFORE: Keyword =
@@ -28,10 +27,9 @@ pub(crate) const EXPIRED: Keyword =
     Keyword::new("tls_cert_expired", "detect-tls-cert-validity", expired)
         .doc("the certificate has expired")
         .no_value();
-pub(crate) const VALID: Keyword =
-    Keyword::new("tls_cert_valid", "detect-tls-cert-validity", valid)
-        .doc("the certificate is within its time")
-        .no_value();
+pub(crate) const VALID: Keyword = Keyword::new("tls_cert_valid", "detect-tls-cert-validity", valid)
+    .doc("the certificate is within its time")
+    .no_value();
 pub(crate) const SUBJECT: Keyword = Keyword::new("tls.subject", "detect-tls", subject)
     .doc("subject of the certificate (old)")
     .quoted()

@@ -127,7 +127,12 @@ pub enum TxCheck {
 
 impl TxCheck {
     /// Whether a certificate's times satisfy `tls_cert_expired` or `tls_cert_valid` at `now`.
-    pub const fn certificate_holds(expired: bool, not_before: i64, not_after: i64, now: i64) -> bool {
+    pub const fn certificate_holds(
+        expired: bool,
+        not_before: i64,
+        not_after: i64,
+        now: i64,
+    ) -> bool {
         if expired { not_after < now } else { not_before <= now && now <= not_after }
     }
 

@@ -159,8 +159,8 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Options, UsageError> {
             }
             options.long(name, value)?;
         } else {
-            let mut letters = argument.char_indices().skip(1);
-            while let Some((at, letter)) = letters.next() {
+            let letters = argument.char_indices().skip(1);
+            for (at, letter) in letters {
                 if !"cdFiklqrsSU".contains(letter) {
                     options.flag(letter)?;
                     continue;

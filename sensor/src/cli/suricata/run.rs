@@ -30,10 +30,7 @@ pub(super) fn run(options: &Options, root: &Node, log: &Log) -> Result<(), Fatal
     let mode = mode(options, &files);
     let config = Config { root, log, mode: &mode };
     let log_settings = suricata::log_settings(config, options.verbosity)?;
-    if let Err(error) = log.configure(&log_settings, &log_dir) {
-        log.error("log", format!("opening a log file: {}", reason(&error)));
-        return Err(Fatal);
-    }
+    log.configure(&log_settings, &log_dir);
     greet(options, log);
     let mut all = suricata::read(config, &log_dir)?;
     all.process.log = log_settings;

@@ -95,7 +95,11 @@ fn record_type(
     detector: &mut Settings,
 ) -> Result<(), Fatal> {
     match name {
-        "alert" => eve.alert = Some(alert(config, options)?),
+        "alert" => {
+            let alert = alert(config, options)?;
+            detector.protocol.keep_bodies |= alert.http_body || alert.http_body_printable;
+            eve.alert = Some(alert);
+        }
         "anomaly" => eve.anomaly = Some(anomaly(config, options)),
         "drop" => eve.drop = Some(drop(options)),
         "files" => {

@@ -63,6 +63,9 @@ pub(crate) struct Config<'a> {
     pub(crate) mode: &'a Mode,
 }
 
+/// Seed of hashes in a replay: the same input gives the same flow numbers in every run.
+const SEED: u64 = 0x6261_7465_6c65_7572;
+
 /// All settings.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Everything {
@@ -89,6 +92,10 @@ pub(crate) fn read(config: Config<'_>, log_dir: &Path) -> Result<Everything, Fat
     flow::read(config, &mut detector.flow)?;
     stream::read(config, &policies, detector)?;
     detector.app_error_policy = policies.app_error;
+    detector.flow_memcap_policy = policies.flow_memcap;
+    detector.seed = SEED;
+    // Rules and files add to this what they need.
+    detector.protocol.keep_bodies = false;
     protocol::read(config, &process.loader, &mut detector.protocol)?;
     stats::read(config, &mut process.statistics)?;
     outputs::read(config, detector, process)?;

@@ -13,6 +13,7 @@ pub(super) struct Policies {
     pub(super) reassembly_memcap: Policy,
     pub(super) midstream: Policy,
     pub(super) app_error: Policy,
+    pub(super) flow_memcap: Policy,
 }
 
 pub(super) fn read(config: Config<'_>) -> Result<Policies, Fatal> {
@@ -36,15 +37,14 @@ pub(super) fn read(config: Config<'_>) -> Result<Policies, Fatal> {
         }
         Ok(policy)
     };
-    // Conditions that only touch packets are checked here; what they do is the decoder's and the
-    // flow table's own affair.
+    // Checked here; the decoder sheds fragments whatever the policy.
     one("defrag.memcap-policy", Target::DefragMemcap)?;
-    one("flow.memcap-policy", Target::FlowMemcap)?;
     Ok(Policies {
         stream_memcap: one("stream.memcap-policy", Target::StreamMemcap)?,
         reassembly_memcap: one("stream.reassembly.memcap-policy", Target::StreamReassemblyMemcap)?,
         midstream: one("stream.midstream-policy", Target::StreamMidstream)?,
         app_error: one("app-layer.error-policy", Target::AppLayerError)?,
+        flow_memcap: one("flow.memcap-policy", Target::FlowMemcap)?,
     })
 }
 
