@@ -13,7 +13,7 @@ use crate::report::{self, Runs};
 /// The configuration of both; its line OUTPUTS is replaced.
 const CONFIGURATION: &str = include_str!("../compare.yaml");
 
-/// Every kind of record of the peer's default configuration, and alert lines.
+/// Alert lines, and the records of the peer's default configuration but for statistics.
 const OUTPUTS: &str = "\
 outputs:
   - fast: {enabled: yes, filename: fast.log}
@@ -22,7 +22,7 @@ outputs:
       filetype: regular
       filename: eve.json
       types: [alert, anomaly, http, dns, tls, files, smtp, ftp, rdp, nfs, smb, tftp, ike, dcerpc,
-              krb5, snmp, rfb, sip, quic, dhcp, ssh, mqtt, pgsql, ldap, flow]
+              krb5, snmp, rfb, sip, quic, dhcp, ssh, mqtt, ldap, flow]
 ";
 
 /// What to compare.

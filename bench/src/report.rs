@@ -15,7 +15,7 @@ const MOST_RULES: usize = 20;
 pub(crate) struct Runs {
     /// Replays of the capture.
     pub(crate) replays: Vec<Cost>,
-    /// Replays of nothing.
+    /// Replays of next to nothing.
     pub(crate) starts: Vec<Cost>,
     /// Alerts of the last replay.
     pub(crate) alerts: Alerts,

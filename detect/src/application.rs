@@ -124,7 +124,9 @@ impl Run<'_> {
             }
             AppData::None => {
                 let ended = &mut kept.ended[side.index()];
-                if !(last || fin && stream.app_offset() >= stream.end_offset()) || std::mem::replace(ended, true) {
+                if !(last || fin && stream.app_offset() >= stream.end_offset())
+                    || std::mem::replace(ended, true)
+                {
                     return None;
                 }
                 let chunk = Chunk::Bytes(&[]);
@@ -279,12 +281,8 @@ pub(crate) fn pseudo_packet(
 ) -> Packet<'static> {
     let mut packet = Packet::new(std::borrow::Cow::Borrowed(&[]), now, 0, 101);
     let (src, dst) = match direction {
-        Direction::ToServer => {
-            ((flow.client, flow.client_port), (flow.server, flow.server_port))
-        }
-        Direction::ToClient => {
-            ((flow.server, flow.server_port), (flow.client, flow.client_port))
-        }
+        Direction::ToServer => ((flow.client, flow.client_port), (flow.server, flow.server_port)),
+        Direction::ToClient => ((flow.server, flow.server_port), (flow.client, flow.client_port)),
     };
     packet.origin = origin;
     packet.input = flow.input;

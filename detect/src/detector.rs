@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use decode::{Decoder, Direction, Origin, Packet, RawFrame, Timestamp, Transport};
 use engine::{Flow, Inspector, Kept, Needs, PacketFacts, Ruleset, Verdict};
-use flow::policy::{self, PolicyCounters, DropReason, PolicyHit, Target};
-use flow::{FlowId, FlowTable, Lookup};
 use flow::StreamCounters;
+use flow::policy::{self, DropReason, Policy, PolicyCounters, PolicyHit, Target};
 use flow::{EndReason, FlowAction, FlowState};
+use flow::{FlowId, FlowTable, Lookup};
 use protocol::counters::AppCounters;
 
 use crate::application;
@@ -39,6 +39,8 @@ pub struct Detector {
     raw_stream: bool,
     ended: Vec<(FlowId, EndReason)>,
     now: Timestamp,
+    /// With `ordered`: records of flows that ended.
+    late: Events,
     sample: ChecksumSample,
 }
 
@@ -68,7 +70,7 @@ impl Progress {
         self.dropped = self.dropped.or(effect.dropped);
         self.no_inspection |= effect.no_inspection;
         match effect.reject {
-            Some(policy::Policy::RejectBoth) => self.verdict.reject = [true; 2],
+            Some(Policy::RejectBoth) => self.verdict.reject = [true; 2],
             Some(_) => self.verdict.reject[0] = true,
             None => {}
         }
@@ -130,17 +132,14 @@ impl Detector {
             raw_stream,
             ended: Vec::new(),
             now: Timestamp::default(),
+            late: Events::new(settings.outputs.len()),
             sample: ChecksumSample::default(),
             settings,
         }
     }
 
     /// Takes a batch of frames (best 32) through the whole path; records are added to `events`.
-    pub fn inspect<'f>(
-        &mut self,
-        frames: impl Iterator<Item = RawFrame<'f>>,
-        events: &mut Events,
-    ) {
+    pub fn inspect<'f>(&mut self, frames: impl Iterator<Item = RawFrame<'f>>, events: &mut Events) {
         let mut packets = Vec::with_capacity(64);
         for frame in frames {
             self.summary.count(frame.timestamp, frame.wire_len);
@@ -243,13 +242,8 @@ impl Detector {
         let (Some(id), true) = (progress.flow, packet.tcp().is_some()) else { return };
         let flow = self.flows.get_mut(id);
         let direction = progress.facts.direction;
-        let tracked = flow::track(
-            flow,
-            packet,
-            direction,
-            &self.settings.stream,
-            &mut self.stream_counters,
-        );
+        let tracked =
+            flow::track(flow, packet, direction, &self.settings.stream, &mut self.stream_counters);
         if tracked.reverse {
             self.flows.reverse(id);
             progress.facts.direction = direction.opposite();
@@ -303,7 +297,8 @@ impl Detector {
 
     /// `app-layer.error-policy`.
     fn apply_error_policy(&mut self, id: FlowId, progress: &mut Progress) {
-        let hit = PolicyHit { target: Target::AppLayerError, policy: self.settings.app_error_policy };
+        let hit =
+            PolicyHit { target: Target::AppLayerError, policy: self.settings.app_error_policy };
         self.policies.count(hit);
         let effect = policy::apply(hit, Some(self.flows.get_mut(id)), self.settings.inline);
         progress.take(effect);
@@ -405,30 +400,38 @@ impl Detector {
     }
 
     fn end_flow(&mut self, id: FlowId, reason: EndReason, events: &mut Events) {
+        let end = self.flows.end_time(id, reason, self.now);
+        // Which packet finds a flow timed out depends on the other flows of the worker; in order
+        // records of ends therefore come last, sorted.
+        let mut late = self.settings.ordered.then(|| std::mem::take(&mut self.late));
+        let records = late.as_mut().unwrap_or(events);
         if application::needs_last_look(self.flows.get(id)) {
             for direction in Direction::BOTH {
-                self.last_look(id, direction, events);
+                self.last_look(id, direction, end, records);
             }
         }
         let flow = self.flows.get_mut(id);
         self.summary.flow(flow);
-        self.reporter.flow(flow, reason, self.now, &self.inspector, events);
+        self.reporter.flow(flow, reason, end, &self.inspector, records);
+        if let Some(late) = late {
+            self.late = late;
+            events.files.append(&mut self.late.files);
+        }
         let session = self.flows.remove(id);
         self.stream_counters.recycle(session);
     }
 
     /// A packet that no wire carried: the rest of a direction's data is parsed and inspected.
-    fn last_look(&mut self, id: FlowId, direction: Direction, events: &mut Events) {
+    fn last_look(&mut self, id: FlowId, direction: Direction, now: Timestamp, events: &mut Events) {
         let mut run = application::Run {
             settings: &self.settings,
             detection: &self.detection,
             counters: &mut self.app_counters,
             streams: &mut self.stream_counters,
-            now: self.now,
+            now,
         };
         let flow = self.flows.get_mut(id);
-        let mut packet =
-            application::pseudo_packet(flow, direction, self.now, Origin::FlowTimeout);
+        let mut packet = application::pseudo_packet(flow, direction, now, Origin::FlowTimeout);
         let outcome = run.stream(flow, &mut packet, direction, true);
         self.stream_counters.tcp.pseudo += 1;
         let mut progress = Progress { flow: Some(id), ..Progress::default() };
@@ -449,10 +452,16 @@ impl Detector {
     pub fn finish(&mut self, events: &mut Events) {
         self.work_off_ended(usize::MAX, events);
         let mut all = Vec::new();
-        self.flows.drain(&mut all);
+        self.flows.drain(self.now, &mut all);
         for (id, reason) in all {
             self.end_flow(id, reason, events);
         }
+        self.late.move_sorted(events);
+    }
+
+    /// Time goes on although this detector saw no packet: other workers did.
+    pub fn advance(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
     }
 
     /// Goes over to other rules; call between batches.
@@ -472,7 +481,26 @@ impl Detector {
         }
         crate::counters::engine(&self.inspector, self.settings.detection, add);
         self.app_counters.for_each(&self.settings.protocol, add);
+        self.policy_counters(add);
         snapshot
+    }
+
+    /// Counters of the exception policies that do something.
+    fn policy_counters(&self, add: &mut dyn FnMut(&str, u64)) {
+        let stream = &self.settings.stream;
+        for target in Target::ALL {
+            let policy = match target {
+                Target::FlowMemcap => self.settings.flow_memcap_policy,
+                Target::DefragMemcap => self.settings.defrag_memcap_policy,
+                Target::StreamMemcap => stream.memcap_policy,
+                Target::StreamReassemblyMemcap => stream.reassembly_memcap_policy,
+                Target::StreamMidstream => stream.midstream_policy,
+                Target::AppLayerError => self.settings.app_error_policy,
+            };
+            if policy != Policy::Ignore {
+                self.policies.for_each(target, self.settings.inline, add);
+            }
+        }
     }
 
     /// Figures for people.

@@ -20,6 +20,11 @@ pub struct Records {
     pub count: u64,
 }
 
+impl Records {
+    /// Order key of records that come after all others; equal ones are sorted by their bytes.
+    pub const LAST: u64 = u64::MAX;
+}
+
 /// Something about a file that is to be stored.
 #[derive(Debug, Clone)]
 pub enum FileEvent {
@@ -47,6 +52,25 @@ impl Events {
     /// With buffers for `count` outputs.
     pub fn new(count: usize) -> Self {
         Self { outputs: (0..count).map(|_| Records::default()).collect(), files: Vec::new() }
+    }
+
+    /// Moves the records to `target`, sorted by their bytes and marked to come last.
+    pub(crate) fn move_sorted(&mut self, target: &mut Self) {
+        for (from, to) in self.outputs.iter_mut().zip(&mut target.outputs) {
+            let mut start = 0;
+            let mut lines = Vec::with_capacity(from.marks.len());
+            for (_, end) in &from.marks {
+                lines.push(from.bytes.get(start..*end).unwrap_or_default());
+                start = *end;
+            }
+            lines.sort_unstable();
+            for line in lines {
+                to.bytes.extend_from_slice(line);
+                to.marks.push((Records::LAST, to.bytes.len()));
+                to.count += 1;
+            }
+            *from = Records::default();
+        }
     }
 
     /// Empties all buffers and keeps their memory.

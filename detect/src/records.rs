@@ -11,7 +11,9 @@ use crate::event::alert::AlertRecord;
 use crate::event::drop::Dropped;
 use crate::event::envelope::{Endpoints, Envelope};
 use crate::event::fileinfo::FileRecord;
-use crate::event::{alert, anomaly, arp, drop, fast, fileinfo, flow as flow_record, packet, transaction};
+use crate::event::{
+    alert, anomaly, arp, drop, fast, fileinfo, flow as flow_record, packet, transaction,
+};
 use crate::output::{Events, FileEvent, Records};
 use crate::settings::{EveSettings, OutputSettings, Settings};
 
@@ -145,7 +147,8 @@ impl Reporter {
         let Some(parser) = flow.extension.session.parser() else { return };
         let (first, next) = (parser.first_tx(), parser.next_tx());
         // At the end of a flow both directions get a last look; records wait for the second.
-        let last = scene.progress.facts.last && scene.progress.facts.direction == Direction::ToClient
+        let last = scene.progress.facts.last
+            && scene.progress.facts.direction == Direction::ToClient
             || flow.extension.session.is_disabled();
         for tx in first..next {
             self.anomalies(scene, flow, tx, events);
@@ -327,7 +330,10 @@ impl Reporter {
             }
             if sheet.eve.netflow {
                 for direction in Direction::BOTH {
-                    sheet.write(|out, eve| flow_record::write_half(out, eve, flow, direction, now));
+                    sheet.write(|out, eve| {
+                        let rules = inspector.rules();
+                        flow_record::write_half(out, eve, flow, direction, now, rules);
+                    });
                 }
             }
         });

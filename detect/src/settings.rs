@@ -9,6 +9,8 @@ pub struct Settings {
     pub decode: decode::settings::DecodeSettings,
     /// Flow table.
     pub flow: flow::FlowSettings,
+    /// `defrag.memcap-policy`.
+    pub defrag_memcap_policy: flow::policy::Policy,
     /// `flow.memcap-policy`.
     pub flow_memcap_policy: flow::policy::Policy,
     /// TCP state and reassembly.

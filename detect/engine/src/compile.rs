@@ -140,7 +140,10 @@ pub fn compile(
         },
         on_packet: matches!(
             class,
-            RuleClass::Packet | RuleClass::PacketStream | RuleClass::AppLayer | RuleClass::LikeIpOnly
+            RuleClass::Packet
+                | RuleClass::PacketStream
+                | RuleClass::AppLayer
+                | RuleClass::LikeIpOnly
         ) && !rule.protocol.stream_only
             && !rule.flow.only_stream,
         on_stream: matches!(class, RuleClass::Stream | RuleClass::PacketStream),
@@ -284,7 +287,9 @@ fn directions(rule: &Rule, parts: &[Part]) -> [bool; 2] {
 
 /// True for rules whose match is never reported by itself.
 pub fn is_silent(rule: &Rule) -> bool {
-    rule.noalert || rule.action == Action::Config || rule.action == Action::Pass && !rule.alert_anyway
+    rule.noalert
+        || rule.action == Action::Config
+        || rule.action == Action::Pass && !rule.alert_anyway
 }
 
 /// True when `proto` is one of those that a rule asks for.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use protocol::AppProto;
 use rules::error::RuleError;
-use rules::threshold::{ThresholdEntry, ThresholdFile};
 use rules::keyword::{Check, TxCheck};
+use rules::threshold::{ThresholdEntry, ThresholdFile};
 use rules::{Place, Rule, RuleClass, RuleDirection, Target};
 
 use crate::classes::{AddressClasses, PortClasses};
@@ -161,7 +161,9 @@ impl Ruleset {
         compiled.sort_by_cached_key(|c| (OrderKey::new(&c.rule, &order), c.reversed));
         let mut ruleset = Self {
             tx: HashMap::new(),
-            addresses: AddressClasses::new(compiled.iter().flat_map(|c| [&c.rule.src, &c.rule.dst])),
+            addresses: AddressClasses::new(
+                compiled.iter().flat_map(|c| [&c.rule.src, &c.rule.dst]),
+            ),
             src_ports: PortClasses::new(compiled.iter().map(|c| c.header_ports().0)),
             dst_ports: PortClasses::new(compiled.iter().map(|c| c.header_ports().1)),
             targets: targets.list,
@@ -211,11 +213,8 @@ impl Ruleset {
 
     fn number_headers(&mut self) {
         for c in &mut self.rules {
-            let (src, dst) = if c.reversed {
-                (&c.rule.dst, &c.rule.src)
-            } else {
-                (&c.rule.src, &c.rule.dst)
-            };
+            let (src, dst) =
+                if c.reversed { (&c.rule.dst, &c.rule.src) } else { (&c.rule.src, &c.rule.dst) };
             c.addresses = [self.addresses.number(src), self.addresses.number(dst)];
             let (sp, dp) = c.header_ports();
             c.ports = [

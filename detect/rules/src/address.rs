@@ -87,11 +87,14 @@ impl AddressSet {
     }
 }
 
+/// The ranges of both families.
+type Content = (Vec<(u32, u32)>, Vec<(u128, u128)>);
+
 /// Sets seen so far: by text and by content.
 #[derive(Debug, Default)]
 pub(crate) struct AddressSets {
     by_text: HashMap<Box<str>, AddressSet>,
-    by_content: HashMap<(Vec<(u32, u32)>, Vec<(u128, u128)>), AddressSet>,
+    by_content: HashMap<Content, AddressSet>,
 }
 
 impl AddressSets {

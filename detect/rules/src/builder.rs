@@ -343,6 +343,9 @@ impl<'a> Builder<'a> {
     /// Adds an option on contents to what is in force.
     pub(crate) fn push_op(&mut self, op: ContentOp) -> OpRef {
         self.facts.ip_only = false;
+        if let Some(place) = self.follows_modifier(&op) {
+            return self.place_behind(place, op);
+        }
         let is_content = matches!(op, ContentOp::Content(_));
         let is_decode = matches!(op, ContentOp::Base64Decode { .. });
         let place = self.place_op(op);
@@ -351,6 +354,41 @@ impl<'a> Builder<'a> {
         }
         if is_decode {
             self.base64_decode = Some((place.buffer, place.op));
+        }
+        self.last_op = Some(place);
+        self.op_spans.push((place, self.span));
+        place
+    }
+
+    /// The list of the last option, when a relative option counts from it although its buffer was
+    /// given by a content modifier and is not in force.
+    fn follows_modifier(&self, op: &ContentOp) -> Option<usize> {
+        let relative = match op {
+            ContentOp::IsDataAt { relative, .. } | ContentOp::Base64Decode { relative, .. } => {
+                *relative
+            }
+            ContentOp::ByteTest { extract, .. }
+            | ContentOp::ByteJump { extract, .. }
+            | ContentOp::ByteExtract { extract, .. }
+            | ContentOp::ByteMath { extract, .. } => extract.relative,
+            ContentOp::Pcre(pcre) => pcre.relative,
+            _ => false,
+        };
+        let last = self.last_op.filter(|last| last.inner.is_none())?;
+        let list = self.rule.buffers.get(last.buffer)?;
+        let elsewhere = matches!(list.target.place, Place::Buffer(_));
+        let in_force = self.pending.is_some() || !matches!(self.active, Active::Payload);
+        (relative && elsewhere && !in_force).then_some(last.buffer)
+    }
+
+    fn place_behind(&mut self, buffer: usize, op: ContentOp) -> OpRef {
+        let at = self.rule.buffers.get(buffer).map_or(0, |list| list.ops.len());
+        let place = OpRef { buffer, op: at, inner: None };
+        if matches!(op, ContentOp::Base64Decode { .. }) {
+            self.base64_decode = Some((buffer, at));
+        }
+        if let Some(list) = self.rule.buffers.get_mut(buffer) {
+            list.ops.push(op);
         }
         self.last_op = Some(place);
         self.op_spans.push((place, self.span));

@@ -1,6 +1,7 @@
 //! The class of a rule: when it runs and on what.
 
 use crate::builder::Facts;
+use crate::keyword::header::DESTINATION as IP_DST;
 use crate::keyword::{BitRole, Check};
 use crate::rule::{ContentOp, Place, Rule, RuleClass};
 
@@ -32,7 +33,8 @@ pub(crate) fn classify(rule: &Rule, facts: &Facts) -> RuleClass {
 
 fn by_content(rule: &Rule, facts: &Facts) -> RuleClass {
     let has = |wanted: fn(Place) -> bool| rule.buffers.iter().any(|b| wanted(b.target.place));
-    if has(|place| matches!(place, Place::Header(_))) {
+    // Addresses fit any rule; buffers of headers make it one on packets.
+    if has(|place| matches!(place, Place::Header(id) if id > IP_DST)) {
         return RuleClass::Packet;
     }
     let on_transactions = has(|place| matches!(place, Place::Buffer(_) | Place::Frame(_)))
@@ -43,6 +45,9 @@ fn by_content(rule: &Rule, facts: &Facts) -> RuleClass {
     }
     if has(|place| place == Place::Payload) {
         return payload(rule, facts);
+    }
+    if has(|place| matches!(place, Place::Header(_))) {
+        return RuleClass::Packet;
     }
     let conditions = rule.bits.iter().any(|bit| bit.role() == BitRole::Check);
     if !rule.checks.is_empty() || conditions || facts.flow_beyond_direction {

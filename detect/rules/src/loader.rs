@@ -13,6 +13,8 @@ use crate::settings::Settings;
 
 /// The longest physical line; what is longer is cut, as by Suricata 8's line buffer.
 const MAX_LINE: usize = 8191;
+/// Real rules are hardly shorter: for the guess how many a text holds.
+const MIN_RULE: usize = 200;
 
 /// A rule that was refused.
 #[derive(Clone, Debug)]
@@ -107,6 +109,10 @@ impl Loader {
     /// Loads the rules in the text of a file.
     pub fn load(&mut self, file: &str, text: &[u8]) {
         let file: Arc<str> = file.into();
+        // Room at once: growing step by step would copy large sets several times.
+        let most = memchr::memchr_iter(b'\n', text).count().min(text.len() / MIN_RULE) + 1;
+        self.rules.reserve(most);
+        self.by_id.reserve(most);
         let mut lines = Lines::new(text);
         while let Some((number, line)) = lines.next_line() {
             let line = line.trim_ascii();

@@ -37,7 +37,7 @@ pub(crate) fn parse(text: &str, settings: &Settings, shared: &mut Shared) -> Res
     // First without looking for the place: that is several times faster.
     let is_control = |byte: &u8| byte.is_ascii_control() && *byte != b'\t';
     let clean = text.as_bytes().iter().fold(true, |clean, byte| clean & !is_control(byte));
-    if !clean && let Some(at) = text.as_bytes().iter().position(|byte| is_control(byte)) {
+    if !clean && let Some(at) = text.as_bytes().iter().position(is_control) {
         return Err(RuleError::new("control character in a rule")
             .module("detect-parse")
             .at(Span::new(at, at + 1)));

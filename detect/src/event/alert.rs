@@ -34,7 +34,12 @@ pub struct AlertRecord<'a> {
 }
 
 /// Writes the record.
-pub fn write(out: &mut Writer<'_>, eve: &EveSettings, options: &AlertSettings, r: &AlertRecord<'_>) {
+pub fn write(
+    out: &mut Writer<'_>,
+    eve: &EveSettings,
+    options: &AlertSettings,
+    r: &AlertRecord<'_>,
+) {
     let Some(compiled) = r.rules.get(r.alert.found.rule) else { return };
     let found = &r.alert.found;
     let mut ends = r.packet.is_ip().then(|| Endpoints::of_packet(r.packet));
@@ -203,7 +208,9 @@ fn payload(out: &mut Writer<'_>, options: &AlertSettings, r: &AlertRecord<'_>) {
             let (mut at, pieces) = stream.all_buffered(false);
             for (offset, piece) in pieces {
                 if offset > at {
-                    printed.extend_from_slice(format!("[{} bytes missing]", offset - at).as_bytes());
+                    let missing = format!("[{} bytes missing]", offset - at);
+                    printed.extend_from_slice(missing.as_bytes());
+                    bytes.extend_from_slice(missing.as_bytes());
                 }
                 at = offset + piece.len() as u64;
                 let room = limit.saturating_sub(bytes.len());

@@ -336,7 +336,8 @@ pub fn app_proto(out: &mut Writer<'_>, flow: &Flow) {
     if proto != AppProto::Unknown {
         out.field_str("app_proto", proto.name());
     }
-    for (key, side) in [("app_proto_tc", session.proto_tc()), ("app_proto_ts", session.proto_ts())] {
+    for (key, side) in [("app_proto_tc", session.proto_tc()), ("app_proto_ts", session.proto_ts())]
+    {
         if side != proto && side != AppProto::Unknown {
             out.field_str(key, side.name());
         }

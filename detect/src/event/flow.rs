@@ -7,8 +7,8 @@ use json::Writer;
 use protocol::AppProto;
 
 use crate::event::alert::time;
-use crate::event::envelope::{self, Endpoints};
 use crate::event::community;
+use crate::event::envelope::{self, Endpoints};
 use crate::settings::EveSettings;
 
 /// Writes the record of a flow.
@@ -100,6 +100,7 @@ pub fn write_half(
     flow: &Flow,
     direction: Direction,
     now: Timestamp,
+    rules: &Ruleset,
 ) {
     head(out, eve, "netflow", flow, now, direction, false);
     if flow.extension.session.proto() != AppProto::Unknown {
@@ -120,6 +121,9 @@ pub fn write_half(
     }
     out.close();
     tcp(out, flow, Some(direction));
+    if eve.metadata {
+        envelope::metadata(out, flow, rules, &[]);
+    }
     if let Some(seed) = eve.community_id {
         out.field_str("community_id", &community::id(seed, flow));
     }
@@ -212,4 +216,3 @@ fn tcp(out: &mut Writer<'_>, flow: &Flow, only: Option<Direction>) {
     }
     out.close();
 }
-

@@ -26,8 +26,8 @@ const fn link_name(link_type: u16) -> &'static str {
         12 | 14 | 101 => "RAW",
         104 => "C_HDLC",
         113 => "LINUX_SLL",
-        228 => "IPV4",
-        229 => "IPV6",
+        228 => "IPv4",
+        229 => "IPv6",
         276 => "LINUX_SLL2",
         _ => "n/a",
     }

@@ -51,7 +51,9 @@ pub fn bodies(out: &mut Writer<'_>, parser: &AnyParser, tx: u64, encoded: bool, 
         (Direction::ToServer, "http_request_body", "http_request_body_printable"),
         (Direction::ToClient, "http_response_body", "http_response_body_printable"),
     ] {
-        let Some(bytes) = parser.held_body(tx, direction).filter(|b| !b.is_empty()) else { continue };
+        let Some(bytes) = parser.held_body(tx, direction).filter(|b| !b.is_empty()) else {
+            continue;
+        };
         if printable {
             let mut shown = Vec::with_capacity(bytes.len());
             text::printable(bytes, &mut shown);

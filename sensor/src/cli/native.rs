@@ -54,7 +54,7 @@ pub(super) struct ReplayArguments {
     #[arg(long, short, default_value_t = 1, value_name = "NUMBER",
         value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(super) workers: u16,
-    /// Write events in the same order whatever the number of workers.
+    /// Write events in the order of their packets with several workers too.
     #[arg(long)]
     pub(super) ordered: bool,
     /// Look at packets whose checksum is wrong as well.

@@ -16,15 +16,19 @@ fn one_output(parts: &[&Records], merged: &mut Records) {
     // Next record of each part: its place among the marks, and where its bytes begin.
     let mut next = vec![(0usize, 0usize); parts.len()];
     loop {
-        let mut first: Option<(u64, usize)> = None;
-        for (part, (records, (at, _))) in parts.iter().zip(&next).enumerate() {
-            if let Some((order, _)) = records.marks.get(*at)
-                && first.is_none_or(|(lowest, _)| *order < lowest)
-            {
-                first = Some((*order, part));
+        let mut first: Option<(u64, &[u8], usize)> = None;
+        for (part, (records, (at, start))) in parts.iter().zip(&next).enumerate() {
+            let Some((order, end)) = records.marks.get(*at) else { continue };
+            // Records that come last have no place among packets: their bytes decide.
+            let line = match *order {
+                Records::LAST => records.bytes.get(*start..*end).unwrap_or_default(),
+                _ => &[],
+            };
+            if first.is_none_or(|(lowest, bytes, _)| (*order, line) < (lowest, bytes)) {
+                first = Some((*order, line, part));
             }
         }
-        let Some((order, part)) = first else { return };
+        let Some((order, _, part)) = first else { return };
         let (Some(records), Some((at, start))) = (parts.get(part), next.get_mut(part)) else {
             return;
         };

@@ -8,6 +8,7 @@ use std::thread;
 
 use capture::{OwnedBatch, ReadError, Received, Source, SourceStatistics};
 use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
+use decode::Timestamp;
 use detect::Detector;
 use detect::counters::{Snapshot, Summary};
 use detect::output::Events;
@@ -32,6 +33,8 @@ struct Share {
     round: u64,
     batch: OwnedBatch,
     numbers: Vec<u64>,
+    /// Time of the last frame of all shares so far, microseconds.
+    time_us: u64,
 }
 
 /// What the other threads tell this one.
@@ -106,6 +109,7 @@ fn read(
     reports: &Sender<Report>,
 ) {
     let mut number = 0;
+    let mut time_us = 0;
     let mut round = 0;
     let mut ended = false;
     while !ended {
@@ -135,6 +139,7 @@ fn read(
             for frame in source.batch().frames().filter(|frame| passes(filter, frame)) {
                 number += 1;
                 frames += 1;
+                time_us = time_us.max(frame.timestamp_us);
                 let worker = distribute::worker(frame.link_type.0, frame.bytes, workers.len());
                 if let Some(share) = shares.get_mut(worker) {
                     share.batch.push(&frame);
@@ -142,7 +147,8 @@ fn read(
                 }
             }
         }
-        for (worker, share) in workers.iter().zip(shares) {
+        for (worker, mut share) in workers.iter().zip(shares) {
+            share.time_us = time_us;
             if worker.send(share).is_err() {
                 return;
             }
@@ -171,6 +177,7 @@ fn work(
         last_round = share.round;
         let mut events = Events::new(outputs);
         inspect(&mut detector, &share, &mut events);
+        detector.advance(Timestamp(share.time_us));
         if let Some(store) = &mut store {
             store.take(&events.files);
         }

@@ -1,5 +1,7 @@
 //! The program as it is called: exit status, texts, files.
 
+#![allow(clippy::unwrap_used, reason = "the helpers of tests may unwrap like the tests")]
+
 mod craft;
 mod native;
 mod suricata;

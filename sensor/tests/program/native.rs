@@ -16,7 +16,7 @@ fn a_replay_says_what_it_found() {
 }
 
 #[test]
-fn workers_change_nothing_in_order() {
+fn several_workers_write_the_same_events_of_one_flow() {
     let place = Place::new();
     place.write("a.rules", RULES);
     let run = |workers: &str, output: &str| {

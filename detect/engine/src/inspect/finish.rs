@@ -95,11 +95,8 @@ fn thresholds(
     if !packet.is_ip() || rule.rule.threshold.is_none() && entries.is_empty() {
         return result;
     }
-    let ends = Endpoints {
-        src: packet.src,
-        dst: packet.dst,
-        flow: scene.flow.as_ref().map(|f| f.id),
-    };
+    let ends =
+        Endpoints { src: packet.src, dst: packet.dst, flow: scene.flow.as_ref().map(|f| f.id) };
     let id = (rule.rule.gid, rule.rule.sid);
     let mut own = rule.rule.threshold;
     let mut rate = None;
@@ -126,8 +123,7 @@ fn thresholds(
         return result;
     }
     if let Some(threshold) = own {
-        result.verdict =
-            work.thresholds.check(id, OWN_SLOT, &threshold, &ends, packet.timestamp);
+        result.verdict = work.thresholds.check(id, OWN_SLOT, &threshold, &ends, packet.timestamp);
     }
     if let Some(threshold) = rate
         && work.thresholds.check(id, RATE_SLOT, &threshold, &ends, packet.timestamp)
@@ -194,7 +190,12 @@ fn act(
 
 /// Alerts of packet and stream rules show a transaction when the rule is bound to its protocol
 /// (UDP), or when that is asked for and only one is live.
-fn guess_tx(rules: &Ruleset, rule: &Compiled, mut found: Match, scene: &mut Scene<'_, '_>) -> Match {
+fn guess_tx(
+    rules: &Ruleset,
+    rule: &Compiled,
+    mut found: Match,
+    scene: &mut Scene<'_, '_>,
+) -> Match {
     if found.tx.is_some() {
         return found;
     }

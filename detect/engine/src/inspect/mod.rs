@@ -100,7 +100,9 @@ pub struct Work {
 
 impl std::fmt::Debug for Inspector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Inspector").field("rules", &self.rules.rules().len()).finish_non_exhaustive()
+        f.debug_struct("Inspector")
+            .field("rules", &self.rules.rules().len())
+            .finish_non_exhaustive()
     }
 }
 

@@ -121,8 +121,8 @@ impl<'a, 'f: 'a> Scene<'a, 'f> {
         rules: &Ruleset,
     ) -> Self {
         let mut pieces = SmallVec::new();
-        let blocked = packet.flags.no_payload_inspection
-            || flow.as_ref().is_some_and(|f| f.no_payload);
+        let blocked =
+            packet.flags.no_payload_inspection || flow.as_ref().is_some_and(|f| f.no_payload);
         if let Some(parts) = flow.as_deref_mut() {
             parts.facts.app_events = facts.app_events;
             if let Some(tcp) = parts.tcp

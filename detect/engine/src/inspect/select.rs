@@ -45,10 +45,9 @@ pub fn group(
 }
 
 fn key(rules: &Ruleset, packet: &Packet<'_>, flow: u8, facts: &PacketFacts) -> GroupKey {
-    let ports = matches!(
-        packet.transport,
-        Transport::Tcp(_) | Transport::Udp(_) | Transport::Sctp { .. }
-    ) || packet.origin.is_pseudo();
+    let ports =
+        matches!(packet.transport, Transport::Tcp(_) | Transport::Udp(_) | Transport::Sctp { .. })
+            || packet.origin.is_pseudo();
     GroupKey {
         flow,
         direction: facts.direction,

@@ -129,15 +129,15 @@ fn collect(
     hits.clear();
     for target in &group.targets {
         let own = target.direction == direction;
-        if parser.progress(tx, target.direction) < target.progress
-            || own && done > target.progress
-        {
+        let end = parser.end_progress(direction);
+        let passed = if target.streaming { done >= end } else { done > target.progress };
+        if parser.progress(tx, target.direction) < target.progress || own && passed {
             continue;
         }
         for index in 0..MAX_INSTANCES {
             let which = Which { tx, target: target.target, direction: target.direction, index };
-            let found = buffers
-                .with(rules, parser, which, |data| target.set.search_into(data.bytes, hits));
+            let found =
+                buffers.with(rules, parser, which, |data| target.set.search_into(data.bytes, hits));
             if found.is_none() {
                 break;
             }
@@ -245,7 +245,9 @@ fn stand(
                 if now < progress {
                     return Stand::Later(matched);
                 }
-                let passed = now > progress || now >= parser.end_progress(side);
+                let end = now >= parser.end_progress(side);
+                // Windows on bodies and files go on until the end of the message.
+                let passed = end || now > progress && !part.streaming;
                 if buffer_part(rules, part, parser, (tx, side), passed, work) {
                     matched |= bit;
                 } else {
@@ -270,11 +272,7 @@ fn stand(
     let mut lists = rule.lists.iter();
     let now = scene.packet.timestamp.seconds();
     let mut holds = |check| check_holds(check, parser, (tx, direction, now), &mut lists);
-    if rule.rule.tx_checks.iter().all(&mut holds) {
-        Stand::Match
-    } else {
-        Stand::Later(matched)
-    }
+    if rule.rule.tx_checks.iter().all(&mut holds) { Stand::Match } else { Stand::Later(matched) }
 }
 
 /// Whether some instance of the buffer satisfies the part.
@@ -337,7 +335,11 @@ fn check_holds<'l>(
                 Instances::AllOrNone => count == values.len(),
                 Instances::Count(wanted) => wanted.matches(count as u64),
                 Instances::At(place) => {
-                    let place = if place < 0 { values.len() as i64 + i64::from(place) } else { i64::from(place) };
+                    let place = if place < 0 {
+                        values.len() as i64 + i64::from(place)
+                    } else {
+                        i64::from(place)
+                    };
                     usize::try_from(place)
                         .ok()
                         .and_then(|p| values.get(p))

@@ -30,7 +30,7 @@ fn answer(query: &[u8]) -> Vec<u8> {
     out
 }
 
-/// A port of DNS servers.
+/// A datagram to the port of DNS servers.
 fn dns(payload: &[u8]) -> Packet<'_> {
     Packet { dst_port: 53, ..udp(payload) }
 }

@@ -195,14 +195,26 @@ impl<X: Default> FlowTable<X> {
         }
     }
 
-    /// Ends all flows, in the order of their start.
-    pub fn drain(&mut self, ended: &mut Vec<(FlowId, EndReason)>) {
+    /// When an ended flow ended: at its time-out, or now.
+    pub fn end_time(&self, id: FlowId, reason: EndReason, now: Timestamp) -> Timestamp {
+        let flow = self.slab.get(id);
+        match reason {
+            EndReason::Timeout => Timestamp(flow.last.0 + self.timeout(flow) * 1_000_000),
+            _ => now,
+        }
+    }
+
+    /// Ends all flows, in the order of their start: those that timed out before `now`, then the
+    /// others by shutdown.
+    pub fn drain(&mut self, now: Timestamp, ended: &mut Vec<(FlowId, EndReason)>) {
         self.pending = None;
         let mut ids: Vec<(Timestamp, u64, FlowId)> =
             self.slab.live().map(|(id, flow)| (flow.start, flow.serial, id)).collect();
         ids.sort_unstable();
         for (_, _, id) in ids {
-            self.end(id, EndReason::Shutdown, ended);
+            let timed_out = self.is_expired(self.slab.get(id), now);
+            let reason = if timed_out { EndReason::Timeout } else { EndReason::Shutdown };
+            self.end(id, reason, ended);
         }
     }
 
@@ -327,7 +339,7 @@ impl<X: Default> FlowTable<X> {
         flow.start = p.timestamp;
         flow.last = p.timestamp;
         flow.serial = serial;
-        flow.id = number(self.seed, serial);
+        flow.id = number(p.timestamp, hash);
         flow.rate = rate;
         self.held += 1;
         self.buckets.insert(hash, id.0);
@@ -443,11 +455,9 @@ impl<X: Default> FlowTable<X> {
     }
 }
 
-/// The flow number for EVE: 51 bits that differ from flow to flow.
-const fn number(seed: u64, serial: u64) -> u64 {
-    let mut bits = serial.wrapping_add(seed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    bits ^= bits >> 32;
-    bits = bits.wrapping_mul(0xd6e8_feb8_6659_fd93);
-    bits ^= bits >> 32;
-    bits & ((1 << 51) - 1)
+/// The flow number for EVE, as Suricata 8 makes it: start time and hash in 51 bits. It does not
+/// depend on which worker has the flow.
+const fn number(start: Timestamp, hash: u32) -> u64 {
+    let time = (start.seconds() & 0xffff) << 48 | (start.subsecond_us() as u64 & 0xffff) << 32;
+    (time | hash as u64) & ((1 << 51) - 1)
 }

@@ -118,7 +118,7 @@ proptest! {
             ended += bench.reasons().len() as u64;
             prop_assert_eq!(bench.table.len() as u64, made - ended);
         }
-        bench.table.drain(&mut bench.ended);
+        bench.table.drain(Timestamp::default(), &mut bench.ended);
         let starts: Vec<_> = bench.ended.iter().map(|(id, _)| bench.table.get(*id).start).collect();
         prop_assert!(starts.is_sorted());
         ended += bench.reasons().len() as u64;

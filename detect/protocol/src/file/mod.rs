@@ -56,6 +56,6 @@ const fn spec(
 /// Buffers that every protocol with files has; they are answered from [`File`]s.
 pub const BUFFERS: &[BufferSpec] = &[
     spec(FILE_DATA, "file.data", &["file_data"], true, "contents of files"),
-    spec(FILE_NAME, "file.name", &[], false, "names of files"),
-    spec(FILE_MAGIC, "file.magic", &[], false, "types of files"),
+    spec(FILE_NAME, "file.name", &[], true, "names of files"),
+    spec(FILE_MAGIC, "file.magic", &[], true, "types of files"),
 ];

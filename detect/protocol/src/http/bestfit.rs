@@ -113,14 +113,19 @@ pub(crate) fn fold_utf8(text: &mut Vec<u8>, start: usize, replacement: u8) {
     }
     let (mut read, mut write) = (start, start);
     while let Some(&first) = text.get(read) {
-        let (len, high) = match first {
+        let (len, high): (usize, u32) = match first {
             0x00..=0x7f => (1, u32::from(first)),
             0xc0..=0xdf => (2, u32::from(first & 0x1f)),
             0xe0..=0xef => (3, u32::from(first & 0x0f)),
             0xf0..=0xf7 => (4, u32::from(first & 0x07)),
             _ => (0, 0),
         };
-        let tail = text.get(read + 1..read + len).unwrap_or(&[]);
+        let rest = text.get(read + 1..).unwrap_or(&[]);
+        let tail = rest.get(..len.saturating_sub(1)).unwrap_or(rest);
+        if tail.len() + 1 < len && tail.iter().all(|b| (0x80..0xc0).contains(b)) {
+            // What ends within a sequence yields nothing for it.
+            break;
+        }
         let valid =
             len > 0 && tail.len() + 1 == len && tail.iter().all(|b| (0x80..0xc0).contains(b));
         let byte = if valid {
@@ -154,6 +159,6 @@ mod tests {
         assert_eq!(lookup(0x20ac), None);
         let mut text = b"x\xff\xc0\xaf\xef\xbc\xa1\xc3".to_vec();
         fold_utf8(&mut text, 1, b'?');
-        assert_eq!(text, b"x?/A?");
+        assert_eq!(text, b"x?/A");
     }
 }

@@ -218,11 +218,12 @@ impl Transaction {
     pub(crate) fn body_gap(&mut self, direction: usize, len: u64, context: &mut Context) {
         self.touch(direction);
         let body = self.body(direction);
-        body.wire += len;
         if let Some(pipeline) = &mut body.pipeline {
             pipeline.end();
+            body.files.iter_mut().for_each(File::truncate);
             return;
         }
+        body.wire += len;
         if direction == 1 && body.files.is_empty() {
             self.open_response_file(context);
         }
@@ -239,7 +240,8 @@ impl Transaction {
         }
         let body = self.body(direction);
         if let Upload::Parts(mut parts) = std::mem::take(&mut body.upload) {
-            parts.finish(&mut |what| self.part(what, context));
+            let cut = end == BodyEnd::Cut;
+            parts.finish(cut, &mut |what| self.part(what, context));
         }
         let body = self.body(direction);
         body.upload = Upload::None;
@@ -297,7 +299,7 @@ impl Transaction {
                 let kept = within(data, before, if stored { 0 } else { limit });
                 parts.feed(kept, &mut |what| self.part(what, context));
                 if kept.len() < data.len() {
-                    parts.finish(&mut |what| self.part(what, context));
+                    parts.finish(true, &mut |what| self.part(what, context));
                 }
                 self.body(0).upload = Upload::Parts(parts);
             }
@@ -323,6 +325,9 @@ impl Transaction {
             }
         }
         let name = self.path().to_vec();
+        if name.is_empty() {
+            return Upload::None;
+        }
         self.open_file(0, Some(&name), context);
         Upload::Whole
     }

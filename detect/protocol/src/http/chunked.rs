@@ -14,7 +14,7 @@ pub(crate) enum SizeLine {
     More,
     /// A size.
     Size {
-        /// Length of the line, blank lines before it included.
+        /// Length of the line.
         len: usize,
         /// The size.
         size: u64,
@@ -39,9 +39,7 @@ pub(crate) fn size_line(data: &[u8]) -> SizeLine {
     let blank = data.iter().take_while(|&&b| is_skipped(b)).count();
     let rest = data.get(blank..).unwrap_or(&[]);
     let digits = rest.iter().take_while(|&&b| hex(b).is_some()).count();
-    if rest.is_empty()
-        && let Some(lf) = memrchr(b'\n', data)
-    {
+    if let Some(lf) = memrchr(b'\n', data.get(..blank).unwrap_or(&[])) {
         return SizeLine::Blank(lf + 1);
     }
     let Some(lf) = memchr(b'\n', rest) else {
@@ -75,7 +73,8 @@ mod tests {
     fn lines() {
         let size = |len, size| SizeLine::Size { len, size, extension: false };
         check("44\r\nxx", size(4, 0x44));
-        check("\r\n \t44\n", size(7, 0x44));
+        check("\r\n \t44\n", SizeLine::Blank(2));
+        check(" \t44\n", size(5, 0x44));
         check("44 x\r\n", size(6, 0x44));
         check("44,\r\n", size(5, 0x44));
         check("5;a=b\r\n", SizeLine::Size { len: 7, size: 5, extension: true });

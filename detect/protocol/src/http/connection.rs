@@ -65,8 +65,6 @@ pub(crate) struct Side {
     pub(crate) tx: Option<u64>,
     /// Bytes of an incomplete line.
     pub(crate) pending: Vec<u8>,
-    /// Some byte of it was seen.
-    pub(crate) started: bool,
 }
 
 impl Side {
@@ -87,7 +85,6 @@ impl Http1 {
     ) -> Outcome {
         let limit = self.context.settings.meta_field_limit;
         let Some(side) = self.sides.get_mut(direction) else { return Outcome::Error };
-        side.started |= !chunk.is_empty();
         let before = side.pending.len();
         if before > 0
             && !eof
@@ -196,12 +193,8 @@ impl Http1 {
     }
 
     /// A hole of so many bytes.
-    pub(crate) fn gap(&mut self, direction: usize, len: u64) {
+    pub(crate) fn gap(&mut self, direction: usize, len: u64, effects: &mut Effects) {
         let Some(side) = self.sides.get_mut(direction) else { return };
-        if !side.started {
-            side.state = State::Ignore;
-            return;
-        }
         let id = side.tx;
         match side.state {
             State::Body(left) => {
@@ -209,11 +202,32 @@ impl Http1 {
                 side.state =
                     if inside == left { State::Finish } else { State::Body(left - inside) };
                 self.body_gap(direction, id, inside);
+                if inside < len {
+                    self.gap_behind(direction, effects);
+                }
             }
-            State::UntilClose => self.body_gap(direction, id, len),
-            State::Line if id.is_none() && side.pending.is_empty() => {}
-            State::Ignore | State::Tunnel | State::Finish => side.pending.clear(),
+            // Suricata 8 takes no notice of holes in bodies that last until the end.
+            State::UntilClose | State::Ignore | State::Tunnel | State::Probe => {}
+            State::Finish => side.pending.clear(),
+            State::Line if id.is_none() => {
+                if direction == 1 && self.table.get(self.next_response).is_some() {
+                    // What was lost answers a request that was seen.
+                    if self.begin_response().is_ok() {
+                        self.raise(direction, Some(Event::InvalidGap));
+                    }
+                }
+            }
             _ => self.raise(direction, Some(Event::InvalidGap)),
+        }
+    }
+
+    /// A hole that goes on behind the end of a message.
+    fn gap_behind(&mut self, direction: usize, effects: &mut Effects) {
+        if direction == 1 && self.table.get(self.next_response + 1).is_some() {
+            self.complete_response(effects);
+            self.gap(direction, 0, effects);
+        } else {
+            self.raise(direction, Some(Event::InvalidGap));
         }
     }
 
@@ -263,17 +277,16 @@ impl Http1 {
         direction: usize,
         data: &[u8],
         first: bool,
-        eof: bool,
     ) -> Result<(usize, bool, bool), Broken> {
         let (tx, context) = self.current(direction)?;
         let (mut at, mut first) = (0, first);
         loop {
             let rest = data.get(at..).unwrap_or(&[]);
-            // What has no LF behind it is never read as a field, not even at the end.
+            // What has no LF behind it is not read as a field.
             if memchr(b'\n', rest).is_none() {
                 return Ok((at, first, false));
             }
-            match scan(rest, direction == 1, first, eof) {
+            match scan(rest, direction == 1, first) {
                 Scan::More => return Ok((at, first, false)),
                 Scan::End(len) => {
                     tx.message_mut(direction).append_raw(rest.get(..len).unwrap_or(rest));

@@ -1,3 +1,5 @@
+//! Bodies in all codings, whole and in pieces, broken and hostile.
+
 use std::io::Write;
 
 use flate2::Compression;

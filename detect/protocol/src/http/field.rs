@@ -46,27 +46,21 @@ const fn is_fold(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | 0)
 }
 
-/// Scans one field. `response` selects the grammar, `first` tells that no field came before,
-/// `eof` that nothing follows `data`.
-pub(crate) fn scan(data: &[u8], response: bool, first: bool, eof: bool) -> Scan {
-    match block_end(data, response, first, eof) {
+/// Scans one field. `response` selects the grammar, `first` tells that no field came before.
+pub(crate) fn scan(data: &[u8], response: bool, first: bool) -> Scan {
+    match block_end(data, response, first) {
         None => return Scan::More,
         Some(0) => {}
         Some(len) => return Scan::End(len),
     }
     let mut field = Field::default();
-    let Some(value) = name(data, response, eof, &mut field) else { return Scan::More };
+    let Some(value) = name(data, response, &mut field) else { return Scan::More };
     let mut at = value;
     loop {
         let Some(stop) = line_stop(data, at, response) else {
-            if !eof {
-                return Scan::More;
-            }
-            field.parts.push((at, data.len()));
-            field.end = data.len();
-            return Scan::Field(field);
+            return Scan::More;
         };
-        let Some(end) = line_end(data, stop, response, eof) else { return Scan::More };
+        let Some(end) = line_end(data, stop, response) else { return Scan::More };
         let empty_fold = response
             && !field.parts.is_empty()
             && data.get(at..stop).is_some_and(|line| line.iter().all(|&b| is_fold(b)));
@@ -88,20 +82,17 @@ pub(crate) fn scan(data: &[u8], response: bool, first: bool, eof: bool) -> Scan 
 }
 
 /// Length of the end of the block at the start of `data`; 0: a field is there; none: not known.
-fn block_end(data: &[u8], response: bool, first: bool, eof: bool) -> Option<usize> {
+fn block_end(data: &[u8], response: bool, first: bool) -> Option<usize> {
     match (data.first(), data.get(1)) {
-        (None, _) => eof.then_some(0),
-        // Before the first field of a response only CR LF ends the block.
-        (Some(b'\n'), _) if response && first => Some(0),
+        (None, _) => None,
+        // Before the first field only CR LF ends the block.
+        (Some(b'\n'), _) if first => Some(0),
         (Some(b'\n'), next) => {
-            // `LF CR` is one line end in responses; a CR that begins CR LF is not part of it.
-            if response && next == Some(&b'\r') && data.get(2) != Some(&b'\n') {
-                return Some(2);
-            }
-            Some(1)
+            // `LF CR` is one line end in responses.
+            Some(if response && next == Some(&b'\r') { 2 } else { 1 })
         }
         (Some(b'\r'), Some(b'\n')) => Some(2),
-        (Some(b'\r'), None) if !eof => None,
+        (Some(b'\r'), None) => None,
         // A lone CR ends a block only after a field: `405` of the http-evader set.
         (Some(b'\r'), _) if response && !first => Some(1),
         _ => Some(0),
@@ -119,10 +110,10 @@ fn line_stop(data: &[u8], at: usize, response: bool) -> Option<usize> {
 }
 
 /// Finds the name; returns where the value begins. None: more bytes are needed.
-fn name(data: &[u8], response: bool, eof: bool, field: &mut Field) -> Option<usize> {
+fn name(data: &[u8], response: bool, field: &mut Field) -> Option<usize> {
     let found =
         if response { memchr3(b':', b'\r', b'\n', data) } else { memchr2(b':', b'\n', data) };
-    let Some(stop) = found else { return eof.then_some(0) };
+    let stop = found?;
     if data.get(stop) == Some(&b':') {
         field.name = (0, stop);
         field.colon = true;
@@ -137,13 +128,13 @@ fn name(data: &[u8], response: bool, eof: bool, field: &mut Field) -> Option<usi
         let len = match (data.get(at), data.get(at + 1)) {
             (Some(b'\r'), Some(b'\n')) => 2,
             (Some(_), _) => 1,
-            (None, _) => return eof.then_some(0),
+            (None, _) => return None,
         };
         let blanks = at + len;
         let skipped = data.iter().skip(blanks).take_while(|&&b| b == b' ' || b == b'\t').count();
         at = blanks + skipped;
         match data.get(at) {
-            None => return eof.then_some(0),
+            None => return None,
             Some(_) if skipped == 0 => return Some(0),
             Some(b':') => {
                 field.name = (0, at);
@@ -162,11 +153,11 @@ fn after_colon(data: &[u8], colon: usize) -> usize {
 }
 
 /// Reads the line end at `at`; none: what follows must be known first.
-fn line_end(data: &[u8], at: usize, response: bool, eof: bool) -> Option<LineEnd> {
-    if response { response_line_end(data, at, eof) } else { request_line_end(data, at, eof) }
+fn line_end(data: &[u8], at: usize, response: bool) -> Option<LineEnd> {
+    if response { response_line_end(data, at) } else { request_line_end(data, at) }
 }
 
-fn request_line_end(data: &[u8], at: usize, eof: bool) -> Option<LineEnd> {
+fn request_line_end(data: &[u8], at: usize) -> Option<LineEnd> {
     let len = if data.get(at) == Some(&b'\r') { 2 } else { 1 };
     let rest = data.get(at + len..)?;
     let (extra, deformed) = deformed_empty_line(rest);
@@ -174,7 +165,7 @@ fn request_line_end(data: &[u8], at: usize, eof: bool) -> Option<LineEnd> {
         return Some(LineEnd { len: len + extra, deformed, folded: false });
     }
     match rest.first() {
-        None if !eof => None,
+        None => None,
         next => Some(LineEnd { len, deformed: false, folded: next.is_some_and(|&b| is_fold(b)) }),
     }
 }
@@ -188,21 +179,21 @@ fn deformed_empty_line(rest: &[u8]) -> (usize, bool) {
     }
 }
 
-fn response_line_end(data: &[u8], at: usize, eof: bool) -> Option<LineEnd> {
+fn response_line_end(data: &[u8], at: usize) -> Option<LineEnd> {
     let byte = *data.get(at)?;
     let mut len = 1;
     if byte == b'\r' {
         match data.get(at + 1) {
             Some(b'\n') => {
                 len = 2;
-                match empty_folding(data.get(at + 2..).unwrap_or(&[]), eof)? {
+                match empty_folding(data.get(at + 2..).unwrap_or(&[]))? {
                     0 => {}
                     extra => {
                         return Some(LineEnd { len: 2 + extra, deformed: true, folded: false });
                     }
                 }
             }
-            None if !eof => return None,
+            None => return None,
             _ => {}
         }
     } else if data.get(at + 1) == Some(&b'\r') {
@@ -214,13 +205,8 @@ fn response_line_end(data: &[u8], at: usize, eof: bool) -> Option<LineEnd> {
     }
     let rest = data.get(at + len..).unwrap_or(&[]);
     let folded = match rest.first() {
-        None => {
-            if !eof {
-                return None;
-            }
-            false
-        }
-        Some(&b) if is_fold(b) => !begins_field(rest, eof)?,
+        None => return None,
+        Some(&b) if is_fold(b) => !begins_field(rest)?,
         Some(_) => false,
     };
     Some(LineEnd { len, deformed: false, folded })
@@ -228,36 +214,36 @@ fn response_line_end(data: &[u8], at: usize, eof: bool) -> Option<LineEnd> {
 
 /// After CR LF: length of CR, one or more of CR, SP, HT and an optional LF that do not end the
 /// block; 0: something else; none: not known yet.
-fn empty_folding(rest: &[u8], eof: bool) -> Option<usize> {
+fn empty_folding(rest: &[u8]) -> Option<usize> {
     if rest.first() != Some(&b'\r') {
-        return if rest.is_empty() && !eof { None } else { Some(0) };
+        return if rest.is_empty() { None } else { Some(0) };
     }
     let run = rest.iter().skip(1).take_while(|&&b| matches!(b, b'\r' | b' ' | b'\t')).count();
     let mut end = 1 + run;
     if run == 0 {
-        return if rest.len() == 1 && !eof { None } else { Some(0) };
+        return if rest.len() == 1 { None } else { Some(0) };
     }
     match rest.get(end) {
-        None if !eof => return None,
+        None => return None,
         Some(b'\n') => end += 1,
         _ => {}
     }
     match (rest.get(end), rest.get(end + 1)) {
-        (None, _) | (Some(b'\r'), None) if !eof => None,
+        (None, _) | (Some(b'\r'), None) => None,
         (Some(b'\n'), _) | (Some(b'\r'), Some(b'\n')) => Some(0),
         _ => Some(end),
     }
 }
 
 /// True when a line that begins with a folding byte is a field all the same: `token :`.
-fn begins_field(line: &[u8], eof: bool) -> Option<bool> {
+fn begins_field(line: &[u8]) -> Option<bool> {
     let blanks = line.iter().take_while(|&&b| is_fold(b)).count();
     let rest = line.get(blanks..).unwrap_or(&[]);
     let token = rest.iter().take_while(|&&b| is_token_byte(b)).count();
     let after = rest.get(token..).unwrap_or(&[]);
     let space = after.iter().take_while(|&&b| b == b' ' || b == b'\t').count();
     match after.get(space) {
-        None if !eof => None,
+        None => None,
         Some(b':') => Some(token > 0),
         _ => Some(false),
     }
@@ -277,7 +263,7 @@ pub(crate) struct NameFaults {
 }
 
 /// Trims a name and tells what is wrong with it; the range is within `name`.
-pub(crate) fn trim_name(name: &[u8]) -> ((usize, usize), NameFaults) {
+pub(crate) fn trim_name(name: &[u8], response: bool) -> ((usize, usize), NameFaults) {
     let space = |b: &u8| matches!(b, b' ' | b'\t' | b'\r' | b'\n' | 0x0b | 0x0c);
     let start = name.iter().take_while(|b| space(b)).count();
     let end = name.len() - name.iter().rev().take_while(|b| space(b)).count();
@@ -285,8 +271,15 @@ pub(crate) fn trim_name(name: &[u8]) -> ((usize, usize), NameFaults) {
         return ((0, 0), NameFaults { empty: true, ..NameFaults::default() });
     }
     let core = name.get(start..end).unwrap_or(&[]);
-    let bare = core.get(core.iter().take_while(|&&b| b == 0).count()..).unwrap_or(&[]);
+    // NUL before a name of a response folds in Suricata 8: it is no part of the name.
+    let nul = core.iter().take_while(|&&b| response && b == 0).count();
+    let bare = core.get(nul..).unwrap_or(&[]);
     let tail = name.get(end..).unwrap_or(&[]);
+    let odd = |b: &u8| match b {
+        b' ' | b'\t' => false,
+        b'\r' | b'\n' => !response,
+        _ => true,
+    };
     let faults = NameFaults {
         empty: false,
         leading: start > 0 && name.iter().take(start).all(|b| matches!(b, b' ' | b'\t')),
@@ -294,7 +287,7 @@ pub(crate) fn trim_name(name: &[u8]) -> ((usize, usize), NameFaults) {
         // NUL before a name folds in Suricata 8: it is no part of the name.
         not_token: !is_token(bare)
             || name.iter().take(start).any(|b| !matches!(b, b' ' | b'\t'))
-            || tail.iter().any(|b| matches!(b, 0x0b | 0x0c)),
+            || tail.iter().any(odd),
     };
     ((start, end), faults)
 }
@@ -304,13 +297,13 @@ mod tests {
     use super::{Scan, scan, trim_name};
 
     /// Scans a whole block; fields as `name=part|part`, then what stands behind the end.
-    fn block(data: &[u8], response: bool, eof: bool) -> String {
+    fn block(data: &[u8], response: bool) -> String {
         let text = |a: usize, b: usize, base: usize| {
             String::from_utf8_lossy(&data[base + a..base + b]).replace('\0', "0")
         };
         let (mut at, mut out, mut first) = (0, Vec::new(), true);
         loop {
-            match scan(&data[at..], response, first, eof) {
+            match scan(&data[at..], response, first) {
                 Scan::More => {
                     out.push("more".into());
                     break;
@@ -337,7 +330,7 @@ mod tests {
     }
 
     fn check(data: &str, response: bool, want: &str) {
-        assert_eq!(block(data.as_bytes(), response, false), want, "{data:?}");
+        assert_eq!(block(data.as_bytes(), response), want, "{data:?}");
     }
 
     #[test]
@@ -380,7 +373,7 @@ mod tests {
     #[test]
     fn names() {
         let of = |name: &[u8]| {
-            let ((a, b), f) = trim_name(name);
+            let ((a, b), f) = trim_name(name, false);
             (String::from_utf8_lossy(&name[a..b]).into_owned(), f)
         };
         assert!(of(b" A").1.leading);

@@ -45,10 +45,7 @@ impl Transaction {
         }
         let Some(value) = message.value(Known::ContentLength) else { return Ok(Framing::None) };
         match loose_number(value) {
-            None => {
-                self.event(context, Event::InvalidContentLengthInRequest);
-                Err(Broken)
-            }
+            None => Err(Broken),
             Some(number) => {
                 self.event_if(context, number.before, Event::ContentLengthExtraDataStart);
                 self.event_if(context, number.after, Event::ContentLengthExtraDataEnd);
@@ -85,7 +82,7 @@ impl Transaction {
             if !announced {
                 return Ok(After::Body(Framing::None));
             }
-            self.event_if(context, status != 101, Event::ResponseBodyUnexpected);
+            self.event(context, Event::ResponseBodyUnexpected);
         }
         self.response_body_framing(context).map(After::Body)
     }

@@ -98,7 +98,7 @@ impl Transaction {
             return;
         };
         let found = host::split(value);
-        let (valid, mut ambiguous) = (found.valid || value.is_empty(), false);
+        let (valid, mut ambiguous) = (found.valid || found.host.is_empty(), false);
         if request.host_source == HostSource::Target {
             let ports = request.port.zip(found.port);
             ambiguous = !found.host.eq_ignore_ascii_case(&request.host)
@@ -147,7 +147,7 @@ impl Transaction {
         let request = direction == 0;
         let pick = |of_request, of_response| if request { of_request } else { of_response };
         let message = self.message_mut(direction);
-        let added = message.add(data, field);
+        let added = message.add(data, field, !request);
         let too_many = message.headers().len() > context.settings.headers_limit.saturating_add(1)
             || message.sent_len() > BLOCK_LIMIT.max(context.settings.meta_field_limit);
         self.event_if(context, field.deformed && !request, Event::DeformedEol);

@@ -26,14 +26,13 @@ pub(crate) fn split(text: &[u8]) -> HostPort<'_> {
             None => return HostPort { host: text, ..HostPort::default() },
         }
     } else {
-        memchr::memchr(b':', text).unwrap_or(text.len())
+        memchr::memchr2(b':', b'/', text).unwrap_or(text.len())
     };
     let (host, rest) = text.split_at(end);
-    let host = trim(host);
     let Some((first, port_text)) = rest.split_first() else {
         return HostPort { host, valid: is_valid(host), ..HostPort::default() };
     };
-    if *first != b':' {
+    if *first != b':' || host.is_empty() {
         return HostPort { host, ..HostPort::default() };
     }
     let number = decimal(trim(port_text)).and_then(|n| u16::try_from(n).ok()).filter(|&n| n > 0);

@@ -212,11 +212,11 @@ impl Message {
     }
 
     /// Adds a field that was scanned at the start of `data`.
-    pub(crate) fn add(&mut self, data: &[u8], field: &Field) -> Added {
+    pub(crate) fn add(&mut self, data: &[u8], field: &Field, response: bool) -> Added {
         let base = self.store.len();
         self.store.extend_from_slice(data.get(..field.end).unwrap_or(data));
         let raw = data.get(field.name.0..field.name.1).unwrap_or(&[]);
-        let ((start, end), name) = trim_name(raw);
+        let ((start, end), name) = trim_name(raw, response);
         let name_at = base + field.name.0;
         let header_name = Span::sent(name_at + start, name_at + end);
         let value = self.field_value(data, base, field);
@@ -320,8 +320,8 @@ mod tests {
         let mut message = Message::default();
         message.set_line(b"GET / HTTP/1.1\r\n", 14);
         let (mut at, mut first) = (0, true);
-        while let Scan::Field(field) = scan(&block[at..], response, first, false) {
-            message.add(&block[at..], &field);
+        while let Scan::Field(field) = scan(&block[at..], response, first) {
+            message.add(&block[at..], &field, response);
             at += field.end;
             first = false;
         }

@@ -116,7 +116,7 @@ impl Parser for Http1 {
         match input.chunk {
             Chunk::Bytes(bytes) => self.feed(direction, bytes, input.eof, effects),
             Chunk::Gap(len) => {
-                self.gap(direction, len);
+                self.gap(direction, len, effects);
                 if input.eof {
                     return self.feed(direction, &[], true, effects);
                 }

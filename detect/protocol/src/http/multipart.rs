@@ -35,8 +35,8 @@ enum State {
     LongLine,
     /// In the data of a part.
     Data { file: bool, any: bool },
-    /// After the last boundary.
-    Epilogue,
+    /// Behind what is read.
+    End,
 }
 
 /// A reader of one multipart body.
@@ -77,16 +77,14 @@ impl Multipart {
         self.pending = pending;
     }
 
-    /// The body is at its end or at the limit: an open part is cut with what there is.
-    pub(crate) fn finish(&mut self, tell: &mut dyn FnMut(Happening<'_>)) {
+    /// The body is at its end, or cut: so is an open part. What may be the beginning of a boundary
+    /// is no data then.
+    pub(crate) fn finish(&mut self, cut: bool, tell: &mut dyn FnMut(Happening<'_>)) {
         if let State::Data { file: true, .. } = self.state {
-            if !self.pending.is_empty() {
-                tell(Happening::Data(&self.pending));
-            }
-            tell(Happening::Cut);
+            tell(if cut { Happening::Cut } else { Happening::Close });
         }
         self.pending = Vec::new();
-        self.state = State::Epilogue;
+        self.state = State::End;
     }
 
     fn run(&mut self, data: &[u8], tell: &mut dyn FnMut(Happening<'_>)) -> usize {
@@ -98,7 +96,7 @@ impl Multipart {
                 State::Headers => self.header(rest, tell),
                 State::LongLine => self.long_line(rest),
                 State::Data { file, any } => self.data(rest, file, any, tell),
-                State::Epilogue => Step::Used(rest.len()),
+                State::End => Step::Used(rest.len()),
             };
             match step {
                 Step::Used(n) => at += n,
@@ -110,14 +108,14 @@ impl Multipart {
 
     /// The line at the start, with its terminator; none: it is not complete.
     fn line(rest: &[u8]) -> Option<&[u8]> {
-        memchr::memchr(b'\n', rest).and_then(|lf| rest.get(..=lf))
+        memmem::find(rest, b"\r\n").and_then(|at| rest.get(..at + 2))
     }
 
     fn preamble(&mut self, rest: &[u8]) -> Step {
         match Self::line(rest) {
             Some(line) => {
                 if line.starts_with(&self.boundary) {
-                    self.after_boundary(line);
+                    self.begin_part();
                 }
                 Step::Used(line.len())
             }
@@ -130,10 +128,10 @@ impl Multipart {
         }
     }
 
-    fn after_boundary(&mut self, line: &[u8]) {
-        let last = line.get(self.boundary.len()..).is_some_and(|tail| tail.starts_with(b"--"));
+    /// Headers follow every boundary: in Suricata 8 the last one is like the others.
+    fn begin_part(&mut self) {
         self.name = None;
-        self.state = if last { State::Epilogue } else { State::Headers };
+        self.state = State::Headers;
     }
 
     fn header(&mut self, rest: &[u8], tell: &mut dyn FnMut(Happening<'_>)) -> Step {
@@ -146,7 +144,9 @@ impl Multipart {
         };
         let used = Step::Used(line.len());
         let text = super::text::chomp(line);
-        if text.is_empty() {
+        if line.starts_with(&self.boundary) {
+            self.begin_part();
+        } else if text.is_empty() {
             self.begin_data(tell);
         } else if line.len() <= LINE_LIMIT {
             self.header_line(text, tell);
@@ -172,6 +172,7 @@ impl Multipart {
         }
         if starts_ignoring_case(trim(name), b"content-disposition")
             && let Some(file) = parameter(value, b"filename")
+            && !file.is_empty()
         {
             let mut clean = Vec::with_capacity(file.len());
             without_backslashes(file, &mut clean);
@@ -180,11 +181,13 @@ impl Multipart {
     }
 
     fn long_line(&mut self, rest: &[u8]) -> Step {
-        match memchr::memchr(b'\n', rest) {
-            Some(lf) => {
+        match Self::line(rest) {
+            Some(line) => {
                 self.state = State::Headers;
-                Step::Used(lf + 1)
+                Step::Used(line.len())
             }
+            None if rest.ends_with(b"\r") && rest.len() > 1 => Step::Used(rest.len() - 1),
+            None if rest == b"\r" => Step::Wait,
             None => Step::Used(rest.len()),
         }
     }
@@ -213,16 +216,17 @@ impl Multipart {
         let tail = rest.get(start..).unwrap_or(&[]);
         let long = tail.len() > LINE_LIMIT;
         let Some(line) = Self::line(tail).or(long.then_some(tail)) else {
-            // The end of the boundary's line decides what follows; `--` is enough.
-            if !tail.get(self.boundary.len()..).is_some_and(|t| t.starts_with(b"--")) {
+            if at == 0 {
                 return Step::Wait;
             }
-            self.close(rest, at, file, any, tell);
-            self.state = State::Epilogue;
-            return Step::Used(rest.len());
+            if file {
+                tell(Happening::Data(rest.get(..at).unwrap_or(&[])));
+            }
+            self.state = State::Data { file, any: true };
+            return Step::Used(at);
         };
-        self.close(rest, at, file, any, tell);
-        self.after_boundary(line);
+        self.close(rest, at, file, start > 0 || any, tell);
+        self.begin_part();
         Step::Used(start + line.len())
     }
 
@@ -241,7 +245,7 @@ impl Multipart {
         if !data.is_empty() {
             tell(Happening::Data(data));
         }
-        tell(if any || !data.is_empty() { Happening::Close } else { Happening::NoData });
+        tell(if any { Happening::Close } else { Happening::NoData });
     }
 
     /// Where the data ends and where the boundary begins.
@@ -252,9 +256,7 @@ impl Multipart {
         let finder = memmem::Finder::new(&self.boundary);
         finder.find_iter(rest).find_map(|at| {
             let before = rest.get(..at)?;
-            let end = before.strip_suffix(b"\n")?;
-            let end = end.strip_suffix(b"\r").unwrap_or(end);
-            Some((end.len(), at))
+            Some((before.strip_suffix(b"\r\n")?.len(), at))
         })
     }
 
@@ -266,16 +268,13 @@ impl Multipart {
         let most = (self.boundary.len() + 1).min(rest.len());
         let from = rest.len() - most;
         let window = rest.get(from..).unwrap_or(&[]);
-        let starts = memchr::memchr2_iter(b'\r', b'\n', window);
-        for start in starts {
-            let tail = window.get(start..).unwrap_or(&[]);
-            let after = tail.strip_prefix(b"\r").unwrap_or(tail);
-            let after = after.strip_prefix(b"\n").unwrap_or(after);
-            if after.len() < tail.len() && self.boundary.starts_with(after) {
-                return tail.len();
-            }
-        }
-        0
+        let mut tails = memchr::memchr_iter(b'\r', window).filter_map(|at| window.get(at..));
+        let open = tails.find(|tail| match tail {
+            [_] => true,
+            [_, b'\n', after @ ..] => self.boundary.starts_with(after),
+            _ => false,
+        });
+        open.map_or(0, <[u8]>::len)
     }
 }
 
@@ -303,7 +302,7 @@ mod tests {
             reader.feed(&body[from..cut], &mut tell);
             from = cut;
         }
-        reader.finish(&mut tell);
+        reader.finish(false, &mut tell);
         out
     }
 
@@ -330,6 +329,10 @@ mod tests {
         check("--XX\r\nCD\"a\"\r\n\r\n--XX--\r\n", "[a:!]");
         check("--XX\r\nCD\"a\"\r\n\r\nx\r\n--X\r\n--XX--\r\n", "[a:x\r\n--X]");
         check("--XX\r\nbad\r\nCD\"a\\\"b\"\r\n\r\nx\r\n--XX--\r\n", "?[a\"b:x]");
-        check("--XX\r\nCD\"a\"\r\n\r\nunfinished", "[a:unfinished..]");
+        check("--XX\r\nCD\"a\"\r\n\r\nunfinished", "[a:unfinished]");
+        check("--XX\r\nCD\"a\"\r\n\r\nx\r\n", "[a:x]");
+        check("--XX\nCD\"a\"\n\nx\n--XX--\n", "");
+        check("--XX\r\nCD\"\"\r\n\r\nx\r\n--XX--\r\n", "");
+        check("--XX--\r\nend\r\n--XX\r\nCDb\r\n\r\ny\r\n--XX--", "?[b:y]");
     }
 }

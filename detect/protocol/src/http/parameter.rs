@@ -20,9 +20,12 @@ fn next_token(value: &[u8]) -> (&[u8], &[u8]) {
     (value, &[])
 }
 
-fn unquote(text: &[u8]) -> &[u8] {
-    let inner = text.strip_prefix(b"\"").and_then(|t| t.strip_suffix(b"\""));
-    inner.unwrap_or(text)
+/// Without quotes; none: a quote that is not closed.
+fn unquote(text: &[u8]) -> Option<&[u8]> {
+    match text.strip_prefix(b"\"") {
+        Some(rest) => rest.strip_suffix(b"\""),
+        None => Some(text),
+    }
 }
 
 /// Value of the first token that is `name=`, quotes taken off. The value must follow the sign at
@@ -36,7 +39,7 @@ pub(crate) fn parameter<'a>(mut value: &'a [u8], name: &[u8]) -> Option<&'a [u8]
             && let Some((b'=', text)) = token.get(name.len()..)?.split_first()
             && text.first().is_none_or(|&b| !is_space(b))
         {
-            return Some(unquote(text));
+            return unquote(text);
         }
     }
     None
@@ -80,6 +83,7 @@ mod tests {
         check("attachment; filename*=UTF-8''x", None);
         check("attachment; filename = x", None);
         check("attachment; filename=\"a\\\"b\"", Some("a\\\"b"));
+        check("attachment; filename=\"a", None);
         check("attachment", None);
     }
 

@@ -30,7 +30,7 @@ impl Http1 {
         match self.sides[REQUEST].state {
             State::Line => self.request_line(data, eof),
             State::Protocol => self.request_protocol(data, effects),
-            State::Headers(first) => self.request_headers(data, first, eof, effects),
+            State::Headers(first) => self.request_headers(data, first, effects),
             State::Connect => Ok(Step::Hold),
             State::Body(_) | State::Chunk(_) if data.is_empty() => Ok(Step::Wait),
             State::Body(left) => {
@@ -45,7 +45,7 @@ impl Http1 {
             }
             State::ChunkSize => self.request_chunk_size(data),
             State::ChunkEnd => self.chunk_end(REQUEST, data),
-            State::Trailer(first) => self.trailer(REQUEST, data, first, eof),
+            State::Trailer(first) => self.trailer(REQUEST, data, first),
             State::Finish => self.request_finish(data, eof, effects),
             State::Tunnel if effects.change.is_some() => Ok(Step::Hold),
             State::Probe => Ok(self.probe(data)),
@@ -127,10 +127,9 @@ impl Http1 {
         &mut self,
         data: &[u8],
         first: bool,
-        eof: bool,
         effects: &mut Effects,
     ) -> Result<Step, Broken> {
-        let (used, first, done) = self.fields(REQUEST, data, first, eof)?;
+        let (used, first, done) = self.fields(REQUEST, data, first)?;
         self.go(REQUEST, State::Headers(first));
         if !done {
             return Ok(if used == 0 { Step::Wait } else { Step::Used(used) });
@@ -223,7 +222,7 @@ impl Http1 {
         }
         if size == 0 {
             tx.advance(direction, progress::TRAILER);
-            self.go(direction, State::Trailer(false));
+            self.go(direction, State::Trailer(true));
         } else {
             self.go(direction, State::Chunk(size));
         }
@@ -251,9 +250,8 @@ impl Http1 {
         direction: usize,
         data: &[u8],
         first: bool,
-        eof: bool,
     ) -> Result<Step, Broken> {
-        let (used, first, done) = self.fields(direction, data, first, eof)?;
+        let (used, first, done) = self.fields(direction, data, first)?;
         self.go(direction, if done { State::Finish } else { State::Trailer(first) });
         Ok(if used == 0 && !done { Step::Wait } else { Step::Used(used) })
     }
@@ -272,7 +270,7 @@ impl Http1 {
         let lf = memchr(b'\n', data);
         let blank_line = lf.is_some_and(|lf| lf < blanks);
         let next = !blank_line && method != Method::Unknown && (end.is_some() || eof);
-        if data.is_empty() || next {
+        if data.is_empty() || next || data.first() == Some(&b'\n') {
             self.complete_request(effects);
             return Ok(Step::Used(0));
         }
@@ -281,7 +279,8 @@ impl Http1 {
             None if eof => data.len(),
             None => return Ok(Step::Wait),
         };
-        if blanks < len {
+        // What the connection ends with is taken without an event.
+        if blanks < len && lf.is_some() {
             self.raise(REQUEST, Some(Event::RequestBodyUnexpected));
         }
         self.body_bytes(REQUEST, data.get(..len).unwrap_or(data), effects)?;

@@ -138,7 +138,7 @@ pub(crate) fn parse(line: &[u8], apache: bool) -> RequestLine {
 fn split_target(rest: &[u8], at: usize, out: &mut RequestLine) {
     let mut split = memchr::memrchr(b' ', rest);
     let target = trim_end(rest.get(..split.unwrap_or(rest.len())).unwrap_or(&[]));
-    if target.iter().any(|&b| matches!(b, b'\t' | 0x0b | 0x0c)) {
+    if target.iter().any(|&b| b != b' ' && is_space(b)) {
         out.uri_delimiter = true;
         if split.is_none() {
             split = rest.iter().rposition(|&b| is_space(b));
@@ -150,7 +150,9 @@ fn split_target(rest: &[u8], at: usize, out: &mut RequestLine) {
     };
     let uri = trim_end(rest.get(..split).unwrap_or(&[]));
     out.uri = Some((at, at + uri.len()));
-    out.protocol = Some((at + split + 1, at + rest.len()));
+    let after = rest.get(split + 1..).unwrap_or(&[]);
+    let blanks = after.iter().take_while(|&&b| is_space(b)).count();
+    out.protocol = Some((at + split + 1 + blanks, at + rest.len()));
 }
 
 /// Version of a protocol text, and whether it has white space or zeros where none belong.

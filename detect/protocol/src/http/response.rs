@@ -31,7 +31,7 @@ impl Http1 {
     ) -> Result<Step, Broken> {
         match self.sides[RESPONSE].state {
             State::Line => self.response_line(data, eof, effects),
-            State::Headers(first) => self.response_headers(data, first, eof, effects),
+            State::Headers(first) => self.response_headers(data, first, effects),
             State::Body(_) | State::Chunk(_) | State::UntilClose if data.is_empty() => {
                 Ok(Step::Wait)
             }
@@ -51,7 +51,7 @@ impl Http1 {
             }
             State::ChunkSize => self.response_chunk_size(data),
             State::ChunkEnd => self.chunk_end(RESPONSE, data),
-            State::Trailer(first) => self.trailer(RESPONSE, data, first, eof),
+            State::Trailer(first) => self.trailer(RESPONSE, data, first),
             State::Finish => self.response_finish(data, eof, effects),
             State::Tunnel if effects.change.is_some() => Ok(Step::Hold),
             State::Tunnel | State::Probe | State::Ignore | State::Protocol | State::Connect => {
@@ -128,7 +128,7 @@ impl Http1 {
     }
 
     /// Finds the request that a response belongs to; without one it gets a transaction of its own.
-    fn begin_response(&mut self) -> Result<(), Broken> {
+    pub(crate) fn begin_response(&mut self) -> Result<(), Broken> {
         if self.sides[RESPONSE].tx.is_some() {
             return Ok(());
         }
@@ -154,10 +154,9 @@ impl Http1 {
         &mut self,
         data: &[u8],
         first: bool,
-        eof: bool,
         effects: &mut Effects,
     ) -> Result<Step, Broken> {
-        let (used, first, done) = self.fields(RESPONSE, data, first, eof)?;
+        let (used, first, done) = self.fields(RESPONSE, data, first)?;
         self.go(RESPONSE, State::Headers(first));
         if !done {
             return Ok(if used == 0 { Step::Wait } else { Step::Used(used) });

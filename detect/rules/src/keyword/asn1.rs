@@ -65,13 +65,13 @@ impl Asn1 {
         }
         // X.690 8.6: the first byte of a bit string counts unused bits, 0 to 7, and an empty
         // string has none.
-        if self.bitstring_overflow && element.class == 0 && element.tag == 3 {
-            if let [unused, ..] = element.content {
-                let bits = element.length.saturating_sub(1).saturating_mul(8);
-                if u64::from(*unused) > bits {
-                    return true;
-                }
-            }
+        let bits = element.length.saturating_sub(1).saturating_mul(8);
+        if self.bitstring_overflow
+            && element.class == 0
+            && element.tag == 3
+            && element.content.first().is_some_and(|unused| u64::from(*unused) > bits)
+        {
+            return true;
         }
         // X.690 8.5: a real number in text has the two high bits of its first byte clear.
         self.double_overflow

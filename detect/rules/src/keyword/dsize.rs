@@ -13,7 +13,10 @@ pub struct Dsize(pub Compare);
 impl Dsize {
     /// Whether the payload's length satisfies it.
     pub fn matches(&self, subject: &Subject<'_>) -> bool {
-        self.0.matches(u64::from(subject.packet.payload_len))
+        let len = subject.packet.payload_len;
+        // Suricata 8: a packet without payload is not of another size, it has none.
+        let absent = len == 0 && matches!(self.0, Compare::NotEqual(_));
+        !absent && self.0.matches(u64::from(len))
     }
 
     /// The largest length that satisfies it, as far as Suricata 8 looks at it for its check of

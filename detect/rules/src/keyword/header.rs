@@ -10,6 +10,10 @@ use crate::keyword::contract::{Features, Keyword, OptionText};
 use crate::rule::{Place, Target};
 
 /// What `Place::Header` numbers.
+/// Number of the destination address; the buffers up to it are addresses, those behind headers.
+pub const DESTINATION: u8 = 1;
+
+/// Names of the buffers; the place is the number.
 pub const NAMES: [&str; 8] =
     ["ip.src", "ip.dst", "ipv4.hdr", "ipv6.hdr", "tcp.hdr", "udp.hdr", "icmpv4.hdr", "icmpv6.hdr"];
 

@@ -119,10 +119,12 @@ fn ip_proto(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
             _ => None,
         })
         .collect();
-    let clash = before.iter().any(|other| match (other, compare) {
-        (Compare::Equal(_), _) | (_, Compare::Equal(_)) => true,
-        (Compare::Less(_), Compare::Less(_)) | (Compare::Greater(_), Compare::Greater(_)) => true,
-        _ => false,
+    let clash = before.iter().any(|other| {
+        use Compare::{Equal, Greater, Less};
+        matches!(
+            (other, compare),
+            (Equal(_), _) | (_, Equal(_)) | (Less(_), Less(_)) | (Greater(_), Greater(_))
+        )
     });
     if clash {
         return refuse("can't use more than one ip_proto with these operators");

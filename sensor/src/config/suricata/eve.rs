@@ -340,8 +340,9 @@ fn dns_options(config: Config<'_>, options: Option<&Node>, out: &mut LogOptions)
             out.off.push(key.to_owned());
         }
     }
-    if let Some(formats) = node.child("formats") {
-        let formats = formats.texts();
+    let formats = node.child("formats").map(Node::texts).unwrap_or_default();
+    // A list without members is as good as none.
+    if !formats.is_empty() {
         for key in ["detailed", "grouped"] {
             if !formats.iter().any(|format| format.eq_ignore_ascii_case(key)) {
                 out.off.push(key.to_owned());
