@@ -139,7 +139,7 @@ impl Regex {
             )
         };
         matcher.pairs = usize::try_from(found).unwrap_or(0);
-        found > 0 || found == 0
+        found >= 0
     }
 }
 

@@ -146,19 +146,27 @@ impl<'a> Writer<'a> {
 
     fn quote(&mut self, bytes: &[u8]) {
         self.out.push(b'"');
-        for chunk in bytes.utf8_chunks() {
-            self.escape(chunk.valid());
-            for byte in chunk.invalid() {
-                self.out.extend_from_slice(&[
-                    b'\\',
-                    b'\\',
-                    b'x',
-                    HEX[usize::from(byte >> 4)],
-                    HEX[usize::from(byte & 15)],
-                ]);
-            }
+        match std::str::from_utf8(bytes) {
+            Ok(text) => self.escape(text),
+            Err(_) => self.escape_bytes(bytes),
         }
         self.out.push(b'"');
+    }
+
+    /// Text that is not UTF-8 as a whole: every byte beyond ASCII is spelt out.
+    fn escape_bytes(&mut self, bytes: &[u8]) {
+        for run in bytes.chunk_by(|a, b| a.is_ascii() == b.is_ascii()) {
+            match std::str::from_utf8(run) {
+                Ok(text) if run.is_ascii() => self.escape(text),
+                _ => {
+                    for byte in run {
+                        let (high, low) =
+                            (HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]);
+                        self.out.extend_from_slice(&[b'\\', b'\\', b'x', high, low]);
+                    }
+                }
+            }
+        }
     }
 
     fn escape(&mut self, text: &str) {

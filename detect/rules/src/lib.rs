@@ -26,6 +26,7 @@ mod fast_pattern;
 mod header;
 mod index;
 mod list;
+mod option;
 mod parser;
 mod ranges;
 mod requires;

@@ -37,7 +37,7 @@ pub(super) fn run(arguments: &ReplayArguments) -> Result<ExitCode> {
         inline: sensor.inline,
         detection: true,
         inputs: files.iter().map(|file| file.display().to_string()).collect(),
-        ordered: arguments.ordered && arguments.workers > 1,
+        ordered: arguments.ordered,
         ..Mode::default()
     };
     let mut all = sensor.settings(&arguments.output, &mode, &log)?;

@@ -340,7 +340,7 @@ fn mapped(address: IpAddr) -> [u8; 16] {
 
 pub(super) fn unhex(text: &[u8]) -> Option<Vec<u8>> {
     let text = text.trim_ascii();
-    if text.len() % 2 != 0 {
+    if !text.len().is_multiple_of(2) {
         return None;
     }
     text.chunks_exact(2)

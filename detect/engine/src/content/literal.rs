@@ -36,6 +36,11 @@ impl Literal {
         self.len
     }
 
+    /// True for the literal without bytes.
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     /// True when `bytes` are exactly the literal.
     pub fn equals(&self, bytes: &[u8]) -> bool {
         match &self.kind {

@@ -125,10 +125,10 @@ pub fn after_match(rule: &Compiled, scene: &mut Scene<'_, '_>, work: &mut Work, 
     for captured in std::mem::take(&mut work.scratch.captured) {
         match captured {
             Captured::Flow(name, value) => {
-                if let Some(flow) = scene.flow.as_deref_mut() {
-                    if let Some(id) = work.names.flowvars.number(&name) {
-                        flow.bits.set_variable(id, &value);
-                    }
+                if let Some(flow) = scene.flow.as_deref_mut()
+                    && let Some(id) = work.names.flowvars.number(&name)
+                {
+                    flow.bits.set_variable(id, &value);
                 }
             }
             Captured::Packet(name, value) => work.packet_variables.push((name, value)),

@@ -182,7 +182,7 @@ impl Inspector {
         }
         let group = select::group(groups, rules, packet, flow.as_deref_mut(), facts);
         let knowledge = knowledge.as_deref().map(|k| k as &dyn Knowledge);
-        let mut parts = flow.as_deref_mut().map(FlowParts::of);
+        let mut parts = flow.map(FlowParts::of);
         let mut scene = Scene::new(packet, facts, parts.as_mut(), knowledge, rules);
         work.verdict.raw_until = scene.raw_until();
         packet::address_rules(rules, groups, group, &mut scene, work, queue);

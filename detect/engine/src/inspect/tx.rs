@@ -423,8 +423,8 @@ fn store_files(rule: &Compiled, tx: u64, scene: &mut Scene<'_, '_>) {
         store.directions
     };
     if store.scope == 2 {
-        for side in 0..2 {
-            flow.inspection.store_files[side] |= sides[side];
+        for (store, side) in flow.inspection.store_files.iter_mut().zip(sides) {
+            *store |= side;
         }
         return;
     }

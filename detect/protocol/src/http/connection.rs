@@ -153,9 +153,33 @@ impl Http1 {
             }
         }
         if eof {
+            let rest = data.get(at..).unwrap_or(&[]);
+            if direction == 1 && !rest.is_empty() && self.is_in_headers(direction) {
+                self.last_field(rest, effects)?;
+            }
             self.end_direction(direction, effects);
+            // What is left of an unfinished line can't become the begin of another message.
+            at = data.len();
         }
         Ok((at, false))
+    }
+
+    fn is_in_headers(&self, direction: usize) -> bool {
+        self.sides.get(direction).is_some_and(|side| matches!(side.state, State::Headers(_)))
+    }
+
+    /// A response that ends within a header field: the field counts, as in Suricata 8.
+    fn last_field(&mut self, rest: &[u8], effects: &mut Effects) -> Result<(), Broken> {
+        let mut field = rest.to_vec();
+        field.extend_from_slice(b"\r\n\r\n");
+        let mut at = 0;
+        while self.is_in_headers(1) {
+            match self.response_step(field.get(at..).unwrap_or(&[]), false, effects)? {
+                Step::Used(n) if n > 0 => at += n,
+                _ => break,
+            }
+        }
+        Ok(())
     }
 
     /// Nothing comes any more in a direction.
