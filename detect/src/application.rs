@@ -70,6 +70,11 @@ impl Run<'_> {
         for _ in 0..MAX_PIECES {
             let Some(step) = self.piece(flow, packet, side, last) else { return };
             let Step { session: done, effects, moved } = step;
+            if let Some(old) = flow.extension.session.take_retired() {
+                // The next parser numbers its transactions from 0 again.
+                flow.extension.inspection.inspect_from = [0; 2];
+                flow.extension.retired = Some(old);
+            }
             flow.extension.pending[side.index()] = true;
             self.apply(flow, &effects);
             outcome.reverse |= effects.reverse;

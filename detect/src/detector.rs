@@ -473,9 +473,14 @@ impl Detector {
     pub fn counters(&self) -> Snapshot {
         let mut snapshot = Snapshot::default();
         let add = &mut |name: &str, value: u64| snapshot.push(name, value);
-        self.decoder.counters().for_each(add);
+        let decoder = self.decoder.counters();
+        decoder.for_each_decoder(Some("decoder.event"), add);
+        decoder.tcp_flags.for_each(add);
         self.stream_counters.for_each(add);
         self.flows.counters().for_each(add);
+        decoder.defrag.for_each(add);
+        add("flow_bypassed.local_pkts", self.bypassed.0);
+        add("flow_bypassed.local_bytes", self.bypassed.1);
         if self.settings.inline {
             self.inline.for_each(add);
         }

@@ -142,8 +142,24 @@ impl Reporter {
         }
     }
 
+    /// Records that the parser of the protocol before a change still owes.
+    fn retired(&mut self, scene: &Scene<'_>, flow: &mut Flow, events: &mut Events) {
+        let Some(parser) = flow.extension.retired.take() else { return };
+        for tx in parser.first_tx()..parser.next_tx() {
+            if parser.meta(tx).is_none_or(|m| m.logged || m.log_disabled) {
+                continue;
+            }
+            self.each_eve(events, |sheet| {
+                let Some(options) = options(sheet.eve, parser.proto()) else { return };
+                let head = envelope(scene, Some(flow), None);
+                sheet.attempt(|out, eve| transaction::write(out, eve, options, &head, &parser, tx));
+            });
+        }
+    }
+
     /// Anomalies, records and files of transactions that are due.
     fn transactions(&mut self, scene: &Scene<'_>, flow: &mut Flow, events: &mut Events) {
+        self.retired(scene, flow, events);
         let Some(parser) = flow.extension.session.parser() else { return };
         let (first, next) = (parser.first_tx(), parser.next_tx());
         // At the end of a flow both directions get a last look; records wait for the second.
@@ -203,11 +219,7 @@ impl Reporter {
             self.each_eve(events, |sheet| {
                 let Some(options) = options(sheet.eve, proto) else { return };
                 let head = envelope(scene, Some(flow), None);
-                let eve = sheet.eve;
-                let mut out = Writer::new(&mut sheet.records.bytes);
-                if transaction::write(&mut out, eve, options, &head, parser, tx) {
-                    mark(sheet.records, sheet.ordered, sheet.order);
-                }
+                sheet.attempt(|out, eve| transaction::write(out, eve, options, &head, parser, tx));
             });
         }
         if let Some(meta) = flow.extension.session.parser_mut().and_then(|p| p.meta_mut(tx)) {
@@ -358,9 +370,23 @@ struct Sheet<'a> {
 
 impl Sheet<'_> {
     fn write(&mut self, record: impl FnOnce(&mut Writer<'_>, &EveSettings)) {
-        self.records.bytes.extend_from_slice(self.eve.prefix.as_bytes());
-        record(&mut Writer::new(&mut self.records.bytes), self.eve);
-        mark(self.records, self.ordered, self.order);
+        self.attempt(|out, eve| {
+            record(out, eve);
+            true
+        });
+    }
+
+    /// Writes a record unless it turns out that there is none.
+    fn attempt(&mut self, record: impl FnOnce(&mut Writer<'_>, &EveSettings) -> bool) {
+        let start = self.records.bytes.len();
+        if record(&mut Writer::new(&mut self.records.bytes), self.eve) {
+            if !self.eve.prefix.is_empty() {
+                self.records.bytes.splice(start..start, self.eve.prefix.bytes());
+            }
+            mark(self.records, self.ordered, self.order);
+        } else {
+            self.records.bytes.truncate(start);
+        }
     }
 }
 

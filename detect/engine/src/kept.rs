@@ -1,5 +1,6 @@
 //! What is kept with each flow: its protocol session and how far rules have got.
 
+use protocol::registry::AnyParser;
 use protocol::session::Session;
 
 /// A flow as the engine knows it.
@@ -20,6 +21,8 @@ pub struct Kept {
     pub pending: [bool; 2],
     /// The end of the data was announced to the parser, by direction.
     pub ended: [bool; 2],
+    /// The parser of the protocol before a change, until its records are written.
+    pub retired: Option<AnyParser>,
     /// The flow is dropped by an exception policy, not by a rule.
     pub policy_drop: bool,
 }

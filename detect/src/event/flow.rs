@@ -11,6 +11,9 @@ use crate::event::community;
 use crate::event::envelope::{self, Endpoints};
 use crate::settings::EveSettings;
 
+/// IP protocol of ESP.
+const ESP: u8 = 50;
+
 /// Writes the record of a flow.
 pub fn write(
     out: &mut Writer<'_>,
@@ -156,6 +159,11 @@ fn head(
             out.field_u64("response_icmp_type", u64::from(kind));
             out.field_u64("response_icmp_code", u64::from(code));
         }
+    }
+    if flow.proto == ESP {
+        // The key of an ESP flow holds the index in place of the ports.
+        let spi = u64::from(flow.client_port) << 16 | u64::from(flow.server_port);
+        out.field_u64("spi", spi);
     }
     if let Some(version) = &eve.version {
         out.field_str("suricata_version", version);

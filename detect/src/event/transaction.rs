@@ -32,7 +32,9 @@ pub fn write(
 ) -> bool {
     let Some(flow) = head.flow else { return false };
     let mark = out.mark();
-    let direction = parser.record_direction(tx).unwrap_or(Direction::ToServer);
+    // Records of version 2 (dns) go from the client to the server, answers too.
+    let own = parser.record_direction(tx).filter(|_| options.version != 2);
+    let direction = own.unwrap_or(Direction::ToServer);
     let endpoints = head.endpoints.map(|_| Endpoints::of_flow(flow, direction));
     let tx_id = parser.tx_id_at_root().then_some(tx);
     let head = Envelope { endpoints, tx_id, ..*head };

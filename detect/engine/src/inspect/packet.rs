@@ -21,7 +21,8 @@ pub fn address_rules(
     work: &mut Work,
     queue: &mut Queue,
 ) {
-    if rules.ip_only.is_empty() || !scene.packet.is_ip() {
+    let pseudo = scene.packet.origin.is_pseudo();
+    if rules.ip_only.is_empty() || pseudo || !scene.packet.is_ip() {
         return;
     }
     let at = scene.direction().index();

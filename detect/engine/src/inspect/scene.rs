@@ -85,9 +85,10 @@ fn raw<'a>(
     inline: bool,
 ) -> SmallVec<[Piece<'a>; 4]> {
     let stream = tcp.stream(facts.direction);
-    if inline && !facts.last {
+    if inline {
+        // Every byte was looked at with the packet that brought it.
         return match packet.tcp() {
-            Some(header) if facts.in_stream && packet.payload_len > 0 => {
+            Some(header) if !facts.last && facts.in_stream && packet.payload_len > 0 => {
                 std::iter::once(stream.raw_window(header.seq, packet.payload())).collect()
             }
             _ => SmallVec::new(),

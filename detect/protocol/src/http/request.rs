@@ -11,7 +11,7 @@ use super::events::Event;
 use super::framing::Framing;
 use super::head::Broken;
 use super::request_line::Method;
-use super::text::is_space;
+use super::text::{is_space, line_ends};
 use crate::parser::Effects;
 
 const REQUEST: usize = 0;
@@ -31,7 +31,11 @@ impl Http1 {
             State::Line => self.request_line(data, eof),
             State::Protocol => self.request_protocol(data, effects),
             State::Headers(first) => self.request_headers(data, first, effects),
-            State::Connect => Ok(Step::Hold),
+            // Stray line ends belong to the head, not to what comes through the tunnel.
+            State::Connect => Ok(match line_ends(data) {
+                0 => Step::Hold,
+                n => Step::Used(n),
+            }),
             State::Body(_) | State::Chunk(_) if data.is_empty() => Ok(Step::Wait),
             State::Body(left) => {
                 let (used, left) = self.take_body(REQUEST, data, left, effects)?;

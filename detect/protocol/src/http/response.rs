@@ -14,7 +14,7 @@ use super::message::Known;
 use super::request::all;
 use super::request_line::Method;
 use super::status_line;
-use super::text::{chomp, equals_without_nul, starts_ignoring_case};
+use super::text::{chomp, equals_without_nul, line_ends, starts_ignoring_case};
 use crate::app::AppProto;
 use crate::parser::{Effects, ProtocolChange};
 
@@ -53,7 +53,11 @@ impl Http1 {
             State::ChunkEnd => self.chunk_end(RESPONSE, data),
             State::Trailer(first) => self.trailer(RESPONSE, data, first),
             State::Finish => self.response_finish(data, eof, effects),
-            State::Tunnel if effects.change.is_some() => Ok(Step::Hold),
+            // Stray line ends belong to the head, not to what comes through the tunnel.
+            State::Tunnel if effects.change.is_some() => Ok(match line_ends(data) {
+                0 => Step::Hold,
+                n => Step::Used(n),
+            }),
             State::Tunnel | State::Probe | State::Ignore | State::Protocol | State::Connect => {
                 Ok(all(data))
             }

@@ -46,6 +46,11 @@ pub(crate) fn trim_end(text: &[u8]) -> &[u8] {
     text.get(..text.len() - drop).unwrap_or(&[])
 }
 
+/// How many line ends the bytes begin with.
+pub(crate) fn line_ends(bytes: &[u8]) -> usize {
+    bytes.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count()
+}
+
 /// Without CR and LF at the end.
 pub(crate) fn chomp(line: &[u8]) -> &[u8] {
     let drop = line.iter().rev().take_while(|&&b| matches!(b, b'\r' | b'\n')).count();
