@@ -83,12 +83,11 @@ fn settle(settings: &mut Settings, needs: &Needs) {
     let protocol = &mut settings.protocol;
     protocol.tls.ja3 = protocol.tls.ja3.settle(detection && needs.ja3);
     protocol.tls.ja4 = protocol.tls.ja4.settle(detection && needs.ja4);
-    let mut files = false;
+    let mut bodies = detection && needs.bodies;
     for output in &settings.outputs {
-        if let OutputSettings::Eve(eve) = output
-            && let Some(options) = &eve.files
-        {
-            files = true;
+        let OutputSettings::Eve(eve) = output else { continue };
+        bodies |= eve.alert.as_ref().is_some_and(|a| a.http_body || a.http_body_printable);
+        if let Some(options) = &eve.files {
             protocol.file.md5 |= options.force_hash[0];
             protocol.file.sha1 |= options.force_hash[1];
             protocol.file.sha256 |= options.force_hash[2];
@@ -100,10 +99,10 @@ fn settle(settings: &mut Settings, needs: &Needs) {
         protocol.file.sha256 |= needs.hashes[2];
     }
     if let Some(store) = &settings.file_store {
-        files = true;
         protocol.file.store |= store.force;
     }
-    protocol.keep_bodies |= files || detection && needs.bodies;
+    // Files are followed and hashed without keeping their bytes; only who looks at bytes keeps them.
+    protocol.keep_bodies |= bodies;
 }
 
 impl Detector {

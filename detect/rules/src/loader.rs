@@ -137,6 +137,7 @@ impl Loader {
     pub fn load_rule(&mut self, file: &Arc<str>, line: u32, text: &str) {
         match parser::parse(text, &self.settings, &mut self.shared) {
             Ok(Parsed::Rule(mut rule, warnings)) => {
+                rule.shrink();
                 rule.file = Arc::clone(file);
                 rule.line = line;
                 self.accept(*rule, warnings);

@@ -348,6 +348,23 @@ pub struct Rule {
     pub header_span: Span,
 }
 
+impl Rule {
+    /// Gives back room that its lists reserved while they grew; there are many rules.
+    pub(crate) fn shrink(&mut self) {
+        self.buffers.shrink_to_fit();
+        for list in &mut self.buffers {
+            list.ops.shrink_to_fit();
+        }
+        self.metadata.shrink_to_fit();
+        self.references.shrink_to_fit();
+        self.checks.shrink_to_fit();
+        self.tx_checks.shrink_to_fit();
+        self.bits.shrink_to_fit();
+        self.app.shrink_to_fit();
+        self.protocol.app.shrink_to_fit();
+    }
+}
+
 /// A comparison of a number of a transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NumberCheck {
