@@ -356,12 +356,16 @@ fn check_holds<'l>(
         TxCheck::Progress { direction, progress } => parser.progress(tx, *direction) >= *progress,
         TxCheck::CertificateTime { not_before, not_after, expired } => {
             let time = |id| parser.number(tx, id, Direction::ToClient, 0).map(u64::cast_signed);
-            let now = now.cast_signed();
-            match (time(*not_before), time(*not_after)) {
-                (_, Some(after)) if *expired => now > after,
-                (Some(before), Some(after)) => before <= now && now <= after,
-                _ => false,
-            }
+            let Some(after) = time(*not_after) else { return false };
+            let before = time(*not_before);
+            // A certificate can be over without a first second; to be valid it needs one.
+            (*expired || before.is_some())
+                && TxCheck::certificate_holds(
+                    *expired,
+                    before.unwrap_or(after),
+                    after,
+                    now.cast_signed(),
+                )
         }
         TxCheck::FileSize { compare, direction } => {
             let side = bits::direction_or(*direction, packet);
