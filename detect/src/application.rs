@@ -2,9 +2,11 @@
 
 use decode::{Direction, IpHeader, Origin, Packet, Timestamp, Transport};
 use engine::Flow;
+use engine::common::Common;
 use flow::{AppData, FlowAction, FlowState, StreamCounters};
 use protocol::counters::AppCounters;
 use protocol::detection::Detector as Detection;
+use protocol::file::range::Ranges;
 use protocol::session::{SessionContext, SessionOutcome, detection_limit};
 use protocol::{Chunk, Effects, Encrypted, Parser};
 
@@ -19,6 +21,7 @@ pub(crate) struct Run<'a> {
     pub(crate) detection: &'a Detection,
     pub(crate) counters: &'a mut AppCounters,
     pub(crate) streams: &'a mut StreamCounters,
+    pub(crate) ranges: &'a mut Common<Ranges>,
     pub(crate) now: Timestamp,
 }
 
@@ -31,6 +34,10 @@ pub(crate) struct Outcome {
     pub(crate) reverse: bool,
     /// The parser gave up.
     pub(crate) error: bool,
+    /// A change of protocol began.
+    pub(crate) change: bool,
+    /// The session is encrypted from here on.
+    pub(crate) encrypted: Option<Encrypted>,
 }
 
 impl Run<'_> {
@@ -51,7 +58,7 @@ impl Run<'_> {
         let ready = std::mem::take(&mut flow.extension.ready);
         // The packet's acknowledgement makes data of the other side usable first.
         for side in [direction.opposite(), direction] {
-            if ready[side.index()] {
+            if ready[side.index()] && outcome.encrypted != Some(Encrypted::Bypass) {
                 self.feed(flow, packet, side, false, &mut outcome);
             }
         }
@@ -68,7 +75,7 @@ impl Run<'_> {
     ) {
         let mut asked_opposite = false;
         for _ in 0..MAX_PIECES {
-            let Some(step) = self.piece(flow, packet, side, last) else { return };
+            let Some(step) = self.piece(flow, packet, side, last) else { break };
             let Step { session: done, effects, moved } = step;
             if let Some(old) = flow.extension.session.take_retired() {
                 // The next parser numbers its transactions from 0 again.
@@ -76,9 +83,10 @@ impl Run<'_> {
                 flow.extension.retired = Some(old);
             }
             flow.extension.pending[side.index()] = true;
-            self.apply(flow, &effects);
+            self.apply(flow, &effects, outcome);
             outcome.reverse |= effects.reverse;
             outcome.error |= done.error;
+            outcome.change |= done.change;
             if done.disabled || flow.extension.session.is_disabled() {
                 stop_streams(flow);
             }
@@ -90,7 +98,7 @@ impl Run<'_> {
                 self.feed(flow, packet, side.opposite(), last, outcome);
                 continue;
             }
-            if !moved || effects.reverse {
+            if !moved || effects.reverse || outcome.encrypted == Some(Encrypted::Bypass) {
                 break;
             }
         }
@@ -152,9 +160,6 @@ impl Run<'_> {
         packet: &Packet<'_>,
     ) -> Outcome {
         let mut outcome = Outcome::default();
-        if packet.flags.tunnel_carrier || packet.payload_len == 0 {
-            return outcome;
-        }
         let context = context(self.settings, self.detection, flow, self.now);
         let mut effects = Effects::default();
         let session = &mut flow.extension.session;
@@ -165,12 +170,12 @@ impl Run<'_> {
         outcome.app_events = session.anomalies().bits();
         let side = if effects.reverse { direction.opposite() } else { direction };
         flow.extension.pending[side.index()] = true;
-        self.apply(flow, &effects);
+        self.apply(flow, &effects, &mut outcome);
         outcome
     }
 
-    /// Does what a parser asked for.
-    fn apply(&mut self, flow: &mut Flow, effects: &Effects) {
+    /// Does what a parser asked for, except for what waits until rules have looked.
+    fn apply(&mut self, flow: &mut Flow, effects: &Effects, outcome: &mut Outcome) {
         if let Some(tcp) = flow.tcp.as_deref_mut() {
             for side in Direction::BOTH {
                 if effects.stop[side.index()] {
@@ -181,17 +186,29 @@ impl Run<'_> {
                 }
             }
         }
-        match effects.encrypted {
-            Some(Encrypted::TrackOnly) => {
-                flow.no_payload_inspection = true;
-                if let Some(tcp) = flow.tcp.as_deref_mut() {
-                    for side in Direction::BOTH {
-                        tcp.stream_mut(side).raw_stop();
-                    }
+        if effects.parts
+            && let Some(parser) = flow.extension.session.parser_mut()
+        {
+            self.ranges.with(|ranges| parser.join(ranges, self.now));
+        }
+        outcome.encrypted = outcome.encrypted.or(effects.encrypted);
+    }
+}
+
+/// What comes from now on is encrypted.
+pub(crate) fn encrypt(flow: &mut Flow, how: Encrypted, streams: &mut StreamCounters) {
+    match how {
+        Encrypted::TrackOnly => {
+            flow.no_payload_inspection = true;
+            if let Some(tcp) = flow.tcp.as_deref_mut() {
+                for side in Direction::BOTH {
+                    tcp.stream_mut(side).raw_stop();
                 }
             }
-            Some(Encrypted::Bypass) => bypass(flow, self.streams),
-            None => {}
+        }
+        Encrypted::Bypass => {
+            bypass(flow, streams);
+            flow.extension.session.forget();
         }
     }
 }
@@ -277,6 +294,9 @@ pub(crate) fn needs_last_look(flow: &Flow) -> bool {
     }
 }
 
+/// Link type that records show for packets that no wire carried.
+const ETHERNET: u16 = 1;
+
 /// A packet that no wire carried, with the addresses of the flow.
 pub(crate) fn pseudo_packet(
     flow: &Flow,
@@ -284,7 +304,7 @@ pub(crate) fn pseudo_packet(
     now: Timestamp,
     origin: Origin,
 ) -> Packet<'static> {
-    let mut packet = Packet::new(std::borrow::Cow::Borrowed(&[]), now, 0, 101);
+    let mut packet = Packet::new(std::borrow::Cow::Borrowed(&[]), now, 0, ETHERNET);
     let (src, dst) = match direction {
         Direction::ToServer => ((flow.client, flow.client_port), (flow.server, flow.server_port)),
         Direction::ToClient => ((flow.server, flow.server_port), (flow.client, flow.client_port)),
@@ -296,13 +316,17 @@ pub(crate) fn pseudo_packet(
     (packet.src, packet.src_port) = src;
     (packet.dst, packet.dst_port) = dst;
     packet.proto = flow.proto;
+    packet.ttl = 64;
     packet.ip = if flow.client.is_ipv4() {
         IpHeader::V4 { header_len: 20, total_len: 40, tos: 0, id: 0, fragment: 0, options: 0 }
     } else {
         IpHeader::V6 { header_len: 40, payload_len: 20, traffic_class: 0, flow_label: 0 }
     };
     if flow.proto == 6 {
-        packet.transport = Transport::Tcp(decode::Tcp::default());
+        // As Suricata 8 makes them up.
+        let seq = flow.tcp.as_deref().map_or(0, |tcp| tcp.stream(direction).next_seq());
+        let tcp = decode::Tcp { seq, window: 2560, header_len: 20, ..decode::Tcp::default() };
+        packet.transport = Transport::Tcp(tcp);
     }
     packet
 }

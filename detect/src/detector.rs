@@ -1,20 +1,27 @@
 //! The life of a packet: decode, find the flow, order the stream, parse, inspect, report.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
+use decode::event::{self, DECODE_COUNT, STREAM_COUNT};
 use decode::{Decoder, Direction, Origin, Packet, RawFrame, Timestamp, Transport};
+use engine::common::Common;
 use engine::{Flow, Inspector, Kept, Needs, PacketFacts, Ruleset, Verdict};
-use flow::StreamCounters;
 use flow::policy::{self, DropReason, Policy, PolicyCounters, PolicyHit, Target};
 use flow::{EndReason, FlowAction, FlowState};
 use flow::{FlowId, FlowTable, Lookup};
+use flow::{StreamCounters, TcpState};
+use protocol::Encrypted;
 use protocol::counters::AppCounters;
+use protocol::file::range::Ranges;
 
 use crate::application;
+use crate::checksums::ChecksumSample;
 use crate::counters::{InlineCounters, Snapshot, Summary};
 use crate::output::Events;
 use crate::records::Reporter;
 use crate::settings::{OutputSettings, Settings};
+use crate::shared::{Place, Shared};
 
 /// Ended flows that are worked off after each packet.
 const ENDED_PER_PACKET: usize = 2;
@@ -32,24 +39,24 @@ pub struct Detector {
     inline: InlineCounters,
     policies: PolicyCounters,
     detection: protocol::detection::Detector,
+    /// Files whose parts come over several flows.
+    ranges: Common<Ranges>,
     summary: Summary,
-    /// Packets and bytes of bypassed flows.
-    bypassed: (u64, u64),
     /// Rules look at reassembled data.
     raw_stream: bool,
+    /// Some output shows the hardware addresses of flows.
+    macs: bool,
+    /// Packets by stream event.
+    stream_events: Box<[u64; STREAM_COUNT]>,
     ended: Vec<(FlowId, EndReason)>,
     now: Timestamp,
     /// With `ordered`: records of flows that ended.
     late: Events,
+    /// The input has ended.
+    finishing: bool,
     sample: ChecksumSample,
-}
-
-/// `checksum-checks: auto`: the share of bad checksums among the first 1,000 packets.
-#[derive(Debug, Default)]
-struct ChecksumSample {
-    packets: u32,
-    bad: u32,
-    ignore: bool,
+    /// Where this worker is among others, if they take turns.
+    place: Option<Arc<Place>>,
 }
 
 /// What the path so far found out about a packet.
@@ -57,11 +64,15 @@ struct ChecksumSample {
 pub(crate) struct Progress {
     pub(crate) flow: Option<FlowId>,
     pub(crate) facts: PacketFacts,
+    /// State of the TCP session before the packet.
+    pub(crate) tcp_before: TcpState,
     /// Why the packet is dropped, if it is (inline).
     pub(crate) dropped: Option<DropReason>,
     pub(crate) verdict: Verdict,
     /// An exception policy keeps the rules off this packet.
     pub(crate) no_inspection: bool,
+    /// The packet was made to finish what a flow has before it changes: all records are due.
+    pub(crate) flush: bool,
 }
 
 impl Progress {
@@ -86,7 +97,9 @@ fn settle(settings: &mut Settings, needs: &Needs) {
     let mut bodies = detection && needs.bodies;
     for output in &settings.outputs {
         let OutputSettings::Eve(eve) = output else { continue };
-        bodies |= eve.alert.as_ref().is_some_and(|a| a.http_body || a.http_body_printable);
+        let shown = eve.alert.as_ref().is_some_and(|a| a.http_body || a.http_body_printable);
+        bodies |= shown;
+        protocol.file.late_store |= shown;
         if let Some(options) = &eve.files {
             protocol.file.md5 |= options.force_hash[0];
             protocol.file.sha1 |= options.force_hash[1];
@@ -97,6 +110,8 @@ fn settle(settings: &mut Settings, needs: &Needs) {
         protocol.file.md5 |= needs.hashes[0];
         protocol.file.sha1 |= needs.hashes[1];
         protocol.file.sha256 |= needs.hashes[2];
+        protocol.file.magic |= needs.magic;
+        protocol.file.late_store |= needs.file_store;
     }
     if let Some(store) = &settings.file_store {
         protocol.file.store |= store.force;
@@ -112,6 +127,7 @@ impl Detector {
         stream.check_overlap_different_data |= rules.needs.overlap_event || settings.inline;
         let raw_stream = settings.detection && rules.needs.raw_stream;
         stream.raw &= raw_stream;
+        stream.checksum_validation &= !settings.ignore_checksums;
         let mut own = (*settings).clone();
         own.stream = stream;
         settle(&mut own, &rules.needs);
@@ -126,15 +142,31 @@ impl Detector {
             inline: InlineCounters::default(),
             policies: PolicyCounters::default(),
             detection: protocol::detection::Detector::new(&settings.protocol),
+            ranges: Common::Own(Box::new(Ranges::new(settings.protocol.ranges))),
             summary: Summary::default(),
-            bypassed: (0, 0),
             raw_stream,
+            macs: settings
+                .outputs
+                .iter()
+                .any(|o| matches!(o, OutputSettings::Eve(e) if e.ethernet)),
+            stream_events: Box::new([0; STREAM_COUNT]),
             ended: Vec::new(),
             now: Timestamp::default(),
             late: Events::new(settings.outputs.len()),
+            finishing: false,
             sample: ChecksumSample::default(),
+            place: None,
             settings,
         }
+    }
+
+    /// Shares with other workers what is kept beyond one flow; with `place` in the order of the
+    /// capture. Its sizes are shown in the statistics of one worker: `shows_size`.
+    pub fn share(&mut self, shared: &Shared, place: Option<Arc<Place>>, shows_size: bool) {
+        let (remembered, ranges) = shared.with_turns(place.as_ref(), shows_size);
+        self.inspector.set_common(remembered);
+        self.ranges = ranges;
+        self.place = place;
     }
 
     /// Takes a batch of frames (best 32) through the whole path; records are added to `events`.
@@ -156,6 +188,7 @@ impl Detector {
 
     /// One packet's way, step by step.
     fn packet(&mut self, packets: &mut [Packet<'_>], at: usize, events: &mut Events) {
+        self.take_place(packets, at);
         let Some(packet) = packets.get_mut(at) else { return };
         self.now = self.now.max(packet.timestamp);
         self.sample_checksum(packet);
@@ -164,7 +197,7 @@ impl Detector {
             return self.work_off_ended(ENDED_PER_PACKET, events);
         }
         self.order_stream(packet, &mut progress);
-        self.parse_application(packet, &mut progress);
+        self.parse_application(packet, &mut progress, events);
         self.inspect_rules(packet, &mut progress);
         self.settle(packet, &mut progress);
         self.report(packets, at, &progress, events);
@@ -173,21 +206,24 @@ impl Detector {
         self.work_off_ended(ENDED_PER_PACKET, events);
     }
 
+    /// Tells the other workers which frame is at hand. Packets within packets have no number of
+    /// their own; their frame follows them.
+    fn take_place(&self, packets: &[Packet<'_>], at: usize) {
+        let Some(place) = &self.place else { return };
+        let numbers = packets.get(at..).unwrap_or_default().iter().map(|packet| packet.number);
+        if let Some(number) = numbers.into_iter().find(|number| *number > 0) {
+            place.at(number);
+        }
+    }
+
     /// With checksums in doubt, the first 1,000 packets decide whether they are looked at.
     fn sample_checksum(&mut self, packet: &mut Packet<'_>) {
-        if self.settings.checksum_auto && self.sample.packets < 1000 {
-            self.sample.packets += 1;
-            let bad = match packet.transport {
-                Transport::Tcp(_) => decode::checksum::tcp_ok(packet) == Some(false),
-                Transport::Udp(_) => decode::checksum::udp_ok(packet) == Some(false),
-                _ => false,
-            };
-            self.sample.bad += u32::from(bad);
-            if self.sample.packets == 1000 {
-                self.sample.ignore = self.sample.bad > 100;
-            }
+        if self.settings.checksum_auto {
+            self.sample.take(packet);
         }
-        packet.flags.ignore_checksum |= self.settings.ignore_checksums || self.sample.ignore;
+        // As in Suricata 8 that is said of frames, not of the packets in them.
+        let ignore = self.settings.ignore_checksums || self.sample.ignores(packet.number);
+        packet.flags.ignore_checksum |= ignore && packet.origin == Origin::Wire;
     }
 
     /// Finds or makes the flow and counts the packet on it.
@@ -198,6 +234,12 @@ impl Detector {
             Lookup::Found(id, direction) | Lookup::Created(id, direction) => {
                 progress.flow = Some(id);
                 progress.facts.direction = direction;
+                if self.macs
+                    && let Some((to, from)) = packet.macs()
+                {
+                    let macs = self.flows.get_mut(id).macs.get_or_insert_default();
+                    macs.add(direction, from, to);
+                }
                 if self.settings.inline && self.flows.get(id).action == FlowAction::Drop {
                     let by_policy = self.flows.get(id).extension.policy_drop;
                     progress.dropped = Some(if by_policy {
@@ -218,18 +260,12 @@ impl Detector {
         progress
     }
 
-    /// Packets of bypassed flows are only counted.
+    /// Packets of bypassed flows are only counted, which the flow table does.
     fn is_bypassed(&mut self, packet: &Packet<'_>, progress: &Progress) -> bool {
         let Some(id) = progress.flow else { return false };
         if self.flows.get(id).state != FlowState::Bypassed {
             return false;
         }
-        let flow = self.flows.get_mut(id);
-        let bypassed = &mut flow.bypassed[progress.facts.direction.index()];
-        bypassed.0 += 1;
-        bypassed.1 += packet.bytes.len() as u64;
-        self.bypassed.0 += 1;
-        self.bypassed.1 += packet.bytes.len() as u64;
         if self.settings.inline && packet.origin == Origin::Wire {
             self.inline.count(None, false);
         }
@@ -248,13 +284,13 @@ impl Detector {
             progress.facts.direction = direction.opposite();
         }
         progress.facts.in_stream = tracked.added_to_stream;
+        progress.tcp_before = tracked.before;
         if progress.dropped.is_none() {
             progress.dropped = tracked.dropped;
         }
         for hit in tracked.policies.into_iter().flatten() {
             self.policies.count(hit);
-            let inline = self.settings.inline;
-            progress.take(policy::apply(hit, Some(self.flows.get_mut(id)), inline));
+            self.apply_policy(id, hit, progress);
         }
         let flow = self.flows.get_mut(id);
         if tracked.bypass {
@@ -264,13 +300,19 @@ impl Detector {
     }
 
     /// Hands what became usable to protocol detection and parsers.
-    fn parse_application(&mut self, packet: &mut Packet<'_>, progress: &mut Progress) {
+    fn parse_application(
+        &mut self,
+        packet: &mut Packet<'_>,
+        progress: &mut Progress,
+        events: &mut Events,
+    ) {
         let Some(id) = progress.flow else { return };
         let mut run = application::Run {
             settings: &self.settings,
             detection: &self.detection,
             counters: &mut self.app_counters,
             streams: &mut self.stream_counters,
+            ranges: &mut self.ranges,
             now: packet.timestamp,
         };
         let flow = self.flows.get_mut(id);
@@ -289,9 +331,59 @@ impl Detector {
         if outcome.error {
             self.apply_error_policy(id, progress);
         }
+        if outcome.change || outcome.encrypted.is_some() {
+            self.change_over(id, packet, progress, &outcome, events);
+        }
         let kept = &mut self.flows.get_mut(id).extension;
         let at = progress.facts.direction.index();
         progress.facts.app_updated = std::mem::take(&mut kept.pending[at]);
+    }
+
+    /// The flow goes on as another protocol or encrypted: rules look at what there is, and records
+    /// are written, before that.
+    fn change_over(
+        &mut self,
+        id: FlowId,
+        packet: &Packet<'_>,
+        progress: &mut Progress,
+        outcome: &application::Outcome,
+        events: &mut Events,
+    ) {
+        let direction = progress.facts.direction;
+        let first = if self.settings.inline { direction.opposite() } else { direction };
+        let looks = outcome.change || outcome.encrypted == Some(Encrypted::Bypass);
+        if looks && progress.dropped.is_none() && self.flows.get(id).tcp.is_some() {
+            for direction in [first, first.opposite()] {
+                self.flush(id, direction, packet, events);
+            }
+        }
+        let flow = self.flows.get_mut(id);
+        if let Some(how) = outcome.encrypted {
+            application::encrypt(flow, how, &mut self.stream_counters);
+        }
+        if self.settings.inline && flow.action == FlowAction::Drop {
+            progress.dropped = progress.dropped.or(Some(DropReason::FlowDrop));
+        }
+    }
+
+    /// A packet that no wire carried: what was parsed and acknowledged so far is inspected now.
+    fn flush(&mut self, id: FlowId, direction: Direction, cause: &Packet<'_>, events: &mut Events) {
+        let flow = self.flows.get_mut(id);
+        if let Some(tcp) = flow.tcp.as_deref_mut() {
+            tcp.stream_mut(direction).raw_flush();
+        }
+        let now = cause.timestamp;
+        let mut packet = application::pseudo_packet(flow, direction, now, Origin::StreamFlush);
+        packet.number = cause.number;
+        self.stream_counters.tcp.pseudo += 1;
+        let mut progress = Progress { flow: Some(id), flush: true, ..Progress::default() };
+        progress.facts.direction = direction;
+        progress.facts.in_stream = true;
+        progress.facts.app_updated = true;
+        self.inspect_rules(&packet, &mut progress);
+        self.settle(&packet, &mut progress);
+        self.report(&[packet], 0, &progress, events);
+        self.tidy(&progress);
     }
 
     /// `app-layer.error-policy`.
@@ -299,18 +391,25 @@ impl Detector {
         let hit =
             PolicyHit { target: Target::AppLayerError, policy: self.settings.app_error_policy };
         self.policies.count(hit);
-        let effect = policy::apply(hit, Some(self.flows.get_mut(id)), self.settings.inline);
-        progress.take(effect);
+        self.apply_policy(id, hit, progress);
+    }
+
+    /// Does to flow and packet what an exception policy says.
+    fn apply_policy(&mut self, id: FlowId, hit: PolicyHit, progress: &mut Progress) {
+        let flow = self.flows.get_mut(id);
+        let before = flow.action;
+        progress.take(policy::apply(hit, Some(&mut *flow), self.settings.inline));
+        flow.extension.policy_drop |= before != FlowAction::Drop && flow.action == FlowAction::Drop;
     }
 
     /// Runs the rules.
     fn inspect_rules(&mut self, packet: &Packet<'_>, progress: &mut Progress) {
         if !self.settings.detection {
-            self.inspector.queue.clear();
+            self.inspector.forget_packet();
             return self.skip_rules(progress);
         }
         if progress.dropped.is_some() || progress.no_inspection {
-            self.inspector.queue.clear();
+            self.inspector.forget_packet();
             return self.skip_rules(progress);
         }
         let flow = progress.flow.map(|id| self.flows.get_mut(id));
@@ -342,14 +441,8 @@ impl Detector {
                 DropReason::Rules
             });
         }
-        if let Some(id) = progress.flow {
-            let flow = self.flows.get_mut(id);
-            if progress.verdict.bypass {
-                application::bypass(flow, &mut self.stream_counters);
-            }
-            if inline && flow.action == FlowAction::Drop {
-                application::stop(flow, &mut self.stream_counters);
-            }
+        if let (Some(id), true) = (progress.flow, progress.verdict.bypass) {
+            application::bypass(self.flows.get_mut(id), &mut self.stream_counters);
         }
         if inline && packet.origin == Origin::Wire {
             self.inline.count(progress.dropped, progress.verdict.reject != [false; 2]);
@@ -365,15 +458,25 @@ impl Detector {
         events: &mut Events,
     ) {
         let Some(packet) = packets.get(at) else { return };
+        for &code in packet.events.as_slice() {
+            let at = usize::from(code).wrapping_sub(DECODE_COUNT);
+            if let Some(count) = self.stream_events.get_mut(at) {
+                *count += 1;
+            }
+        }
         let root = packet.root.and_then(|root| packets.get(root as usize));
         let flow = progress.flow.map(|id| self.flows.get_mut(id));
         self.reporter.packet(packet, root, flow, progress, &self.inspector, events);
     }
 
-    /// Frees finished transactions and stream data that nobody needs any more.
+    /// Ends what the verdict ends, and frees finished transactions and stream data that nobody
+    /// needs any more.
     fn tidy(&mut self, progress: &Progress) {
         let Some(id) = progress.flow else { return };
         let flow = self.flows.get_mut(id);
+        if self.settings.inline && flow.action == FlowAction::Drop {
+            application::stop(flow, &mut self.stream_counters);
+        }
         application::free_finished(flow, self.reporter.has_outputs());
         let direction = progress.facts.direction;
         if let Some(tcp) = flow.tcp.as_deref_mut() {
@@ -427,12 +530,12 @@ impl Detector {
             detection: &self.detection,
             counters: &mut self.app_counters,
             streams: &mut self.stream_counters,
+            ranges: &mut self.ranges,
             now,
         };
         let flow = self.flows.get_mut(id);
         let mut packet = application::pseudo_packet(flow, direction, now, Origin::FlowTimeout);
         let outcome = run.stream(flow, &mut packet, direction, true);
-        self.stream_counters.tcp.pseudo += 1;
         let mut progress = Progress { flow: Some(id), ..Progress::default() };
         progress.facts = PacketFacts {
             direction,
@@ -447,20 +550,33 @@ impl Detector {
         self.tidy(&progress);
     }
 
-    /// End of input: all flows end.
-    pub fn finish(&mut self, events: &mut Events) {
-        self.work_off_ended(usize::MAX, events);
-        let mut all = Vec::new();
-        self.flows.drain(self.now, &mut all);
-        for (id, reason) in all {
+    /// End of input: all flows end, at most `most` of them in this call. True: call again.
+    pub fn finish(&mut self, most: usize, events: &mut Events) -> bool {
+        if !self.finishing {
+            self.finishing = true;
+            self.flows.drain(self.now, &mut self.ended);
+            let flows = &self.flows;
+            // The last first: they are taken from the end.
+            self.ended.sort_by_key(|(id, _)| Reverse(flows.get(*id).start));
+        }
+        for _ in 0..most {
+            let Some((id, reason)) = self.ended.pop() else {
+                self.late.move_sorted(events);
+                return false;
+            };
+            if let Some(place) = &self.place {
+                place.at_end(self.flows.get(id).start.0);
+            }
             self.end_flow(id, reason, events);
         }
-        self.late.move_sorted(events);
+        true
     }
 
-    /// Time goes on although this detector saw no packet: other workers did.
-    pub fn advance(&mut self, now: Timestamp) {
+    /// What other workers' frames tell: time goes on, and checksums may be in doubt. Ends the
+    /// detector's own sample of checksums.
+    pub fn learn(&mut self, now: Timestamp, checksums: ChecksumSample) {
         self.now = self.now.max(now);
+        self.sample = checksums.ended();
     }
 
     /// Goes over to other rules; call between batches.
@@ -478,11 +594,14 @@ impl Detector {
         self.stream_counters.for_each(add);
         self.flows.counters().for_each(add);
         decoder.defrag.for_each(add);
-        add("flow_bypassed.local_pkts", self.bypassed.0);
-        add("flow_bypassed.local_bytes", self.bypassed.1);
+        for (at, count) in self.stream_events.iter().enumerate() {
+            add(event::name((DECODE_COUNT + at) as u16), *count);
+        }
         if self.settings.inline {
             self.inline.for_each(add);
         }
+        add("http.byterange.memuse", self.ranges.size(Ranges::used));
+        add("http.byterange.memcap", self.ranges.size(Ranges::shed));
         crate::counters::engine(&self.inspector, self.settings.detection, add);
         self.app_counters.for_each(&self.settings.protocol, add);
         self.policy_counters(add);

@@ -5,14 +5,17 @@
 #![forbid(unsafe_code)]
 
 pub mod application;
+pub mod checksums;
 pub mod counters;
 pub mod detector;
 pub mod event;
 pub mod output;
 pub mod records;
 pub mod settings;
+pub mod shared;
 
 pub use counters::{Snapshot, Summary};
 pub use detector::Detector;
 pub use output::{Events, FileEvent, Records};
 pub use settings::{EveSettings, OutputSettings, Settings};
+pub use shared::Shared;

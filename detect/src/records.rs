@@ -1,8 +1,9 @@
 //! Which records a packet or the end of a flow gives rise to, for each output.
 
-use decode::{Direction, Origin, Packet, Timestamp};
+use decode::{Direction, Packet, Timestamp};
 use engine::{Flow, Inspector};
 use flow::EndReason;
+use flow::policy::DropReason;
 use json::Writer;
 use protocol::{LogOptions, Parser};
 
@@ -11,8 +12,9 @@ use crate::event::alert::AlertRecord;
 use crate::event::drop::Dropped;
 use crate::event::envelope::{Endpoints, Envelope};
 use crate::event::fileinfo::FileRecord;
+use crate::event::stream::StreamPacket;
 use crate::event::{
-    alert, anomaly, arp, drop, fast, fileinfo, flow as flow_record, packet, transaction,
+    alert, anomaly, arp, drop, fast, fileinfo, flow as flow_record, packet, stream, transaction,
 };
 use crate::output::{Events, FileEvent, Records};
 use crate::settings::{EveSettings, OutputSettings, Settings};
@@ -25,6 +27,8 @@ pub(crate) struct Reporter {
     ordered: bool,
     store: bool,
     write_fileinfo: bool,
+    /// Some output has records of TCP packets.
+    stream: bool,
     /// Some output wants records of protocols or files.
     wants_transactions: bool,
     next_file: u64,
@@ -54,6 +58,10 @@ impl Reporter {
             ordered: settings.ordered,
             store: settings.file_store.is_some(),
             write_fileinfo: settings.file_store.as_ref().is_some_and(|f| f.write_fileinfo),
+            stream: settings
+                .outputs
+                .iter()
+                .any(|o| matches!(o, OutputSettings::Eve(eve) if eve.stream.is_some())),
             wants_transactions: wants_transactions || settings.file_store.is_some(),
             next_file: 1,
             order: 0,
@@ -84,7 +92,9 @@ impl Reporter {
             && inspector.queue.alerts.is_empty()
             && progress.dropped.is_none()
             && progress.verdict.tagged.is_none()
-            && packet.ethertype != 0x0806;
+            && inspector.packet_variables().is_empty()
+            && packet.ethertype != 0x0806
+            && !self.stream;
         let Some(flow) = flow else {
             if !quiet {
                 self.packet_records(&scene, None, events);
@@ -129,6 +139,7 @@ impl Reporter {
         if anomalies.is_empty() {
             return;
         }
+        let proto = flow.extension.session.proto().name();
         for (layer, event) in anomalies.records() {
             self.each_eve(events, |sheet| {
                 if sheet.eve.anomaly.is_none_or(|a| !a.app_layer) {
@@ -136,7 +147,7 @@ impl Reporter {
                 }
                 let head = envelope(scene, Some(flow), None);
                 sheet.write(|out, eve| {
-                    anomaly::app_layer(out, eve, &head, None, event, layer);
+                    anomaly::app_layer(out, eve, &head, proto, event, layer);
                 });
             });
         }
@@ -163,9 +174,12 @@ impl Reporter {
         let Some(parser) = flow.extension.session.parser() else { return };
         let (first, next) = (parser.first_tx(), parser.next_tx());
         // At the end of a flow both directions get a last look; records wait for the second.
+        // A dropped flow is not looked at any further, and what it had begun has no records.
         let last = scene.progress.facts.last
             && scene.progress.facts.direction == Direction::ToClient
-            || flow.extension.session.is_disabled();
+            || scene.progress.flush
+            || flow.extension.ended == [true; 2] && is_closed(flow)
+            || flow.extension.session.is_disabled() && flow.action != flow::FlowAction::Drop;
         for tx in first..next {
             self.anomalies(scene, flow, tx, events);
             self.store_files(scene, flow, tx, events);
@@ -191,7 +205,7 @@ impl Reporter {
                 }
                 let head = envelope(scene, Some(flow), Some(tx));
                 sheet.write(|out, eve| {
-                    anomaly::app_layer(out, eve, &head, Some(proto), name, "proto_parser");
+                    anomaly::app_layer(out, eve, &head, proto, name, "proto_parser");
                 });
             });
         }
@@ -237,7 +251,9 @@ impl Reporter {
         events: &mut Events,
     ) {
         for direction in Direction::BOTH {
-            if direction != scene.progress.facts.direction && !last {
+            // The other side's files have records here only when nothing comes from it any more.
+            let over = last || is_closed(flow) && flow.extension.ended[direction.index()];
+            if direction != scene.progress.facts.direction && !over {
                 continue;
             }
             let Some(parser) = flow.extension.session.parser() else { return };
@@ -390,6 +406,10 @@ impl Sheet<'_> {
     }
 }
 
+fn is_closed(flow: &Flow) -> bool {
+    flow.tcp.as_deref().is_some_and(flow::TcpSession::is_closed)
+}
+
 fn mark(records: &mut Records, ordered: bool, order: u64) {
     records.count += 1;
     if ordered {
@@ -448,7 +468,7 @@ fn on_packet(sheet: &mut Sheet<'_>, scene: &Scene<'_>, flow: Option<&Flow>, inli
         }
     }
     if let (Some(options), Some(reason), true) = (sheet.eve.drop, scene.progress.dropped, inline)
-        && packet.origin == Origin::Wire
+        && !packet.origin.is_pseudo()
         && wants_drop(options.all, scene, flow)
     {
         let head = envelope(scene, flow, None);
@@ -462,6 +482,17 @@ fn on_packet(sheet: &mut Sheet<'_>, scene: &Scene<'_>, flow: Option<&Flow>, inli
         };
         sheet.write(|out, eve| drop::write(out, eve, &options, &head, packet, &dropped));
     }
+    if let (Some(options), Some(session)) = (sheet.eve.stream, flow.and_then(|f| f.tcp.as_deref()))
+    {
+        let head = envelope(scene, flow, None);
+        let way = StreamPacket {
+            direction: scene.progress.facts.direction,
+            before: scene.progress.tcp_before,
+            reason: scene.progress.dropped.map(DropReason::eve_name),
+            session,
+        };
+        sheet.attempt(|out, eve| stream::write(out, eve, &options, &head, packet, &way));
+    }
     let tags = sheet.eve.alert.as_ref().is_some_and(|a| a.tagged_packets);
     if tags && scene.progress.verdict.tagged.is_some() {
         let head = envelope(scene, flow, None);
@@ -469,7 +500,11 @@ fn on_packet(sheet: &mut Sheet<'_>, scene: &Scene<'_>, flow: Option<&Flow>, inli
     }
     if sheet.eve.arp && packet.ethertype == 0x0806 {
         let head = envelope(scene, flow, None);
-        sheet.write(|out, eve| arp::write(out, eve, &head, packet));
+        sheet.attempt(|out, eve| arp::write(out, eve, &head, packet));
+    }
+    if sheet.eve.metadata_records && !scene.inspector.packet_variables().is_empty() {
+        let head = envelope(scene, flow, None);
+        sheet.write(|out, eve| packet::metadata(out, eve, &head, packet));
     }
 }
 

@@ -94,6 +94,8 @@ pub struct EveSettings {
     pub flow: bool,
     /// netflow.
     pub netflow: bool,
+    /// stream, when on.
+    pub stream: Option<StreamLogSettings>,
     /// metadata records.
     pub metadata_records: bool,
     /// arp.
@@ -122,6 +124,7 @@ impl Default for EveSettings {
             files: None,
             flow: false,
             netflow: false,
+            stream: None,
             metadata_records: false,
             arp: false,
             protocols: Vec::new(),
@@ -220,6 +223,19 @@ impl Default for AnomalySettings {
     fn default() -> Self {
         Self { decode: false, stream: false, app_layer: true, packet_header: false }
     }
+}
+
+/// `stream` in `types`: which TCP packets have a record.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StreamLogSettings {
+    /// `all`
+    pub all: bool,
+    /// `event-set`: those with a stream event.
+    pub event_set: bool,
+    /// `state-update`: those that changed the state of their session.
+    pub state_update: bool,
+    /// `spurious-retransmission`
+    pub spurious_retransmission: bool,
 }
 
 /// `drop` in `types`.

@@ -4,13 +4,13 @@
 use decode::{Direction, Timestamp};
 use libfuzzer_sys::fuzz_target;
 use protocol::session::SessionContext;
-use protocol::{AppCounters, Chunk, Detector, Effects, ProtocolSettings, Session};
+use protocol::{AppCounters, Chunk, Detector, Effects, Session};
 
 const PORTS: [u16; 8] = [80, 443, 53, 25, 22, 445, 5353, 4000];
 
 fuzz_target!(|data: &[u8]| {
-    let Some((first, rest)) = data.split_first() else { return };
-    let settings = ProtocolSettings::default();
+    let [first, choice, rest @ ..] = data else { return };
+    let settings = fuzz::protocol_settings(*choice);
     let detector = Detector::new(&settings);
     let cx = SessionContext {
         settings: &settings,
@@ -30,6 +30,7 @@ fuzz_target!(|data: &[u8]| {
         let direction = Direction::BOTH[usize::from(control & 0x20 != 0)];
         if first & 16 != 0 {
             session.udp(&cx, direction, piece, &mut effects, &mut counters);
+            session.parser().into_iter().for_each(fuzz::ask);
             continue;
         }
         let kept = &mut waiting[direction.index()];
@@ -43,5 +44,9 @@ fuzz_target!(|data: &[u8]| {
         let done = usize::try_from(outcome.consumed).unwrap_or(usize::MAX);
         assert!(done <= kept.len(), "consumed {done} of {}", kept.len());
         kept.drain(..done);
+        if let Some(parser) = session.take_retired() {
+            fuzz::ask(&parser);
+        }
     }
+    session.parser().into_iter().for_each(fuzz::ask);
 });

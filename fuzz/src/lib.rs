@@ -1,32 +1,34 @@
 //! What fuzz targets share: how an input becomes frames, chunks and calls.
 #![forbid(unsafe_code)]
 
-use decode::{Direction, RawFrame, Timestamp};
-use protocol::registry::Opening;
-use protocol::{AnyParser, AppProto, Chunk, Effects, Input, LogOptions, Outcome, Parser};
-use protocol::{ProtocolSettings, Transport};
+mod conversation;
+mod parse;
+
+pub use conversation::Conversation;
+pub use parse::{ask, parse, protocol_settings};
+
+use decode::{RawFrame, Timestamp};
 
 /// LINKTYPE_RAW: a frame begins with its IP header.
 pub const RAW: u16 = 101;
 
-/// Cuts the input into pieces: two bytes of control, of which the last five bits and the second
-/// byte give the length, then the bytes.
+/// Cuts the input into pieces: two bytes of control, of which the last four bits and the second
+/// byte give the length, then the bytes. The upper four bits are the target's.
 pub fn pieces(mut data: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     std::iter::from_fn(move || {
         let [control, low, rest @ ..] = data else { return None };
-        let length = usize::from(*control & 0x1f) << 8 | usize::from(*low);
+        let length = usize::from(*control & 0x0f) << 8 | usize::from(*low);
         let (piece, behind) = rest.split_at(length.min(rest.len()));
         data = behind;
         Some((*control, piece))
     })
 }
 
-/// A frame of a capture; the time goes on by what the upper bits of `control` say.
-pub fn frame(bytes: &[u8], number: u64, link_type: u16, control: u8) -> RawFrame<'_> {
-    let pause = [0, 1_000, 1_000_000, 90_000_000][usize::from(control >> 6)];
+/// A frame of a capture at a time in microseconds after the first one.
+pub fn frame(bytes: &[u8], number: u64, link_type: u16, after: u64) -> RawFrame<'_> {
     RawFrame {
         bytes,
-        timestamp: Timestamp(1_700_000_000_000_000 + number * 1_000 + pause),
+        timestamp: Timestamp(1_700_000_000_000_000 + after),
         number,
         link_type,
         input: 0,
@@ -34,82 +36,57 @@ pub fn frame(bytes: &[u8], number: u64, link_type: u16, control: u8) -> RawFrame
     }
 }
 
-/// An IPv4 packet with TCP; `control` and the first bytes of `piece` give flags and numbers, so
-/// that most inputs make segments near each other.
-pub fn segment(control: u8, piece: &[u8]) -> Vec<u8> {
-    let [flags, seq, ack, window, payload @ ..] = piece else { return Vec::new() };
-    let payload = &payload[..payload.len().min(1400)];
-    let to_server = control & 0x20 == 0;
+/// The byte that stands at a place of a stream or datagram: with content that only the place
+/// decides, overlaps agree, and whatever is put together can be checked.
+pub fn byte_at(place: u32) -> u8 {
+    (place.wrapping_mul(0x9e37_79b1) >> 24) as u8
+}
+
+/// An IPv4 header of 20 bytes between the two ends that all targets use.
+pub fn ipv4(to_server: bool, proto: u8, id: u8, fragment: [u8; 2], payload: usize) -> Vec<u8> {
+    let length = u16::try_from(20 + payload).unwrap_or(u16::MAX).to_be_bytes();
     let (client, server) = ([192, 168, 0, 1], [198, 51, 100, 1]);
     let (from, to) = if to_server { (client, server) } else { (server, client) };
-    let (source, target): (u16, u16) = if to_server { (40_000, 80) } else { (80, 40_000) };
-    let length = u16::try_from(40 + payload.len()).unwrap_or(u16::MAX);
-    let mut bytes = vec![0x45, 0];
-    bytes.extend(length.to_be_bytes());
-    bytes.extend([0, 1, 0x40, 0, 64, 6, 0, 0]);
+    let mut bytes = vec![0x45, 0, length[0], length[1], 0, id];
+    bytes.extend(fragment);
+    bytes.extend([64, proto, 0, 0]);
     bytes.extend(from);
     bytes.extend(to);
-    bytes.extend(source.to_be_bytes());
-    bytes.extend(target.to_be_bytes());
-    bytes.extend((1_000 + u32::from(*seq) * 16).to_be_bytes());
-    bytes.extend((1_000 + u32::from(*ack) * 16).to_be_bytes());
-    bytes.extend([0x50, *flags]);
-    bytes.extend((u16::from(*window) << 8).to_be_bytes());
-    bytes.extend([0, 0, 0, 0]);
-    bytes.extend(payload);
     bytes
 }
 
-/// Feeds a parser with the input in pieces, in both directions, with holes, and asks it for all
-/// that rules and records ask for.
-pub fn parse(proto: AppProto, transport: Transport, data: &[u8]) {
-    let settings = ProtocolSettings::default();
-    let opening = Opening { settings: &settings, transport, server: None, origin: None };
-    let Some(mut parser) = AnyParser::open(proto, &opening) else { return };
-    let mut waiting = [Vec::new(), Vec::new()];
-    let mut effects = Effects::default();
-    for (control, piece) in pieces(data) {
-        let direction = Direction::BOTH[usize::from(control & 0x20 != 0)];
-        let kept: &mut Vec<u8> = &mut waiting[direction.index()];
-        let hole = control & 0xc0 == 0xc0 && parser.accepts_gaps();
-        kept.extend_from_slice(piece);
-        let chunk = if hole { Chunk::Gap(kept.len() as u64) } else { Chunk::Bytes(kept) };
-        let eof = control & 0xc0 == 0x80;
-        effects = Effects::default();
-        let input = Input { direction, chunk, eof, timestamp: Timestamp(0) };
-        match parser.parse(&input, &mut effects) {
-            Outcome::Consumed(_) if hole || transport == Transport::Udp => kept.clear(),
-            Outcome::Consumed(count) => {
-                assert!(count <= kept.len(), "consumed {count} of {}", kept.len());
-                kept.drain(..count);
-            }
-            Outcome::Error => return,
-        }
-        ask(&parser);
-    }
-    let _ = effects;
+/// What of a TCP segment is not the same in all of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Segment<'a> {
+    /// From the client.
+    pub to_server: bool,
+    /// Port of the server.
+    pub port: u16,
+    /// Flags.
+    pub flags: u8,
+    /// Sequence number.
+    pub seq: u32,
+    /// Acknowledgement number.
+    pub ack: u32,
+    /// Window.
+    pub window: u16,
+    /// Payload.
+    pub payload: &'a [u8],
 }
 
-/// Buffers, numbers and records of all transactions.
-fn ask(parser: &AnyParser) {
-    let (mut scratch, mut record) = (Vec::new(), Vec::new());
-    for tx in parser.first_tx()..parser.next_tx() {
-        for direction in Direction::BOTH {
-            let progress = parser.progress(tx, direction);
-            let _ = parser.progress_name(progress, direction);
-            for buffer in protocol::registry::buffers() {
-                scratch.clear();
-                let _ = parser.buffer(tx, buffer.id, direction, 0, &mut scratch);
-            }
-            for number in protocol::registry::numbers() {
-                let _ = parser.number(tx, number.id, direction, 0);
-            }
-        }
-        record.clear();
-        let mut writer = json::Writer::new(&mut record);
-        writer.open();
-        let _ =
-            parser.log(tx, &LogOptions { extended: true, ..LogOptions::default() }, &mut writer);
-        writer.close();
+impl Segment<'_> {
+    /// The packet, without right checksums.
+    pub fn packet(&self) -> Vec<u8> {
+        let mut bytes = ipv4(self.to_server, 6, 1, [0x40, 0], 20 + self.payload.len());
+        let (from, to) = if self.to_server { (40_000, self.port) } else { (self.port, 40_000) };
+        bytes.extend(u16::to_be_bytes(from));
+        bytes.extend(u16::to_be_bytes(to));
+        bytes.extend(self.seq.to_be_bytes());
+        bytes.extend(self.ack.to_be_bytes());
+        bytes.extend([0x50, self.flags]);
+        bytes.extend(self.window.to_be_bytes());
+        bytes.extend([0, 0, 0, 4]);
+        bytes.extend(self.payload);
+        bytes
     }
 }

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 use crate::context::{Context, Decoded, header};
 use crate::event::DecodeEvent;
+use crate::network;
 use crate::packet::Packet;
 
 const HEADER_LEN: usize = 8;
@@ -48,6 +49,7 @@ pub(crate) fn decode(
     at: usize,
 ) -> Decoded {
     context.counters.layers.arp += 1;
+    packet.ethertype = network::ARP;
     context.enter_layer(packet)?;
     let Some(fields) = header::<HEADER_LEN>(data, at) else {
         return Err(packet.invalid(DecodeEvent::ArpPktTooSmall));

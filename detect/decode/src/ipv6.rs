@@ -100,7 +100,8 @@ impl Chain {
 
     fn walk(&mut self, context: &mut Context, packet: &mut Packet<'_>, data: &[u8]) {
         loop {
-            let step = match packet.proto {
+            let header = packet.proto;
+            let step = match header {
                 proto::HOP_BY_HOP => self.hop_by_hop(packet, data),
                 proto::DESTINATION_OPTIONS => self.destination_options(packet, data),
                 proto::ROUTING => self.routing(packet, data),
@@ -116,6 +117,13 @@ impl Chain {
                 }
             };
             if matches!(step, Step::Stop) {
+                self.note_length(packet);
+                return;
+            }
+            // As in Suricata 8: behind an extension header come two bytes at least.
+            if packet.proto != proto::NO_NEXT_HEADER && data.len() < self.at + 2 {
+                packet.proto = header;
+                packet.invalid(DecodeEvent::Ipv6TruncExthdr);
                 self.note_length(packet);
                 return;
             }

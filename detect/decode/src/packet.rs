@@ -366,6 +366,12 @@ impl<'a> Packet<'a> {
         Some((*header.first_chunk()?, *header.get(6..)?.first_chunk()?))
     }
 
+    /// The type in the Ethernet header, if there is one.
+    pub fn ethernet_type(&self) -> Option<u16> {
+        let header = self.bytes.get(self.ethernet? as usize..)?;
+        Some(u16::from_be_bytes(*header.get(12..)?.first_chunk()?))
+    }
+
     /// Offset just behind the network layer's data, as its length field says.
     pub fn network_end(&self) -> usize {
         let len = match self.ip {

@@ -1,6 +1,6 @@
 //! From a typed rule to what the inspector runs.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use decode::Direction;
 use protocol::AppProto;
@@ -76,8 +76,8 @@ pub struct Compiled {
     pub has_payload: bool,
     /// Lists of digests, in the order of the file checks that name them.
     pub lists: Vec<DigestList>,
-    /// Prepared bytes of its alert: see `detect::event`.
-    pub prepared: Vec<u8>,
+    /// The part of its alerts that is always the same, made at the first: see `detect::event`.
+    pub prepared: OnceLock<Box<[u8]>>,
 }
 
 /// Digests of a file list.
@@ -105,21 +105,22 @@ impl Targets {
     }
 }
 
-/// Compiles one rule; `reversed` makes the second half of a `<>` rule.
+/// Compiles one rule with its content lists; `reversed` makes the second half of a `<>` rule.
 ///
 /// # Errors
 /// What is wrong with an expression, a data set or another resource of the rule.
 pub fn compile(
     rule: &Arc<Rule>,
+    buffers: &[BufferMatch],
     reversed: bool,
     targets: &mut Targets,
     resources: &mut Resources,
 ) -> Result<Compiled, RuleError> {
-    let mut parts = Vec::with_capacity(rule.buffers.len());
-    for (index, list) in rule.buffers.iter().enumerate() {
+    let mut parts = Vec::with_capacity(buffers.len());
+    for (index, list) in buffers.iter().enumerate() {
         parts.push((index, part(rule, list, targets, resources)?));
     }
-    let needle = needle(rule, &parts);
+    let needle = needle(rule, buffers, &parts);
     let fast = rule.fast_pattern.map(|f| usize::from(f.buffer));
     parts.sort_by_key(|(index, part)| {
         let progress = part.progress.iter().flatten().min().copied().unwrap_or(0);
@@ -150,7 +151,7 @@ pub fn compile(
         has_payload: parts.iter().any(|p| p.place == Place::Payload),
         parts,
         lists: lists(rule, resources)?,
-        prepared: Vec::new(),
+        prepared: OnceLock::new(),
         rule: Arc::clone(rule),
     })
 }
@@ -208,9 +209,9 @@ fn part(
     })
 }
 
-fn needle(rule: &Rule, parts: &[(usize, Part)]) -> Option<Needle> {
+fn needle(rule: &Rule, buffers: &[BufferMatch], parts: &[(usize, Part)]) -> Option<Needle> {
     let fast = rule.fast_pattern?;
-    let list = rule.buffers.get(usize::from(fast.buffer))?;
+    let list = buffers.get(usize::from(fast.buffer))?;
     let (_, part) = parts.get(usize::from(fast.buffer))?;
     if !matches!(part.place, Place::Payload | Place::Buffer(_)) {
         return None;

@@ -32,6 +32,8 @@ pub struct Kept {
 pub struct FlowInspection {
     /// Number of the group of each direction in the worker's cache, plus one; 0: none yet.
     pub group: [u32; 2],
+    /// The flow was established after the packet that rules looked at last.
+    pub established: bool,
     /// The group was chosen when the flow was established.
     pub group_established: [bool; 2],
     /// Generation of the ruleset that `group` belongs to.
@@ -46,6 +48,8 @@ pub struct FlowInspection {
     pub tags: Vec<crate::tag::TagState>,
     /// Files of later transactions are to be stored, by direction (`filestore:..,flow`).
     pub store_files: [bool; 2],
+    /// The last entropies that rules measured, with the buffers' names.
+    pub entropies: Vec<(Box<str>, f64)>,
     /// Records of transactions are switched off (`config`).
     pub no_records: bool,
 }

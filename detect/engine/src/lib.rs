@@ -5,6 +5,7 @@
 #![deny(unsafe_code)]
 
 pub mod classes;
+pub mod common;
 pub mod compile;
 pub mod content;
 pub mod group;
@@ -14,6 +15,7 @@ pub mod order;
 #[allow(unsafe_code, reason = "calls into PCRE2, each with its safety argument")]
 pub mod pcre;
 pub mod queue;
+pub mod reputation;
 pub mod ruleset;
 pub mod tag;
 pub mod threshold;

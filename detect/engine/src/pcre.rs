@@ -6,6 +6,8 @@
 use std::ptr;
 
 use pcre2_sys as sys;
+use rules::rule::Pcre;
+use rules::settings::PatternFault;
 
 /// Options of an expression.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -27,6 +29,19 @@ pub struct RegexOptions {
 }
 
 impl RegexOptions {
+    /// Those of an expression in a rule.
+    pub const fn of(pcre: &Pcre) -> Self {
+        Self {
+            caseless: pcre.caseless,
+            dotall: pcre.dotall,
+            multiline: pcre.multiline,
+            extended: pcre.extended,
+            anchored: pcre.anchored,
+            dollar_end_only: pcre.dollar_end_only,
+            ungreedy: pcre.ungreedy,
+        }
+    }
+
     const fn bits(self) -> u32 {
         let mut bits = 0;
         if self.caseless {
@@ -100,9 +115,6 @@ impl Regex {
         if compiled.is_null() {
             return Err(RegexError { message: error_text(code), offset });
         }
-        // SAFETY: `compiled` is a valid code. Without JIT support the call fails and matching
-        // falls back to the interpreter, which is why the result does not matter.
-        unsafe { sys::pcre2_jit_compile_8(compiled, sys::PCRE2_JIT_COMPLETE) };
         let mut groups: u32 = 0;
         // SAFETY: PCRE2_INFO_CAPTURECOUNT writes one u32.
         unsafe {
@@ -113,6 +125,15 @@ impl Regex {
             );
         }
         Ok(Self { code: compiled, groups })
+    }
+
+    /// Makes machine code of it, for many searches.
+    #[must_use]
+    pub fn optimized(self) -> Self {
+        // SAFETY: the code is valid and nobody else has it yet. Without JIT support the call fails
+        // and matching falls back to the interpreter, which is why the result does not matter.
+        unsafe { sys::pcre2_jit_compile_8(self.code, sys::PCRE2_JIT_COMPLETE) };
+        self
     }
 
     /// How many groups the expression has.
@@ -147,6 +168,17 @@ impl Drop for Regex {
     fn drop(&mut self) {
         // SAFETY: the code was made by `compile` and is freed once.
         unsafe { sys::pcre2_code_free_8(self.code) };
+    }
+}
+
+/// Compiles an expression on trial, when its rule is read: the number of its groups.
+///
+/// # Errors
+/// What PCRE2 says is wrong with it, and where.
+pub fn check(pcre: &Pcre) -> Result<u32, PatternFault> {
+    match Regex::compile(&pcre.pattern, RegexOptions::of(pcre)) {
+        Ok(regex) => Ok(regex.groups()),
+        Err(error) => Err(PatternFault { offset: error.offset, message: error.message }),
     }
 }
 
@@ -226,7 +258,7 @@ mod tests {
     fn finds_groups_and_honours_limits() {
         let mut matcher = Matcher::new(3500, 1500);
         let options = RegexOptions { caseless: true, ..RegexOptions::default() };
-        let regex = Regex::compile(b"a(b+)c", options).expect("valid");
+        let regex = Regex::compile(b"a(b+)c", options).expect("valid").optimized();
         assert!(regex.find(b"xxABBCx", 0, &mut matcher));
         assert_eq!(matcher.group(0), Some((2, 6)));
         assert_eq!(matcher.group(1), Some((3, 5)));

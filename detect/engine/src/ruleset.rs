@@ -14,6 +14,7 @@ use crate::compile::{Compiled, Targets, compile};
 use crate::content::Resources;
 use crate::content::dataset::Datasets;
 use crate::order::{ActionOrder, OrderKey};
+use crate::reputation::Reputation;
 
 /// Settings of the engine; names and defaults are those of `suricata.yaml` when keys are absent.
 #[derive(Clone, Debug)]
@@ -36,6 +37,8 @@ pub struct EngineSettings {
     pub inline: bool,
     /// `host.memcap` and `ippair.memcap`, bytes.
     pub host_memcap: usize,
+    /// Reputation of addresses, for `iprep`.
+    pub reputation: Option<Arc<Reputation>>,
 }
 
 impl Default for EngineSettings {
@@ -50,6 +53,7 @@ impl Default for EngineSettings {
             threshold_memcap: 16 << 20,
             inline: false,
             host_memcap: 16 << 20,
+            reputation: None,
         }
     }
 }
@@ -65,6 +69,12 @@ pub struct Needs {
     pub ja4: bool,
     /// Hashes of files: MD5, SHA-1, SHA-256.
     pub hashes: [bool; 3],
+    /// Types of files.
+    pub magic: bool,
+    /// A file may be stored after rules have looked at it.
+    pub file_store: bool,
+    /// Tags of hosts: every packet is then counted on those in force.
+    pub host_tags: bool,
     /// Reassembled data.
     pub raw_stream: bool,
     /// The event for overlaps with different data.
@@ -132,7 +142,7 @@ pub struct CompileFailure {
 impl Ruleset {
     /// Compiles `rules`; those that fail are returned beside the ruleset.
     pub fn new(
-        rules: Vec<Rule>,
+        rules: Vec<Box<Rule>>,
         thresholds: &ThresholdFile,
         names: Arc<rules::Names>,
         settings: EngineSettings,
@@ -142,23 +152,27 @@ impl Ruleset {
         let mut targets = Targets::default();
         let mut failures = Vec::new();
         let mut compiled = Vec::with_capacity(rules.len());
-        for rule in rules {
-            let rule = Arc::new(rule);
-            match compile(&rule, false, &mut targets, resources) {
-                Ok(first) => compiled.push(first),
+        let order = settings.action_order;
+        for mut rule in rules {
+            let key = OrderKey::new(&rule, &order);
+            // What is made of them runs; they themselves are much of a rule's memory.
+            let buffers = std::mem::take(&mut rule.buffers);
+            let rule: Arc<Rule> = Arc::from(rule);
+            match compile(&rule, &buffers, false, &mut targets, resources) {
+                Ok(first) => compiled.push((key, first)),
                 Err(error) => {
                     failures.push(CompileFailure { rule, error });
                     continue;
                 }
             }
             if rule.direction == RuleDirection::Both
-                && let Ok(second) = compile(&rule, true, &mut targets, resources)
+                && let Ok(second) = compile(&rule, &buffers, true, &mut targets, resources)
             {
-                compiled.push(second);
+                compiled.push((key, second));
             }
         }
-        let order = settings.action_order;
-        compiled.sort_by_cached_key(|c| (OrderKey::new(&c.rule, &order), c.reversed));
+        compiled.sort_by_key(|(key, c)| (*key, c.reversed));
+        let compiled: Vec<Compiled> = compiled.into_iter().map(|(_, c)| c).collect();
         let mut ruleset = Self {
             tx: HashMap::new(),
             addresses: AddressClasses::new(
@@ -194,11 +208,6 @@ impl Ruleset {
     /// All rules in internal order.
     pub fn rules(&self) -> &[Compiled] {
         &self.rules
-    }
-
-    /// All rules, to change their prepared bytes before they are shared.
-    pub fn rules_mut(&mut self) -> &mut [Compiled] {
-        &mut self.rules
     }
 
     /// A target by number.
@@ -292,6 +301,7 @@ fn need(needs: &mut Needs, c: &Compiled) {
                 if let Some(spec) = protocol::registry::buffer(id) {
                     needs.bodies |= spec.streaming;
                     needs.ja3 |= spec.name.starts_with("ja3");
+                    needs.magic |= id == protocol::file::FILE_MAGIC;
                     needs.ja4 |= spec.name.starts_with("ja4");
                 }
             }
@@ -307,6 +317,8 @@ fn need(needs: &mut Needs, c: &Compiled) {
         }
         needs.bodies |= matches!(check, TxCheck::FileSize { .. });
     }
+    needs.host_tags |= c.rule.tag.is_some_and(|tag| tag.host);
+    needs.file_store |= c.rule.filestore.is_some();
     needs.bodies |= c.rule.filestore.is_some();
     needs.overlap_event |= c.rule.checks.iter().any(|check| {
         let code = decode::event::StreamEvent::ReassemblyOverlapDifferentData.code();

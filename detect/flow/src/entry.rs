@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use decode::{Direction, Timestamp, VlanIds};
 
 use crate::bits::Bits;
+use crate::macs::Macs;
 use crate::policy::{Policy, Target};
 use crate::rate::Rate;
 use crate::tcp::TcpSession;
@@ -149,10 +150,10 @@ pub struct Flow<X> {
     pub start: Timestamp,
     /// Count of flows made before this one by the same table.
     pub(crate) serial: u64,
-    /// Packets and bytes after the flow was bypassed, by direction.
-    pub bypassed: [(u64, u64); 2],
     /// Traffic of the last seconds, if rates are tracked.
     pub(crate) rate: Option<Box<Rate>>,
+    /// Hardware addresses, if records want them.
+    pub macs: Option<Box<Macs>>,
     /// Exception policies that applied: (target, policy) names, each at most once.
     pub exception_policies: smallvec::SmallVec<[(&'static str, &'static str); 1]>,
     /// Flow bits and integers.
@@ -182,10 +183,12 @@ impl<X> Flow<X> {
         std::mem::swap(&mut self.client_port, &mut self.server_port);
         self.packets.swap(0, 1);
         self.bytes.swap(0, 1);
-        self.bypassed.swap(0, 1);
         self.ttl.swap(0, 1);
         if let Some(rate) = &mut self.rate {
             rate.reverse();
+        }
+        if let Some(macs) = &mut self.macs {
+            macs.reverse();
         }
         if let Some(session) = &mut self.tcp {
             session.reverse();
@@ -226,8 +229,8 @@ impl<X: Default> Default for Flow<X> {
             id: 0,
             start: Timestamp::default(),
             serial: 0,
-            bypassed: [(0, 0); 2],
             rate: None,
+            macs: None,
             exception_policies: smallvec::SmallVec::new(),
             bits: Bits::default(),
             extension: X::default(),

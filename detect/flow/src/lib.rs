@@ -24,6 +24,7 @@ mod drop_reason;
 pub mod entry;
 pub mod hostbits;
 pub mod key;
+pub mod macs;
 pub mod policy;
 pub mod rate;
 pub mod reassembly;

@@ -109,15 +109,21 @@ impl Detector {
 
     /// Looks at the first bytes of a direction.
     pub fn detect(&self, question: &Question<'_>, progress: &mut Progress) -> Option<Found> {
-        if !progress.patterns_done
-            && let Some(found) = self.match_patterns(question, progress)
-        {
-            return Some(found);
+        let mut found = None;
+        if !progress.patterns_done {
+            found = self.match_patterns(question, progress);
+            // The two bytes of DCE RPC over UDP begin DNS messages as well: probes come first.
+            let doubtful = |found: &Found| {
+                question.transport == Transport::Udp && found.proto == AppProto::Dcerpc
+            };
+            if found.is_some() && !found.as_ref().is_some_and(doubtful) {
+                return found;
+            }
         }
         if progress.probing_done {
-            return None;
+            return found;
         }
-        self.probe(question, progress)
+        self.probe(question, progress).or(found)
     }
 
     fn match_patterns(&self, question: &Question<'_>, progress: &mut Progress) -> Option<Found> {

@@ -156,6 +156,10 @@ impl Parser for Dns {
         progress_name(progress, direction)
     }
 
+    fn names_progress(&self) -> bool {
+        false
+    }
+
     fn buffer<'a>(
         &'a self,
         tx: u64,
@@ -170,9 +174,9 @@ impl Parser for Dns {
             table::QUERY if !response => Names::Section(0),
             table::QUERIES_RRNAME => Names::Section(0),
             table::ANSWER_NAME => Names::Section(1),
-            table::ANSWERS_RRNAME if response => Names::Section(1),
-            table::AUTHORITIES_RRNAME if response => Names::Section(2),
-            table::ADDITIONALS_RRNAME if response => Names::Section(3),
+            table::ANSWERS_RRNAME => Names::Section(1),
+            table::AUTHORITIES_RRNAME => Names::Section(2),
+            table::ADDITIONALS_RRNAME => Names::Section(3),
             table::RESPONSE_RRNAME if response => Names::Response,
             _ => return None,
         };

@@ -110,6 +110,10 @@ impl Parser for Mdns {
         dns::progress_name(progress, direction)
     }
 
+    fn names_progress(&self) -> bool {
+        false
+    }
+
     fn buffer<'a>(
         &'a self,
         tx: u64,

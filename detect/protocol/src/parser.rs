@@ -70,6 +70,8 @@ pub struct Effects {
     pub encrypted: Option<Encrypted>,
     /// Inspect the raw stream of this direction now (a message ended).
     pub flush: [bool; 2],
+    /// There is news of parts of files: [`Parser::join`] is to be called.
+    pub parts: bool,
 }
 
 /// Choices for protocol records.
@@ -130,6 +132,11 @@ pub trait Parser {
     /// Name of a progress value (`ts_progress` in EVE), e.g. `request_complete`.
     fn progress_name(&self, progress: u8, direction: Direction) -> &'static str;
 
+    /// True when records of rules show how far a transaction is.
+    fn names_progress(&self) -> bool {
+        true
+    }
+
     /// The `index`-th instance of a buffer; none when there is no such instance (yet).
     /// Composed buffers are put into `scratch`, which comes empty.
     fn buffer<'a>(
@@ -173,6 +180,9 @@ pub trait Parser {
     fn files_mut(&mut self, _tx: u64, _direction: Direction) -> &mut [crate::file::File] {
         &mut []
     }
+
+    /// Hands on what came of parts of files, and takes over the files that are whole with them.
+    fn join(&mut self, _ranges: &mut crate::file::range::Ranges, _now: Timestamp) {}
 
     /// A `filestore` rule matched: marks the files of a direction, with `later` also those that
     /// the transaction will open there ([`TxMeta::store_files`]).

@@ -4,13 +4,14 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use decode::Direction;
+use decode::{Direction, Timestamp};
 use json::Writer;
 
 use crate::app::AppProto;
 use crate::buffer::{BufferId, BufferSpec, NumberId, NumberSpec, View};
 use crate::detection::Transport;
 use crate::file::File;
+use crate::file::range::Ranges;
 use crate::parser::{Effects, Input, LogOptions, Outcome, Parser};
 use crate::settings::ProtocolSettings;
 use crate::transaction::TxMeta;
@@ -217,6 +218,10 @@ impl Parser for AnyParser {
         each!(self, parser => parser.progress_name(progress, direction))
     }
 
+    fn names_progress(&self) -> bool {
+        each!(self, parser => parser.names_progress())
+    }
+
     fn buffer<'a>(
         &'a self,
         tx: u64,
@@ -258,6 +263,10 @@ impl Parser for AnyParser {
 
     fn files_mut(&mut self, tx: u64, direction: Direction) -> &mut [File] {
         each!(self, parser => parser.files_mut(tx, direction))
+    }
+
+    fn join(&mut self, ranges: &mut Ranges, now: Timestamp) {
+        each!(self, parser => parser.join(ranges, now));
     }
 
     fn request_header(&self, tx: u64, name: &str) -> Option<&[u8]> {

@@ -176,6 +176,12 @@ impl Session {
         self.disabled = true;
     }
 
+    /// Ends the application layer with its transactions.
+    pub fn forget(&mut self) {
+        self.disabled = true;
+        self.parser = None;
+    }
+
     /// Anomalies of detection that were not taken yet.
     pub fn anomalies(&self) -> Anomalies {
         self.anomalies

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::app::AppProto;
 use crate::detection::Transport;
 use crate::file::FileSettings;
+use crate::file::range::RangeSettings;
 use crate::http::HttpSettings;
 use crate::tls::TlsSettings;
 
@@ -54,6 +55,8 @@ pub struct ProtocolSettings {
     pub midstream: bool,
     /// Files: hashes, window.
     pub file: FileSettings,
+    /// Files that come in parts over HTTP (`http.byterange`).
+    pub ranges: RangeSettings,
     /// HTTP, for servers that no entry of `http_servers` names.
     pub http: Arc<HttpSettings>,
     /// HTTP by network of the server: address, length of its prefix, choices.
@@ -71,6 +74,7 @@ impl Default for ProtocolSettings {
             ports: Vec::new(),
             midstream: false,
             file: FileSettings::default(),
+            ranges: RangeSettings::default(),
             http: Arc::default(),
             http_servers: Vec::new(),
             keep_bodies: true,

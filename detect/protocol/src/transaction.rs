@@ -18,7 +18,7 @@ pub struct RuleState {
 pub struct TxMeta {
     /// Number within the flow, from 0; `tx_id` in EVE.
     pub id: u64,
-    /// Protocol events (numbers of the protocol's event table), in order, each at most once.
+    /// Protocol events (numbers of the protocol's event table), in order.
     pub events: SmallVec<[u8; 6]>,
     /// How many of them were reported as anomaly records already.
     pub events_reported: u8,
@@ -51,9 +51,9 @@ impl TxMeta {
         Self { id, updated: [true; 2], ..Self::default() }
     }
 
-    /// Sets a protocol event, once.
+    /// Adds a protocol event; one that happens again counts again.
     pub fn set_event(&mut self, event: u8) {
-        if !self.events.contains(&event) && self.events.len() < 64 {
+        if self.events.len() < 64 {
             self.events.push(event);
         }
     }

@@ -30,6 +30,7 @@ mod option;
 mod parser;
 mod ranges;
 mod requires;
+mod text;
 mod token;
 mod validate;
 
@@ -49,5 +50,6 @@ pub use rule::{
     Operand, Place, Rule, RuleClass, RuleDirection, Target, Transform,
 };
 pub use settings::Settings;
+pub use text::RuleText;
 pub use threshold::{Threshold, ThresholdFile};
 pub use variables::Variables;

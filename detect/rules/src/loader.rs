@@ -10,6 +10,7 @@ use crate::names::Names;
 use crate::parser::{self, Parsed, Shared};
 use crate::rule::Rule;
 use crate::settings::Settings;
+use crate::text::RuleText;
 
 /// The longest physical line; what is longer is cut, as by Suricata 8's line buffer.
 const MAX_LINE: usize = 8191;
@@ -67,7 +68,7 @@ pub struct Oddity {
 #[derive(Debug, Default)]
 pub struct LoadedRules {
     /// The rules in the order of files and lines.
-    pub rules: Vec<Rule>,
+    pub rules: Vec<Box<Rule>>,
     /// Refused rules.
     pub failures: Vec<Failure>,
     /// Rules for other sensors.
@@ -85,7 +86,7 @@ pub struct LoadedRules {
 pub struct Loader {
     settings: Settings,
     shared: Shared,
-    rules: Vec<Option<Rule>>,
+    rules: Vec<Option<Box<Rule>>>,
     /// Place of a rule by group and number.
     by_id: HashMap<(u32, u32), usize>,
     loaded: LoadedRules,
@@ -108,7 +109,13 @@ impl Loader {
 
     /// Loads the rules in the text of a file.
     pub fn load(&mut self, file: &str, text: &[u8]) {
+        self.load_shared(file, &Arc::new(text.to_vec()));
+    }
+
+    /// Loads the rules in the text of a file, which they keep for their own texts.
+    pub fn load_shared(&mut self, file: &str, source: &Arc<Vec<u8>>) {
         let file: Arc<str> = file.into();
+        let text = source.as_slice();
         // Room at once: growing step by step would copy large sets several times.
         let most = memchr::memchr_iter(b'\n', text).count().min(text.len() / MIN_RULE) + 1;
         self.rules.reserve(most);
@@ -120,7 +127,18 @@ impl Loader {
                 continue;
             }
             match std::str::from_utf8(line) {
-                Ok(rule) => self.load_rule(&file, number, rule),
+                Ok(rule) => {
+                    let start = rule.as_ptr().addr().wrapping_sub(text.as_ptr().addr());
+                    let piece = text.get(start..start.saturating_add(rule.len()));
+                    let place = match piece {
+                        Some(piece) if std::ptr::eq(piece, rule.as_bytes()) => {
+                            RuleText::of_file(source, start, start + rule.len())
+                        }
+                        // Lines that were joined.
+                        _ => RuleText::owned(rule),
+                    };
+                    self.load_rule(&file, number, rule, place);
+                }
                 Err(error) => {
                     let at = error.valid_up_to();
                     let error = RuleError::new("rule is not UTF-8")
@@ -133,14 +151,14 @@ impl Loader {
         }
     }
 
-    /// Loads one rule.
-    pub fn load_rule(&mut self, file: &Arc<str>, line: u32, text: &str) {
+    fn load_rule(&mut self, file: &Arc<str>, line: u32, text: &str, place: RuleText) {
         match parser::parse(text, &self.settings, &mut self.shared) {
             Ok(Parsed::Rule(mut rule, warnings)) => {
                 rule.shrink();
                 rule.file = Arc::clone(file);
                 rule.line = line;
-                self.accept(*rule, warnings);
+                rule.text = place;
+                self.accept(rule, warnings);
             }
             Ok(Parsed::Skipped(reason)) => {
                 let file = Arc::clone(file);
@@ -163,7 +181,7 @@ impl Loader {
         self.loaded
     }
 
-    fn accept(&mut self, rule: Rule, warnings: Vec<RuleWarning>) {
+    fn accept(&mut self, rule: Box<Rule>, warnings: Vec<RuleWarning>) {
         for warning in warnings {
             // Unknown classes and schemes are told once a name, not once a rule.
             let once = warning.message.starts_with("unknown ");
@@ -181,7 +199,7 @@ impl Loader {
                     .module("detect-parse")
                     .advice("give it another sid, or a higher rev to replace the other rule");
                 let (file, line) = (Arc::clone(&rule.file), rule.line);
-                self.fail(&file, line, rule.text, error, Vec::new());
+                self.fail(&file, line, rule.text.as_str().to_owned(), error, Vec::new());
                 return;
             }
             (Some(at), Some(_)) => {
@@ -191,7 +209,7 @@ impl Loader {
                     rule.text
                 );
                 let module = "detect-parse".into();
-                let span = Span::new(0, rule.text.len());
+                let span = Span::new(0, rule.text.as_str().len());
                 self.warn(&rule, RuleWarning { span, module, message: message.into() });
                 if let Some(slot) = self.rules.get_mut(at) {
                     *slot = None;
@@ -308,7 +326,11 @@ impl<'t> Lines<'t> {
             let (line, rest) = self.rest.split_at(length);
             self.rest = rest.get(1..).unwrap_or(&[]);
             self.number = self.number.saturating_add(1);
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            // Suricata 8 takes no rule from such a line, nor does it go on with the next one.
+            if self.joined.is_empty() && matches!(line.first(), Some(b' ' | b'\t' | b'\r' | b'#')) {
+                continue;
+            }
+            let line = line.trim_ascii_end();
             match line.strip_suffix(b"\\") {
                 Some(part) if room > 0 => self.joined.extend_from_slice(part),
                 _ if self.joined.is_empty() => return Some((self.number, line)),

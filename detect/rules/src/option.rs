@@ -234,6 +234,20 @@ pub enum DatasetType {
     Ip,
 }
 
+impl DatasetType {
+    /// The type that a word stands for.
+    pub fn of(word: &str) -> Option<Self> {
+        Some(match word {
+            "string" => Self::String,
+            "md5" => Self::Md5,
+            "sha256" => Self::Sha256,
+            "ipv4" => Self::Ipv4,
+            "ip" | "ipv6" => Self::Ip,
+            _ => return None,
+        })
+    }
+}
+
 /// Form of the file of a set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DatasetFormat {
@@ -277,6 +291,28 @@ pub struct Dataset {
     pub array_key: Option<String>,
     /// `remove_key`
     pub remove_key: bool,
+}
+
+impl Dataset {
+    /// A set of which only the name is known.
+    pub fn new(name: impl Into<String>, command: DatasetCommand) -> Self {
+        Self {
+            command,
+            name: name.into(),
+            kind: None,
+            load: None,
+            state: None,
+            save: None,
+            memcap: None,
+            hashsize: None,
+            reputation: None,
+            format: DatasetFormat::default(),
+            value_key: None,
+            context_key: None,
+            array_key: None,
+            remove_key: false,
+        }
+    }
 }
 
 /// One option on a list of contents, in rule order.

@@ -55,11 +55,9 @@ pub(crate) fn parse(text: &str, settings: &Settings, shared: &mut Shared) -> Res
     }
     builder.module = "detect-parse";
     builder.span = whole;
-    finish(builder).map_err(|error| error.at(whole)).map(|(rule, warnings)| {
-        let mut rule = rule;
-        rule.text = text.to_owned();
-        Parsed::Rule(Box::new(rule), warnings)
-    })
+    finish(builder)
+        .map_err(|error| error.at(whole))
+        .map(|(rule, warnings)| Parsed::Rule(Box::new(rule), warnings))
 }
 
 /// All `requires` options, wherever they stand.
@@ -254,7 +252,7 @@ fn note_features(builder: &mut Builder<'_>, features: &Features) {
 }
 
 fn finish(mut builder: Builder<'_>) -> Result<(Rule, Vec<RuleWarning>)> {
-    builder.finish_naming()?;
+    builder.finish_rule()?;
     if !builder.facts.sid {
         return Err(RuleError::new("Signature missing required value \"sid\".")
             .module("detect-parse")

@@ -8,10 +8,13 @@ pub use crate::option::{
     DatasetFormat, DatasetType, Extract, MathOp, Operand, Pcre, StringBase,
 };
 
+use smallvec::SmallVec;
+
 use crate::address::AddressSet;
 use crate::error::Span;
 use crate::keyword::{Bit, Check, TxCheck};
 use crate::port::PortSet;
+use crate::text::RuleText;
 use crate::threshold::Threshold;
 
 /// What a rule does when it matches.
@@ -292,8 +295,8 @@ pub struct Rule {
     pub priority: u32,
     /// `reference`: scheme and value.
     pub references: Vec<(String, String)>,
-    /// `metadata`: key and value.
-    pub metadata: Vec<(String, String)>,
+    /// Places of the values of `metadata` in the text: see [`Rule::metadata`].
+    pub metadata_spans: SmallVec<[Span; 1]>,
     /// `target`
     pub target: Option<AttackTarget>,
     /// `noalert`; `alert` takes it back.
@@ -302,7 +305,8 @@ pub struct Rule {
     pub alert_anyway: bool,
     /// `flow`
     pub flow: FlowSpec,
-    /// Content lists in rule order, one per naming of a buffer.
+    /// Content lists in rule order, one per naming of a buffer. The engine takes them: it runs
+    /// what it makes of them, and rules are many.
     pub buffers: Vec<BufferMatch>,
     /// Checks on packet and flow, in rule order.
     pub checks: Vec<Check>,
@@ -343,19 +347,30 @@ pub struct Rule {
     /// Line (last physical line of a joined one), from 1.
     pub line: u32,
     /// Its text.
-    pub text: String,
+    pub text: RuleText,
     /// Place of the header in the text.
     pub header_span: Span,
 }
 
 impl Rule {
+    /// Keys and values of `metadata`. A word without value is no pair; Suricata 8 leaves it out
+    /// as well. They are read when asked for: most rules never alert.
+    pub fn metadata(&self) -> impl Iterator<Item = (&str, &str)> {
+        let text = self.text.as_str();
+        self.metadata_spans
+            .iter()
+            .filter_map(|span| text.get(span.start as usize..span.end as usize))
+            .flat_map(|list| list.split(','))
+            .filter_map(|part| part.trim_ascii().split_once(char::is_whitespace))
+            .map(|(key, value)| (key, value.trim_ascii()))
+    }
+
     /// Gives back room that its lists reserved while they grew; there are many rules.
     pub(crate) fn shrink(&mut self) {
         self.buffers.shrink_to_fit();
         for list in &mut self.buffers {
             list.ops.shrink_to_fit();
         }
-        self.metadata.shrink_to_fit();
         self.references.shrink_to_fit();
         self.checks.shrink_to_fit();
         self.tx_checks.shrink_to_fit();

@@ -12,7 +12,16 @@ use crate::rule::{DatasetType, Pcre};
 use crate::variables::Variables;
 
 /// Compiles an expression on trial; the number of its captures, or what is wrong with it.
-pub type PatternCheck = fn(&Pcre) -> Result<u32, String>;
+pub type PatternCheck = fn(&Pcre) -> Result<u32, PatternFault>;
+
+/// What is wrong with an expression.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PatternFault {
+    /// Place in the expression, bytes.
+    pub offset: usize,
+    /// What the compiler says.
+    pub message: String,
+}
 
 /// Settings of a loader.
 #[derive(Clone, Debug)]

@@ -214,7 +214,13 @@ fn members(text: &str) -> Result<Members<'_>> {
             "sig_id" => members.sid = Some(number()?),
             "timeout" => members.timeout = Some(number()?),
             "new_action" => members.new_action = Some(value),
-            "ip" => members.ip = Some(value),
+            // Several addresses need no brackets where they stand last.
+            "ip" if rest.contains(char::is_whitespace) => members.ip = Some(value),
+            "ip" => {
+                let from = text.len() - behind.len() - part.len();
+                members.ip = text.get(from..).and_then(|all| all.strip_prefix("ip")).map(str::trim);
+                rest = "";
+            }
             _ if members.parts.take(part) => {}
             _ => return refuse(format!("can't read '{part}'")),
         }

@@ -187,7 +187,7 @@ fn required_length(ops: &[ContentOp], bound: u64) -> (i64, i64) {
 
 /// Contents must fit into the size that `bsize` gives.
 fn sizes(list: &BufferMatch, builder: &Builder<'_>) -> Result<()> {
-    if list.target.place == Place::Payload || !list.target.transforms.is_empty() {
+    if list.target.place == Place::Payload {
         return Ok(());
     }
     let is_uri = match list.target.place {

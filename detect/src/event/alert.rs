@@ -69,7 +69,7 @@ pub fn write(
     if found.tx_guessed {
         out.field_bool("tx_guessed", true);
     }
-    alert_object(out, options, r, &compiled.prepared, &compiled.rule);
+    alert_object(out, options, r, rule::constant(compiled), &compiled.rule);
     if let Some(root) = r.root {
         packet::tunnel(out, eve, r.packet, root);
     }
@@ -87,7 +87,7 @@ pub fn write(
     }
     payload(out, options, r);
     if options.packet {
-        packet::write(out, r.packet);
+        packet::write(out, r.packet, usize::MAX);
     }
     if options.verdict {
         verdict(out, r);
@@ -145,7 +145,7 @@ fn alert_object(
         out.close();
     }
     if options.rule_raw {
-        out.field_str("rule", &rule.text);
+        out.field_str("rule", rule.text.as_str());
     }
     out.close();
 }
@@ -159,8 +159,10 @@ fn app_layer(out: &mut Writer<'_>, options: &AlertSettings, r: &AlertRecord<'_>)
     }
     let ts = parser.progress_name(parser.progress(tx, Direction::ToServer), Direction::ToServer);
     let tc = parser.progress_name(parser.progress(tx, Direction::ToClient), Direction::ToClient);
-    out.field_str("ts_progress", ts);
-    out.field_str("tc_progress", tc);
+    if parser.names_progress() {
+        out.field_str("ts_progress", ts);
+        out.field_str("tc_progress", tc);
+    }
     let log = LogOptions { extended: true, version: 3, embedded: true, ..LogOptions::default() };
     parser.log(tx, &log, out);
     if options.http_body || options.http_body_printable {

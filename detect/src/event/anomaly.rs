@@ -7,6 +7,9 @@ use crate::event::envelope::{self, Envelope};
 use crate::event::packet;
 use crate::settings::EveSettings;
 
+/// Bytes of a packet that `packethdr` shows.
+const HEADER_LEN: usize = 32;
+
 /// An event of a decoder or of the stream engine on a packet.
 pub fn on_packet(
     out: &mut Writer<'_>,
@@ -23,7 +26,7 @@ pub fn on_packet(
     out.field_str("event", decode::event::name(code));
     out.close();
     if with_header {
-        packet::write(out, packet);
+        packet::write(out, packet, HEADER_LEN);
     }
     envelope::close(out, eve, packet.input);
 }
@@ -33,15 +36,13 @@ pub fn app_layer(
     out: &mut Writer<'_>,
     eve: &EveSettings,
     head: &Envelope<'_>,
-    app_proto: Option<&str>,
+    app_proto: &str,
     event: &str,
     layer: &str,
 ) {
     envelope::open(out, eve, "anomaly", head);
     out.key("anomaly").open();
-    if let Some(name) = app_proto {
-        out.field_str("app_proto", name);
-    }
+    out.field_str("app_proto", app_proto);
     out.field_str("type", "applayer");
     out.field_str("event", event);
     out.field_str("layer", layer);

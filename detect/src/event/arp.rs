@@ -3,12 +3,17 @@
 use decode::Packet;
 use json::Writer;
 
-use crate::event::envelope::{self, Envelope};
+use crate::event::envelope::{self, Envelope, mac};
 use crate::settings::EveSettings;
 
 /// Writes the record of an ARP packet for IPv4 over Ethernet; others yield none.
-pub fn write(out: &mut Writer<'_>, eve: &EveSettings, head: &Envelope<'_>, packet: &Packet<'_>) {
-    let Some(arp) = packet.arp() else { return };
+pub fn write(
+    out: &mut Writer<'_>,
+    eve: &EveSettings,
+    head: &Envelope<'_>,
+    packet: &Packet<'_>,
+) -> bool {
+    let Some(arp) = packet.arp() else { return false };
     envelope::open(out, eve, "arp", head);
     out.key("arp").open();
     out.field_str("hw_type", "ethernet").field_str("proto_type", "ipv4");
@@ -26,8 +31,5 @@ pub fn write(out: &mut Writer<'_>, eve: &EveSettings, head: &Envelope<'_>, packe
     out.field_str("dest_ip", &arp.dst_ip.to_string());
     out.close();
     envelope::close(out, eve, packet.input);
-}
-
-fn mac(bytes: [u8; 6]) -> String {
-    bytes.map(|b| format!("{b:02x}")).join(":")
+    true
 }

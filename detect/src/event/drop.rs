@@ -6,6 +6,7 @@ use json::Writer;
 
 use crate::event::alert::reject;
 use crate::event::envelope::{self, Envelope};
+use crate::event::rule;
 use crate::settings::{DropSettings, EveSettings};
 
 /// Writes the record of a dropped packet.
@@ -37,7 +38,7 @@ pub fn write(
         out.key("alert").open();
         let blocked = d.alerts.iter().any(|a| a.blocked && Some(a.found.rule) == d.verdict.drop);
         out.field_str("action", if blocked || d.alerts.is_empty() { "blocked" } else { "allowed" });
-        out.verbatim(&compiled.prepared);
+        out.verbatim(rule::constant(compiled));
         out.close();
     }
     envelope::close(out, eve, packet.input);
@@ -59,7 +60,8 @@ pub struct Dropped<'a> {
     pub rules: &'a Ruleset,
 }
 
-fn network(out: &mut Writer<'_>, packet: &Packet<'_>) {
+/// Writes what the network header of a packet says.
+pub fn network(out: &mut Writer<'_>, packet: &Packet<'_>) {
     match packet.ip {
         IpHeader::V4 { total_len, tos, id, .. } => {
             out.field_u64("len", u64::from(total_len));
@@ -77,7 +79,8 @@ fn network(out: &mut Writer<'_>, packet: &Packet<'_>) {
     }
 }
 
-fn transport(out: &mut Writer<'_>, packet: &Packet<'_>) {
+/// Writes what the transport header of a packet says.
+pub fn transport(out: &mut Writer<'_>, packet: &Packet<'_>) {
     match &packet.transport {
         Transport::Tcp(tcp) => {
             out.field_u64("tcpseq", u64::from(tcp.seq));
@@ -100,11 +103,12 @@ fn transport(out: &mut Writer<'_>, packet: &Packet<'_>) {
             out.field_u64("udplen", u64::from(udp.len));
         }
         Transport::Icmp4(icmp) | Transport::Icmp6(icmp) => {
+            // Suricata 8 writes both with their bytes the other way round.
             if let Some(id) = icmp.id {
-                out.field_u64("icmp_id", u64::from(id));
+                out.field_u64("icmp_id", u64::from(id.swap_bytes()));
             }
             if let Some(seq) = icmp.seq {
-                out.field_u64("icmp_seq", u64::from(seq));
+                out.field_u64("icmp_seq", u64::from(seq.swap_bytes()));
             }
         }
         _ => {}

@@ -10,7 +10,7 @@ use crate::event::{community, text};
 use crate::settings::EveSettings;
 
 /// Endpoints of a record.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Endpoints {
     /// Source address.
     pub src: IpAddr,
@@ -225,21 +225,44 @@ pub fn common(out: &mut Writer<'_>, eve: &EveSettings, head: &Envelope<'_>) {
     }
     if eve.ethernet
         && let Some(packet) = head.packet
-        && let Some(at) = packet.ethernet
-        && let Some(header) = packet.bytes.get(at as usize..at as usize + 14)
     {
-        out.key("ether").open();
-        out.field_str("dest_mac", &mac(&header[..6]));
-        out.field_str("src_mac", &mac(&header[6..12]));
-        out.close();
+        ethernet(out, packet, head.endpoints);
     }
     if let (Some(seed), Some(flow)) = (eve.community_id, head.flow) {
         out.field_str("community_id", &community::id(seed, flow));
     }
 }
 
-fn mac(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect::<Vec<_>>().join(":")
+/// Writes the Ethernet header of a packet, its addresses beside those of the record: a record
+/// may go against its packet.
+fn ethernet(out: &mut Writer<'_>, packet: &Packet<'_>, ends: Option<Endpoints>) {
+    let Some((destination, source)) = packet.macs() else { return };
+    let own = Endpoints::of_packet(packet);
+    let against = ends.is_some_and(|ends| ends != own && ends.swapped() == own);
+    let (source, destination) = if against { (destination, source) } else { (source, destination) };
+    out.key("ether").open();
+    out.field_u64("ether_type", u64::from(packet.ethernet_type().unwrap_or_default()));
+    out.field_str("src_mac", &mac(source)).field_str("dest_mac", &mac(destination));
+    out.close();
+}
+
+/// Writes the hardware addresses of a flow, seen in a direction.
+pub fn flow_ethernet(out: &mut Writer<'_>, flow: &Flow, direction: Direction) {
+    let Some(macs) = &flow.macs else { return };
+    out.key("ether").open();
+    for (key, direction) in [("dest_macs", direction.opposite()), ("src_macs", direction)] {
+        out.key(key).open_array();
+        for address in macs.sources(direction) {
+            out.str(&mac(*address));
+        }
+        out.close_array();
+    }
+    out.close();
+}
+
+/// A hardware address as text.
+pub fn mac(bytes: [u8; 6]) -> String {
+    bytes.map(|byte| format!("{byte:02x}")).join(":")
 }
 
 /// Flow bits, integers and variables; `traffic` labels go to the root before it.
@@ -250,7 +273,8 @@ pub fn metadata(
     packet_variables: &[(String, Vec<u8>)],
 ) {
     let bits = &flow.bits;
-    if bits.is_empty() && packet_variables.is_empty() {
+    let entropies = &flow.extension.inspection.entropies;
+    if bits.is_empty() && packet_variables.is_empty() && entropies.is_empty() {
         return;
     }
     let names = &rules.names;
@@ -272,7 +296,7 @@ pub fn metadata(
     }
     let others =
         !bits.integers().is_empty() || !bits.variables().is_empty() || !packet_variables.is_empty();
-    if plain.is_empty() && !others {
+    if plain.is_empty() && !others && entropies.is_empty() {
         return;
     }
     out.key("metadata").open();
@@ -301,6 +325,13 @@ pub fn metadata(
             out.open().key_text(name.as_bytes()).text(value).close();
         }
         out.close_array();
+    }
+    if !entropies.is_empty() {
+        out.key("entropy").open();
+        for (buffer, entropy) in entropies {
+            out.key_text(buffer.as_bytes()).raw(format!("{entropy:?}").as_bytes());
+        }
+        out.close();
     }
     out.close();
 }

@@ -32,10 +32,10 @@ pub fn write(
     out.field_u64("bytes_toclient", flow.bytes[1]);
     if flow.state == FlowState::Bypassed {
         out.key("bypassed").open();
-        out.field_u64("pkts_toserver", flow.bypassed[0].0);
-        out.field_u64("pkts_toclient", flow.bypassed[1].0);
-        out.field_u64("bytes_toserver", flow.bypassed[0].1);
-        out.field_u64("bytes_toclient", flow.bypassed[1].1);
+        // What the capture passed by, as Suricata 8 counts here: nothing is bypassed there.
+        for key in ["pkts_toserver", "pkts_toclient", "bytes_toserver", "bytes_toclient"] {
+            out.field_u64(key, 0);
+        }
         out.close();
     }
     time(out, "start", flow.start);
@@ -86,12 +86,7 @@ pub fn write(
         out.field_u64("tx_cnt", transactions);
     }
     out.close();
-    if eve.metadata {
-        envelope::metadata(out, flow, rules, &[]);
-    }
-    if let Some(seed) = eve.community_id {
-        out.field_str("community_id", &community::id(seed, flow));
-    }
+    common(out, eve, flow, Direction::ToServer, rules);
     tcp(out, flow, None);
     envelope::close(out, eve, flow.input);
 }
@@ -124,13 +119,27 @@ pub fn write_half(
     }
     out.close();
     tcp(out, flow, Some(direction));
+    common(out, eve, flow, direction, rules);
+    envelope::close(out, eve, flow.input);
+}
+
+/// What options of eve-log add.
+fn common(
+    out: &mut Writer<'_>,
+    eve: &EveSettings,
+    flow: &Flow,
+    direction: Direction,
+    rules: &Ruleset,
+) {
     if eve.metadata {
         envelope::metadata(out, flow, rules, &[]);
+    }
+    if eve.ethernet {
+        envelope::flow_ethernet(out, flow, direction);
     }
     if let Some(seed) = eve.community_id {
         out.field_str("community_id", &community::id(seed, flow));
     }
-    envelope::close(out, eve, flow.input);
 }
 
 /// In flow records the version of IP comes before the protocol.

@@ -11,6 +11,7 @@ pub mod fileinfo;
 pub mod flow;
 pub mod packet;
 pub mod rule;
+pub mod stream;
 pub mod text;
 pub mod transaction;
 pub mod xff;

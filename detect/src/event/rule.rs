@@ -1,25 +1,22 @@
-//! The constant part of a rule's alert, prepared once when rules are loaded.
+//! The constant part of a rule's alert, prepared once.
 
 use std::collections::HashMap;
 
-use engine::Ruleset;
+use engine::compile::Compiled;
 use json::Writer;
 use rules::Rule;
 
-/// Where the parts of a prepared alert end.
-///
-/// Prepared bytes are the members after `action` up to `severity`; the members after the
-/// addresses of a target follow, each with its length before it.
-pub fn prepare(rules: &mut Ruleset) {
-    for compiled in rules.rules_mut() {
+/// The members of an alert after `action` up to `severity`; made when the rule first alerts.
+pub fn constant(compiled: &Compiled) -> &[u8] {
+    compiled.prepared.get_or_init(|| {
         let mut bytes = Vec::with_capacity(256);
-        constant(&compiled.rule, &mut bytes);
-        compiled.prepared = bytes;
-    }
+        write_constant(&compiled.rule, &mut bytes);
+        bytes.into_boxed_slice()
+    })
 }
 
 /// Writes `gid` to `severity`.
-fn constant(rule: &Rule, bytes: &mut Vec<u8>) {
+fn write_constant(rule: &Rule, bytes: &mut Vec<u8>) {
     let mut out = Writer::new(bytes);
     // The first member is preceded by the action's comma.
     out.verbatim(b",\"gid\":").verbatim(rule.gid.to_string().as_bytes());
@@ -32,17 +29,17 @@ fn constant(rule: &Rule, bytes: &mut Vec<u8>) {
 
 /// Writes the `metadata` of a rule: values as arrays, repeated keys newest first.
 pub fn metadata(rule: &Rule, out: &mut Writer<'_>) {
-    if rule.metadata.is_empty() {
-        return;
-    }
     let mut keys: Vec<&str> = Vec::new();
     let mut values: HashMap<&str, Vec<&str>> = HashMap::new();
-    for (key, value) in &rule.metadata {
+    for (key, value) in rule.metadata() {
         let list = values.entry(key).or_default();
         if list.is_empty() {
             keys.push(key);
         }
         list.push(value);
+    }
+    if keys.is_empty() {
+        return;
     }
     out.key("metadata").open();
     for key in keys {

@@ -14,7 +14,6 @@ use crate::bpf::Filter;
 use crate::clock::Civil;
 use crate::config::native::Sensor;
 use crate::config::suricata::{Everything, Mode};
-use crate::config::thresholds;
 use crate::log::Log;
 use crate::output::{Engine, FileStore, Outputs, Statistics};
 use crate::process::load::{Loaded, Texts, load};
@@ -149,20 +148,24 @@ pub(super) fn rules(all: &mut Everything) -> Result<Loaded> {
     }
     let mut entries = ThresholdFile::default();
     if let Some(path) = &process.rules.threshold {
-        let (file, bad) = thresholds::parse(&read(path)?, &process.loader.variables);
-        if let Some((line, error)) = bad.first() {
-            bail!("{}:{line}: {error}", path.display());
+        let (file, bad) = ThresholdFile::parse(&read(path)?, &process.loader.variables);
+        if let Some(bad) = bad.first() {
+            bail!("{}:{}: {}", path.display(), bad.line, bad.message);
         }
         entries = file;
     }
     let texts = texts(&process.rules.patterns)?;
-    Ok(load(
+    let loaded = load(
         &texts,
         process.loader.clone(),
         &entries,
         process.engine.clone(),
         process.datasets.clone(),
-    ))
+    );
+    for note in loaded.datasets.take_notes() {
+        eprintln!("{note}");
+    }
+    Ok(loaded)
 }
 
 fn texts(patterns: &[String]) -> Result<Texts> {
@@ -175,7 +178,7 @@ fn texts(patterns: &[String]) -> Result<Texts> {
         for path in paths {
             let name = path.display().to_string();
             let text = fs::read(&path).with_context(|| format!("{name}: cannot be read"))?;
-            texts.push((name, text));
+            texts.push((name, Arc::new(text)));
         }
     }
     Ok(texts)

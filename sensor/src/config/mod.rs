@@ -8,6 +8,5 @@ pub(crate) mod process;
 pub(crate) mod set;
 pub(crate) mod size;
 pub(crate) mod suricata;
-pub(crate) mod thresholds;
 pub(crate) mod tree;
 pub(crate) mod yaml;

@@ -119,4 +119,8 @@ pub(crate) struct RuleSources {
     pub(crate) reference: Option<PathBuf>,
     /// `threshold-file`
     pub(crate) threshold: Option<PathBuf>,
+    /// `reputation-categories-file`
+    pub(crate) reputation_categories: Option<PathBuf>,
+    /// `reputation-files`
+    pub(crate) reputations: Vec<PathBuf>,
 }

@@ -1,18 +1,56 @@
 //! Which worker a frame belongs to.
 //!
 //! Frames go by the pair of their outermost IP addresses: so a flow, its fragments, the ICMP
-//! errors about it, its data connections and both directions of a tunnel meet in one worker.
+//! errors about it and its data connections meet in one worker. Frames that carry a tunnel all go
+//! to one worker, for the same flow may come through several tunnels; so do frames without IP.
 
-/// The worker of a frame, from 0; frames without IP belong to the first.
-pub(crate) fn worker(link_type: u16, bytes: &[u8], workers: usize) -> usize {
-    let hash = addresses(link_type, bytes).unwrap_or(0);
-    // The upper bits of a product spread best (Fibonacci hashing).
-    let mixed = hash.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-    (mixed as usize) % workers.max(1)
+use decode::{DecodeSettings, Decoder, Origin, RawFrame};
+use detect::checksums::ChecksumSample;
+
+/// Deals out frames; sees what only all frames together show.
+pub(crate) struct Dealer {
+    decoder: Decoder,
+    /// Checksums of the first packets, while they are counted.
+    pub(crate) checksums: ChecksumSample,
+    workers: usize,
 }
 
-/// The sum of hashes of both addresses, the same in both directions.
-fn addresses(link_type: u16, bytes: &[u8]) -> Option<u64> {
+/// The worker of tunnels and of frames without IP.
+const FIRST: usize = 0;
+
+impl Dealer {
+    /// For so many workers; `sample` asks for the sample of checksums.
+    pub(crate) fn new(settings: DecodeSettings, workers: usize, sample: bool) -> Self {
+        let checksums = ChecksumSample::default();
+        let checksums = if sample { checksums } else { checksums.ended() };
+        Self { decoder: Decoder::new(settings), checksums, workers: workers.max(1) }
+    }
+
+    /// The worker of a frame, from 0.
+    pub(crate) fn worker(&mut self, frame: RawFrame<'_>) -> usize {
+        let found = addresses(frame.link_type, frame.bytes);
+        let simple = found.is_some_and(|(_, simple)| simple);
+        if !(simple && self.checksums.is_over()) && self.is_tunnel(frame) {
+            return FIRST;
+        }
+        let Some((hash, _)) = found else { return FIRST };
+        // The upper bits of a product spread best (Fibonacci hashing).
+        let mixed = hash.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        (mixed as usize) % self.workers
+    }
+
+    /// Whether a frame carries packets within a packet. Fragments of tunnels stay together.
+    fn is_tunnel(&mut self, frame: RawFrame<'_>) -> bool {
+        let mut packets = Vec::new();
+        self.decoder.decode(frame, &mut packets);
+        packets.iter().for_each(|packet| self.checksums.take(packet));
+        packets.len() > 1 && packets.iter().all(|packet| packet.origin != Origin::Defrag)
+    }
+}
+
+/// The sum of hashes of both addresses, the same in both directions, and whether the protocol is
+/// one that carries no tunnel.
+fn addresses(link_type: u16, bytes: &[u8]) -> Option<(u64, bool)> {
     let (mut ether_type, mut at) = match link_type {
         1 => (be16(bytes, 12)?, 14),
         101 | 228 | 229 | 12 | 14 | 778 => (by_version(bytes, 0)?, 0),
@@ -25,8 +63,14 @@ fn addresses(link_type: u16, bytes: &[u8]) -> Option<u64> {
     // Tags, PPPoE and MPLS before the IP header.
     for _ in 0..8 {
         match ether_type {
-            0x0800 => return Some(sum(bytes.get(at + 12..)?.first_chunk::<8>()?.split_at(4))),
-            0x86dd => return Some(sum(bytes.get(at + 8..)?.first_chunk::<32>()?.split_at(16))),
+            0x0800 => {
+                let pair = bytes.get(at + 12..)?.first_chunk::<8>()?.split_at(4);
+                return Some((sum(pair), is_simple(*bytes.get(at + 9)?)));
+            }
+            0x86dd => {
+                let pair = bytes.get(at + 8..)?.first_chunk::<32>()?.split_at(16);
+                return Some((sum(pair), is_simple(*bytes.get(at + 6)?)));
+            }
             0x8100 | 0x88a8 | 0x9100 => {
                 ether_type = be16(bytes, at + 2)?;
                 at += 4;
@@ -50,6 +94,11 @@ fn addresses(link_type: u16, bytes: &[u8]) -> Option<u64> {
         }
     }
     None
+}
+
+/// TCP and ICMP.
+const fn is_simple(protocol: u8) -> bool {
+    matches!(protocol, 1 | 6 | 58)
 }
 
 fn sum((source, destination): (&[u8], &[u8])) -> u64 {
@@ -88,19 +137,40 @@ mod tests {
         frame
     }
 
+    fn worker(dealer: &mut Dealer, bytes: &[u8]) -> usize {
+        let (timestamp, wire_len) = (decode::Timestamp(0), bytes.len() as u32);
+        dealer.worker(RawFrame { bytes, timestamp, number: 1, link_type: 1, input: 0, wire_len })
+    }
+
     #[test]
     fn both_directions_meet_and_pairs_spread() {
+        let mut dealer = Dealer::new(DecodeSettings::default(), 4, false);
         let mut seen = [0; 4];
         for n in 0..200u8 {
             let there = frame([10, 0, 0, n], [192, 0, 2, 1], false);
             let back = frame([192, 0, 2, 1], [10, 0, 0, n], true);
-            let of = worker(1, &there, 4);
-            assert_eq!(of, worker(1, &back, 4));
+            let of = worker(&mut dealer, &there);
+            assert_eq!(of, worker(&mut dealer, &back));
             seen[of] += 1;
         }
         assert!(seen.iter().all(|&count| count > 20), "{seen:?}");
         for length in 0..40 {
-            worker(1, &frame([1; 4], [2; 4], true)[..length.min(38)], 3);
+            worker(&mut dealer, &frame([1; 4], [2; 4], true)[..length.min(38)]);
+        }
+    }
+    #[test]
+    fn tunnels_and_what_is_no_ip_go_to_the_first() {
+        let mut dealer = Dealer::new(DecodeSettings::default(), 4, false);
+        for n in 0..50u8 {
+            // IPv6 within IPv4 (6in4, protocol 41).
+            let mut tunnel = frame([10, 0, 0, n], [192, 0, 2, n], false);
+            tunnel[14 + 9] = 41;
+            tunnel[14 + 3] = 60;
+            tunnel.extend([0x60, 0, 0, 0, 0, 0, 59, 64]);
+            tunnel.extend([n; 32]);
+            assert_eq!(worker(&mut dealer, &tunnel), 0);
+            let arp = [&[n; 12][..], &[8, 6], &[0; 28]].concat();
+            assert_eq!(worker(&mut dealer, &arp), 0);
         }
     }
 }

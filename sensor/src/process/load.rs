@@ -29,7 +29,7 @@ pub(crate) struct Loaded {
 }
 
 /// Texts of rules with the names of their files.
-pub(crate) type Texts = Vec<(String, Vec<u8>)>;
+pub(crate) type Texts = Vec<(String, Arc<Vec<u8>>)>;
 
 /// Reads and compiles rules.
 pub(crate) fn load(
@@ -41,22 +41,21 @@ pub(crate) fn load(
 ) -> Loaded {
     let mut loader = Loader::new(settings);
     for (file, text) in texts {
-        loader.load(file, text);
+        loader.load_shared(file, text);
     }
     let loaded = loader.finish();
     let datasets = Arc::new(Datasets::new(limits));
     let read = |path: &Path| fs::read(path);
     let mut resources = Resources::new(Arc::clone(&datasets), Box::new(read));
     let names = Arc::new(loaded.names);
-    let (mut ruleset, refused) =
+    let (ruleset, refused) =
         Ruleset::new(loaded.rules, thresholds, names, engine, &mut resources, 0);
-    detect::event::rule::prepare(&mut ruleset);
     let mut failures = loaded.failures;
     let accepted = loaded.accepted.saturating_sub(refused.len());
     failures.extend(refused.into_iter().map(|refused| Failure {
         file: Arc::clone(&refused.rule.file),
         line: refused.rule.line,
-        text: refused.rule.text.clone(),
+        text: refused.rule.text.to_string(),
         error: refused.error,
         warnings: Vec::new(),
     }));

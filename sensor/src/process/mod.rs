@@ -7,6 +7,7 @@ pub(crate) mod load;
 mod memory;
 mod merge;
 pub(crate) mod progress;
+mod reader;
 pub(crate) mod replay;
 pub(crate) mod summary;
 mod workers;

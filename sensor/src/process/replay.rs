@@ -21,6 +21,8 @@ use super::workers;
 
 /// Frames in one batch.
 pub(super) const BATCH: usize = 64;
+/// Flows that end at once at the end of input, before their records are written.
+pub(super) const ENDS: usize = 1024;
 
 /// Everything a replay needs.
 pub(crate) struct Replay<'a> {
@@ -109,7 +111,9 @@ impl Replay<'_> {
             }
             self.progress.at(number_of_bytes(&*self.source));
         }
-        detector.finish(&mut events);
+        while detector.finish(ENDS, &mut events) {
+            deliver(&mut events, self.outputs, self.stores.first_mut())?;
+        }
         deliver(&mut events, self.outputs, self.stores.first_mut())?;
         let counters = vec![("W#01".to_owned(), detector.counters())];
         let read = self.source.statistics();

@@ -6,39 +6,28 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use capture::{OwnedBatch, ReadError, Received, Source, SourceStatistics};
+use capture::{ReadError, SourceStatistics};
 use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 use decode::Timestamp;
 use detect::Detector;
 use detect::counters::{Snapshot, Summary};
 use detect::output::Events;
 use detect::settings::Settings;
+use detect::shared::Turns;
 use engine::Ruleset;
 
-use crate::bpf::Filter;
 use crate::output::FileStore;
 
 use super::memory::Memory;
-use super::replay::{BATCH, Outcome, Replay, passes, raw};
-use super::{distribute, merge};
+use super::merge;
+use super::reader::{Reader, Share};
+use super::replay::{BATCH, ENDS, Outcome, Replay, raw};
 
-/// Frames in one round, for each worker.
-const ROUND: usize = 4 * BATCH;
 /// Rounds that a worker may be behind the reader.
 const AHEAD: usize = 8;
 
-/// Frames of one worker in one round, with their numbers.
-#[derive(Default)]
-struct Share {
-    round: u64,
-    batch: OwnedBatch,
-    numbers: Vec<u64>,
-    /// Time of the last frame of all shares so far, microseconds.
-    time_us: u64,
-}
-
 /// What the other threads tell this one.
-enum Report {
+pub(super) enum Report {
     /// A worker has done its share of a round.
     Done { worker: usize, round: u64, events: Events, counters: Option<Snapshot> },
     /// A worker has come to its end.
@@ -49,7 +38,7 @@ enum Report {
     Read { statistics: SourceStatistics, bytes: u64, end: bool },
 }
 
-struct Finished {
+pub(super) struct Finished {
     worker: usize,
     round: u64,
     events: Events,
@@ -62,6 +51,10 @@ struct Finished {
 struct Shared {
     settings: Arc<Settings>,
     rules: Arc<Ruleset>,
+    /// What is kept beyond one flow.
+    common: detect::Shared,
+    /// The order in which it is looked at.
+    turns: Arc<Turns>,
     /// Rises when statistics are asked for.
     asked: AtomicU64,
 }
@@ -72,6 +65,8 @@ pub(super) fn run(mut replay: Replay<'_>) -> io::Result<Outcome> {
     let shared = Shared {
         settings: Arc::clone(&replay.settings),
         rules: Arc::clone(&replay.rules),
+        common: detect::Shared::new(&replay.settings, &replay.rules),
+        turns: Turns::new(workers),
         asked: AtomicU64::new(0),
     };
     let mut stores: Vec<Option<FileStore>> =
@@ -90,7 +85,10 @@ pub(super) fn run(mut replay: Replay<'_>) -> io::Result<Outcome> {
             scope.spawn(move || work(worker, store, shared, &receiver, &reports, &used));
         }
         let to_main = reports.clone();
-        scope.spawn(move || read(source, filter.as_ref(), &shares, &spare, &to_main));
+        let settings = &shared.settings;
+        scope.spawn(move || {
+            Reader::new(source, filter.as_ref(), settings, workers).run(&shares, &spare, &to_main);
+        });
         drop(reports);
         Writer::new(workers, &shared, &mut replay).run(&received)
     })
@@ -98,66 +96,6 @@ pub(super) fn run(mut replay: Replay<'_>) -> io::Result<Outcome> {
         replay.stores = stores;
         replay.end(&counters, memory, outcome)
     })
-}
-
-/// The reader: every worker gets its share of every round, if only an empty one.
-fn read(
-    mut source: Box<dyn Source>,
-    filter: Option<&Filter>,
-    workers: &[Sender<Share>],
-    spare: &Receiver<Share>,
-    reports: &Sender<Report>,
-) {
-    let mut number = 0;
-    let mut time_us = 0;
-    let mut round = 0;
-    let mut ended = false;
-    while !ended {
-        let mut shares: Vec<Share> = workers
-            .iter()
-            .map(|_| {
-                let mut share = spare.try_recv().unwrap_or_default();
-                share.batch.clear();
-                share.numbers.clear();
-                share.round = round;
-                share
-            })
-            .collect();
-        let mut frames = 0;
-        while frames < ROUND * workers.len() {
-            match source.receive(BATCH) {
-                Ok(Received::Frames) => {}
-                Ok(Received::End) => {
-                    ended = true;
-                    break;
-                }
-                Err(error) => {
-                    let _ = reports.send(Report::Fault(error));
-                    continue;
-                }
-            }
-            for frame in source.batch().frames().filter(|frame| passes(filter, frame)) {
-                number += 1;
-                frames += 1;
-                time_us = time_us.max(frame.timestamp_us);
-                let worker = distribute::worker(frame.link_type.0, frame.bytes, workers.len());
-                if let Some(share) = shares.get_mut(worker) {
-                    share.batch.push(&frame);
-                    share.numbers.push(number);
-                }
-            }
-        }
-        for (worker, mut share) in workers.iter().zip(shares) {
-            share.time_us = time_us;
-            if worker.send(share).is_err() {
-                return;
-            }
-        }
-        let statistics = source.statistics();
-        let bytes = statistics.bytes;
-        let _ = reports.send(Report::Read { statistics, bytes, end: ended });
-        round += 1;
-    }
 }
 
 /// A worker: its own detector, its own stored files.
@@ -171,13 +109,17 @@ fn work(
 ) {
     let outputs = shared.settings.outputs.len();
     let mut detector = Detector::new(Arc::clone(&shared.settings), Arc::clone(&shared.rules));
+    let place = shared.turns.place(worker);
+    detector.share(&shared.common, Some(Arc::clone(&place)), worker == 0);
     let mut answered = 0;
     let mut last_round = 0;
     for share in shares {
         last_round = share.round;
         let mut events = Events::new(outputs);
+        detector.learn(Timestamp::default(), share.checksums);
         inspect(&mut detector, &share, &mut events);
-        detector.advance(Timestamp(share.time_us));
+        detector.learn(Timestamp(share.time_us), share.checksums);
+        place.at(share.number + 1);
         if let Some(store) = &mut store {
             store.take(&events.files);
         }
@@ -190,7 +132,15 @@ fn work(
         let _ = used.send(share);
     }
     let mut events = Events::new(outputs);
-    detector.finish(&mut events);
+    while detector.finish(ENDS, &mut events) {
+        // In order, records of ends come all at once.
+        if !shared.settings.ordered {
+            let events = std::mem::replace(&mut events, Events::new(outputs));
+            let _ =
+                reports.send(Report::Done { worker, round: last_round, events, counters: None });
+        }
+    }
+    place.leave();
     if let Some(store) = &mut store {
         store.take(&events.files);
     }

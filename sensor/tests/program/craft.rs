@@ -23,7 +23,17 @@ impl Place {
     pub(crate) fn new() -> Self {
         let place = Self { dir: tempfile::tempdir().unwrap() };
         fs::create_dir(place.path("out")).unwrap();
-        let frames = web();
+        place.capture("web.pcap", &web());
+        place.write(
+            "classification.config",
+            "config classification: misc-activity,Misc activity,3\n",
+        );
+        place.write("reference.config", "config reference: url http://\n");
+        place
+    }
+
+    /// Writes a capture of frames that come a millisecond apart.
+    pub(crate) fn capture(&self, name: &str, frames: &[Vec<u8>]) {
         let frames = frames.iter().zip(0..).map(|(bytes, n)| Frame {
             timestamp_us: 1_700_000_000_000_000 + n * 1000,
             link_type: LinkType::ETHERNET,
@@ -32,14 +42,8 @@ impl Place {
             bytes,
             file: 0,
         });
-        write_pcap(File::create(place.path("web.pcap")).unwrap(), LinkType::ETHERNET, frames)
-            .unwrap();
-        place.write(
-            "classification.config",
-            "config classification: misc-activity,Misc activity,3\n",
-        );
-        place.write("reference.config", "config reference: url http://\n");
-        place
+        let file = File::create(self.path(name)).unwrap();
+        write_pcap(file, LinkType::ETHERNET, frames).unwrap();
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -110,15 +114,17 @@ impl Ran {
 const CLIENT: [u8; 4] = [10, 0, 0, 1];
 const SERVER: [u8; 4] = [192, 0, 2, 80];
 
-/// Handshake, a request, its answer, and the end.
 fn web() -> Vec<Vec<u8>> {
     let request = b"GET /secret HTTP/1.1\r\nHost: example.test\r\n\r\n";
-    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    exchange(40_000, request, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+}
+
+/// A connection from `port`: handshake, a request, its answer, and the end. The fourth octet of
+/// an address is that of its hardware address.
+pub(crate) fn exchange(port: u16, request: &[u8], answer: &[u8]) -> Vec<Vec<u8>> {
     let (asked, answered) = (1 + request.len() as u32, 1 + answer.len() as u32);
-    let c =
-        |seq, ack, flags, data: &[u8]| tcp((CLIENT, 40_000), (SERVER, 80), seq, ack, flags, data);
-    let s =
-        |seq, ack, flags, data: &[u8]| tcp((SERVER, 80), (CLIENT, 40_000), seq, ack, flags, data);
+    let c = |seq, ack, flags, data: &[u8]| tcp((CLIENT, port), (SERVER, 80), seq, ack, flags, data);
+    let s = |seq, ack, flags, data: &[u8]| tcp((SERVER, 80), (CLIENT, port), seq, ack, flags, data);
     vec![
         c(0, 0, 0x02, b""),
         s(0, 1, 0x12, b""),
@@ -162,7 +168,7 @@ fn tcp(
     ip.extend(destination.0);
     let sum = checksum(&ip);
     ip[10..12].copy_from_slice(&sum);
-    let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0];
+    let mut frame = vec![2, 0, 0, 0, 0, destination.0[3], 2, 0, 0, 0, 0, source.0[3], 8, 0];
     frame.extend(ip);
     frame.extend(segment);
     frame

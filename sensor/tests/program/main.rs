@@ -4,4 +4,5 @@
 
 mod craft;
 mod native;
+mod records;
 mod suricata;

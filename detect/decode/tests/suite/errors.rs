@@ -188,6 +188,11 @@ fn ipv6_extension_headers() {
     check(0, &[17], &["ipv6.trunc_exthdr"], true);
     check(0, &[17, 1, 0, 0, 0, 0, 0, 0], &["ipv6.trunc_exthdr"], true);
     check(44, &[17, 0, 0, 1], &["ipv6.trunc_exthdr"], true);
+    // Two bytes at least come behind an extension header, whatever they are of.
+    let useless = "ipv6.exthdr_useless_fh";
+    check(44, &[6, 0, 0, 0, 0, 0, 0, 1], &[useless, "ipv6.trunc_exthdr"], true);
+    check(44, &[58, 0, 0, 0, 0, 0, 0, 1, 128], &[useless, "ipv6.trunc_exthdr"], true);
+    check(44, &[59, 0, 0, 0, 0, 0, 0, 1], &[useless], false);
     check(0, &extension(0, &alert, &extension(17, &alert, &end)), &["ipv6.exthdr_dupl_hh"], false);
     let route = [2, 0, 0, 0, 0, 0];
     check(

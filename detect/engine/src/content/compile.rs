@@ -214,7 +214,7 @@ fn one(
         ContentOp::Dataset(index) => Op::Dataset(resources.dataset(*index, rule)?),
         ContentOp::Asn1(asn1) => Op::Asn1(asn1.clone()),
         ContentOp::Rpc(rpc) => Op::Rpc(rpc.clone()),
-        ContentOp::Entropy(entropy) => Op::Entropy(*entropy),
+        ContentOp::Entropy(entropy) => Op::Entropy(entropy.clone()),
         ContentOp::Absent { .. } | ContentOp::Base64Data(_) => Op::Size(
             // Never reached: the caller takes these two out.
             rules::rule::Compare::GreaterEqual(0),

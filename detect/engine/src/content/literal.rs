@@ -1,5 +1,7 @@
 //! One literal searched in one window.
 
+use std::sync::OnceLock;
+
 use memchr::memmem::Finder;
 
 /// A literal, ready to be searched.
@@ -11,8 +13,8 @@ pub struct Literal {
 
 #[derive(Debug)]
 enum Kind {
-    /// Exact bytes.
-    Exact(Box<Finder<'static>>),
+    /// Exact bytes; the searcher is made at the first search, for few rules are ever tried.
+    Exact { bytes: Box<[u8]>, finder: OnceLock<Box<Finder<'static>>> },
     /// Letters in either case: the pattern in lower case, and where its rarest byte stands.
     Folded { lower: Box<[u8]>, rare: usize },
 }
@@ -26,7 +28,7 @@ impl Literal {
             let rare = (0..lower.len()).max_by_key(|&at| rarity(lower[at])).unwrap_or(0);
             Kind::Folded { lower, rare }
         } else {
-            Kind::Exact(Box::new(Finder::new(bytes).into_owned()))
+            Kind::Exact { bytes: bytes.into(), finder: OnceLock::new() }
         };
         Self { kind, len: bytes.len() }
     }
@@ -44,7 +46,7 @@ impl Literal {
     /// True when `bytes` are exactly the literal.
     pub fn equals(&self, bytes: &[u8]) -> bool {
         match &self.kind {
-            Kind::Exact(finder) => finder.needle() == bytes,
+            Kind::Exact { bytes: exact, .. } => **exact == *bytes,
             Kind::Folded { lower, .. } => lower.eq_ignore_ascii_case(bytes),
         }
     }
@@ -58,7 +60,9 @@ impl Literal {
             return self.equals(bytes).then_some(0);
         }
         match &self.kind {
-            Kind::Exact(finder) => finder.find(bytes),
+            Kind::Exact { bytes: exact, finder } => {
+                finder.get_or_init(|| Box::new(Finder::new(exact).into_owned())).find(bytes)
+            }
             Kind::Folded { lower, rare } => find_folded(bytes, lower, *rare),
         }
     }

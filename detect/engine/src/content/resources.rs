@@ -30,6 +30,7 @@ impl std::fmt::Debug for Resources {
 impl Resources {
     /// With data sets that outlive reloads and a way to read files.
     pub fn new(datasets: Arc<Datasets>, read: Box<ReadFile>) -> Self {
+        datasets.open_declared(read.as_ref());
         Self { regexes: HashMap::new(), datasets, read }
     }
 
@@ -46,15 +47,7 @@ impl Resources {
 
     /// The compiled form of an expression; equal ones are shared.
     pub(super) fn regex(&mut self, pcre: &Pcre, rule: &Rule) -> Result<Arc<Regex>, RuleError> {
-        let options = RegexOptions {
-            caseless: pcre.caseless,
-            dotall: pcre.dotall,
-            multiline: pcre.multiline,
-            extended: pcre.extended,
-            anchored: pcre.anchored,
-            dollar_end_only: pcre.dollar_end_only,
-            ungreedy: pcre.ungreedy,
-        };
+        let options = RegexOptions::of(pcre);
         let key = (pcre.pattern.clone(), options);
         if let Some(known) = self.regexes.get(&key) {
             return Ok(Arc::clone(known));
@@ -69,7 +62,7 @@ impl Resources {
             .module("detect-pcre")
             .at(rule.header_span)
         })?;
-        let regex = Arc::new(regex);
+        let regex = Arc::new(regex.optimized());
         self.regexes.insert(key, Arc::clone(&regex));
         Ok(regex)
     }

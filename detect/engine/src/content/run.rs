@@ -55,6 +55,8 @@ pub struct Scratch {
     decoded: Vec<Vec<u8>>,
     /// What the rule at hand captured so far.
     pub captured: Vec<Captured>,
+    /// Entropies that rules measured on this packet, with the buffers' names.
+    pub entropies: Vec<(Box<str>, f64)>,
 }
 
 impl Scratch {
@@ -67,6 +69,7 @@ impl Scratch {
             variables: [0; 16],
             decoded: Vec::new(),
             captured: Vec::new(),
+            entropies: Vec::new(),
         }
     }
 
@@ -174,7 +177,13 @@ fn walk(ops: &[Op], data: &Data<'_>, pos: usize, state: &mut State<'_>) -> End {
         }
         Op::Asn1(asn1) => go_on(asn1.matches(data.bytes, pos), rest, data, pos, state),
         Op::Rpc(rpc) => go_on(rpc.matches(data.bytes, data.tcp), rest, data, pos, state),
-        Op::Entropy(entropy) => go_on(entropy.matches(data.bytes).0, rest, data, pos, state),
+        Op::Entropy(entropy) => match entropy.measure(data.bytes) {
+            Some(measured) => {
+                state.scratch.entropies.push((entropy.buffer.clone(), measured));
+                go_on(entropy.holds(measured), rest, data, pos, state)
+            }
+            None => End::Retry,
+        },
         _ => number(op, rest, data, pos, state),
     }
 }
@@ -413,10 +422,10 @@ fn decode(
     let text = if bytes == 0 { text } else { &text[..text.len().min(bytes as usize)] };
     let mut decoded = state.scratch.decoded.pop().unwrap_or_default();
     decoded.clear();
-    base64::decode_lenient(text, &mut decoded);
+    let some = base64::decode_until(text, &mut decoded);
     // Without `base64_data` the option never holds, and with it nothing behind it on the buffer
     // counts: both as Suricata 8 does.
-    let holds = !decoded.is_empty()
+    let holds = some
         && then.is_some_and(|program| {
             walk(&program.ops, &Data::whole(&decoded), 0, state) == End::Match
         });

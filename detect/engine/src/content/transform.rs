@@ -30,7 +30,7 @@ impl Chain {
             .map(|t| match t {
                 Transform::Pcre(text) => {
                     match Regex::compile(text.as_bytes(), RegexOptions::default()) {
-                        Ok(regex) => Step::Pcre(regex),
+                        Ok(regex) => Step::Pcre(regex.optimized()),
                         Err(_) => Step::Plain(t.clone()),
                     }
                 }
@@ -54,11 +54,11 @@ impl Chain {
             match step {
                 Step::Plain(transform) => apply(transform, out, spare),
                 Step::Pcre(regex) => {
-                    if regex.find(out, 0, m)
-                        && let Some((start, end)) = m.group(1)
-                        && let Some(bytes) = out.get(start..end)
-                    {
-                        spare.extend_from_slice(bytes);
+                    // Without a match, or with nothing captured, the buffer stays as it is.
+                    let found = regex.find(out, 0, m).then(|| m.group(1)).flatten();
+                    match found.and_then(|(start, end)| out.get(start..end)) {
+                        Some(bytes) if !bytes.is_empty() => spare.extend_from_slice(bytes),
+                        _ => continue,
                     }
                 }
             }
@@ -74,18 +74,18 @@ const fn is_space(byte: u8) -> bool {
 
 fn apply(transform: &Transform, input: &[u8], out: &mut Vec<u8>) {
     match transform {
+        Transform::Dotprefix if input.is_empty() => {}
         Transform::Dotprefix => {
             out.push(b'.');
             out.extend_from_slice(input);
         }
         Transform::StripWhitespace => out.extend(input.iter().filter(|b| !is_space(**b))),
         Transform::CompressWhitespace => {
+            // The first of several is what remains.
             let mut space = false;
             for &byte in input {
-                if !is_space(byte) {
+                if !(space && is_space(byte)) {
                     out.push(byte);
-                } else if !space {
-                    out.push(b' ');
                 }
                 space = is_space(byte);
             }
@@ -118,7 +118,8 @@ fn apply(transform: &Transform, input: &[u8], out: &mut Vec<u8>) {
             }
         }
         Transform::Tld => {
-            if let Some(suffix) = psl::suffix(input) {
+            // Only names within a suffix have one.
+            if let (Some(_), Some(suffix)) = (psl::domain(input), psl::suffix(input)) {
                 out.extend_from_slice(suffix.as_bytes());
             }
         }
@@ -171,18 +172,27 @@ fn header_lowercase(input: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+/// Decodes base64. A buffer of which nothing can be decoded stays as it is, and so does one that
+/// does not go on behind the bytes asked for: both as in Suricata 8.
 fn from_base64(input: &[u8], bytes: u32, offset: u32, mode: u8, out: &mut Vec<u8>) {
-    let Some(text) = input.get(offset as usize..) else { return };
-    let text = if bytes == 0 { text } else { &text[..text.len().min(bytes as usize)] };
-    match mode {
+    let rest = input.get(offset as usize..).unwrap_or(&[]);
+    let text = match bytes as usize {
+        0 => rest,
+        bytes if bytes < rest.len() => &rest[..bytes],
+        _ => &[],
+    };
+    let done = match mode {
         1 => base64::decode_skipping(text, out),
         2 => {
             use ::base64::Engine;
-            if let Ok(decoded) = ::base64::engine::general_purpose::STANDARD.decode(text) {
-                out.extend_from_slice(&decoded);
-            }
+            let decoded = ::base64::engine::general_purpose::STANDARD.decode(text);
+            out.extend(decoded.unwrap_or_default());
+            !out.is_empty()
         }
-        _ => base64::decode_lenient(text, out),
+        _ => base64::decode_until(text, out),
+    };
+    if !done {
+        out.extend_from_slice(input);
     }
 }
 
@@ -195,8 +205,10 @@ mod tests {
         let xor = Transform::Xor(vec![1, 2]);
         for (transform, input, want) in [
             (Transform::Dotprefix, "a.b", ".a.b"),
+            (Transform::Dotprefix, "", ""),
             (Transform::StripWhitespace, "a b\r\nc", "abc"),
             (Transform::CompressWhitespace, "a  \tb c", "a b c"),
+            (Transform::CompressWhitespace, "a\t \tb\tc", "a\tb\tc"),
             (Transform::ToUppercase, "aB", "AB"),
             (Transform::UrlDecode, "a%41+%zz", "aA %zz"),
             (xor, "abc", "``b"),
@@ -208,8 +220,19 @@ mod tests {
             (Transform::Domain, "com", ""),
             (Transform::Tld, "www.example.com", "com"),
             (Transform::Tld, "www.example.gov.ac", "gov.ac"),
+            (Transform::Tld, "com", ""),
+            (Transform::Tld, "localhost", ""),
             (Transform::FromBase64 { bytes: 0, offset: 2, mode: 0 }, "xxaGk=", "hi"),
+            (Transform::FromBase64 { bytes: 4, offset: 1, mode: 0 }, "xYWJjZA==", "abc"),
+            (Transform::FromBase64 { bytes: 4, offset: 1, mode: 0 }, "xYWJj", "xYWJj"),
+            (Transform::FromBase64 { bytes: 0, offset: 9, mode: 0 }, "xYWJj", "xYWJj"),
+            (Transform::FromBase64 { bytes: 0, offset: 0, mode: 0 }, "*YWJj", "*YWJj"),
+            (Transform::FromBase64 { bytes: 0, offset: 0, mode: 1 }, "*YWJj", "abc"),
+            (Transform::FromBase64 { bytes: 0, offset: 0, mode: 2 }, "YWJjZA", "YWJjZA"),
+            (Transform::FromBase64 { bytes: 0, offset: 0, mode: 2 }, "YWJjZA==", "abcd"),
             (Transform::Pcre("b(c+)".into()), "abccd", "cc"),
+            (Transform::Pcre("z(c+)".into()), "abccd", "abccd"),
+            (Transform::Pcre("b(z*)".into()), "abccd", "abccd"),
         ] {
             let chain = Chain::new(std::slice::from_ref(&transform));
             let (mut out, mut spare) = (Vec::new(), Vec::new());

@@ -36,14 +36,15 @@ fn holds(bit: &Bit, scene: &Scene<'_, '_>, work: &mut Work, tx: Option<&[u32]>) 
             tx.is_some_and(|t| t.contains(&x.id)) == (x.command == BitCommand::IsSet)
         }
         Bit::Extended(x) => {
-            let set = extended(&mut work.host_bits, x, scene, Kind::Extended);
+            let (key, id) = (key(x, scene), Kind::Extended.number(x.id));
+            let set = work.common.with(|m| m.host_bits.is_set(key, id, scene.packet.timestamp));
             set == (x.command == BitCommand::IsSet)
         }
         Bit::Host(h) => {
             let address = if h.destination { scene.packet.dst } else { scene.packet.src };
             let id = Kind::Host.number(h.id);
             let key = HostKey::Host(address);
-            let set = work.host_bits.is_set(key, id, scene.packet.timestamp);
+            let set = work.common.with(|m| m.host_bits.is_set(key, id, scene.packet.timestamp));
             set == (h.command == BitCommand::IsSet)
         }
         Bit::FlowVar(check) => {
@@ -102,10 +103,6 @@ impl Kind {
             Self::Extended => id << 1 | 1,
         }
     }
-}
-
-fn extended(bits: &mut HostBits, x: &ExtendedBit, scene: &Scene<'_, '_>, kind: Kind) -> bool {
-    bits.is_set(key(x, scene), kind.number(x.id), scene.packet.timestamp)
 }
 
 /// Whose bit it is.
@@ -183,12 +180,14 @@ fn act(bit: &Bit, scene: &mut Scene<'_, '_>, work: &mut Work, found: &Match) {
         }
         Bit::Extended(x) => {
             let id = Kind::Extended.number(x.id);
-            change(&mut work.host_bits, x.command, key(x, scene), (id, x.expire), now);
+            let key = key(x, scene);
+            work.common.with(|m| change(&mut m.host_bits, x.command, key, (id, x.expire), now));
         }
         Bit::Host(HostBit { command, id, destination, expire }) => {
             let address = if *destination { scene.packet.dst } else { scene.packet.src };
             let id = (Kind::Host.number(*id), *expire);
-            change(&mut work.host_bits, *command, HostKey::Host(address), id, now);
+            let key = HostKey::Host(address);
+            work.common.with(|m| change(&mut m.host_bits, *command, key, id, now));
         }
         Bit::FlowVar(_) | Bit::PacketVar(_) => {}
     }

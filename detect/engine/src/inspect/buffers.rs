@@ -10,6 +10,10 @@ use crate::content::transform::Chain;
 use crate::pcre::Matcher;
 use crate::ruleset::Ruleset;
 
+/// Buffers that are kept for other rules; what is beyond is made each time it is asked for, since
+/// to look through the buffers of a message with hundreds of files would take longer.
+const MAX_MADE: usize = 64;
+
 /// One buffer that was made.
 #[derive(Debug, Clone, Copy)]
 struct Made {
@@ -106,7 +110,8 @@ impl Buffers {
         };
         let bytes: &[u8] = if keep { &self.out } else { &self.scratch };
         // Without transforms only what was composed is worth keeping.
-        if !bytes.is_empty() && (keep || bytes.len() == len) {
+        let room = self.made.len() < MAX_MADE;
+        if room && !bytes.is_empty() && (keep || bytes.len() == len) {
             let start = self.arena.len();
             self.arena.extend_from_slice(bytes);
             self.made.push(Made {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use flow::FlowAction;
 use rules::Action;
-use rules::threshold::{EntryKind, RateAction, ThresholdKind, Track};
+use rules::threshold::{EntryKind, RateAction, Threshold, ThresholdKind, Track};
 
 use crate::compile::{Compiled, is_silent};
 use crate::inspect::scene::Scene;
@@ -17,9 +17,13 @@ use crate::threshold::{Endpoints, Verdict as Outcome};
 /// Most tags of hosts in force at a time.
 const MAX_HOST_TAGS: usize = 4096;
 
+/// Most buffers of a flow whose entropy is kept.
+const MAX_ENTROPIES: usize = 64;
+
 /// Counters of a rule's threshold and of its rate filter are kept apart.
 const OWN_SLOT: u8 = 0;
 const RATE_SLOT: u8 = 1;
+const FURTHER_SLOT: u8 = 2;
 
 /// Works off the queue in internal order.
 pub fn finish(
@@ -29,7 +33,10 @@ pub fn finish(
     queue: &mut Queue,
     counters: &mut EngineCounters,
 ) {
-    count_tags(scene, work);
+    count_tags(rules, scene, work);
+    if !work.scratch.entropies.is_empty() {
+        keep_entropies(scene, work);
+    }
     if queue.matches.is_empty() {
         return;
     }
@@ -122,12 +129,23 @@ fn thresholds(
     if result.verdict == Outcome::Silent {
         return result;
     }
+    let now = packet.timestamp;
+    let mut check = |slot, threshold: &Threshold| {
+        work.common.with(|m| m.thresholds.check(id, slot, threshold, &ends, now))
+    };
     if let Some(threshold) = own {
-        result.verdict = work.thresholds.check(id, OWN_SLOT, &threshold, &ends, packet.timestamp);
+        result.verdict = check(OWN_SLOT, &threshold);
+    }
+    // Each is asked when those before it alert. Those that track the same share a counter.
+    for threshold in &rule.rule.further_thresholds {
+        if result.verdict != Outcome::Alert {
+            break;
+        }
+        let same = own.is_some_and(|own| own.track == threshold.track);
+        result.verdict = check(if same { OWN_SLOT } else { FURTHER_SLOT }, threshold);
     }
     if let Some(threshold) = rate
-        && work.thresholds.check(id, RATE_SLOT, &threshold, &ends, packet.timestamp)
-            == Outcome::NewAction
+        && check(RATE_SLOT, &threshold) == Outcome::NewAction
         && let ThresholdKind::Rate { new_action, .. } = threshold.kind
     {
         result.new_action = Some(new_action);
@@ -224,20 +242,37 @@ fn guess_tx(
     found
 }
 
+/// Entropies show in all records of the flow from now on, whether the rules matched or not.
+fn keep_entropies(scene: &mut Scene<'_, '_>, work: &mut Work) {
+    let measured = work.scratch.entropies.drain(..);
+    let Some(flow) = scene.flow.as_deref_mut() else { return };
+    let kept = &mut flow.inspection.entropies;
+    for (buffer, entropy) in measured {
+        if let Some((_, old)) = kept.iter_mut().find(|(known, _)| *known == buffer) {
+            *old = entropy;
+        } else if kept.len() < MAX_ENTROPIES {
+            kept.push((buffer, entropy));
+        }
+    }
+}
+
 fn set_tag(rule: &Compiled, scene: &mut Scene<'_, '_>, work: &mut Work) {
     let Some(tag) = rule.rule.tag else { return };
     let state = TagState::new(tag, rule.rule.sid, scene.packet.timestamp);
     if tag.host {
         let address = if tag.dst { scene.packet.dst } else { scene.packet.src };
-        let tags = &mut work.host_tags;
-        let mine = tags.iter().filter(|(a, _)| *a == address).count();
-        let known = tags.iter().position(|(a, t)| *a == address && t.sid == state.sid);
-        match known {
-            Some(at) => tags[at].1 = state,
-            None if mine < MAX_TAGS && tags.len() < MAX_HOST_TAGS => tags.push((address, state)),
-            None => {}
-        }
-        return;
+        return work.common.with(|memory| {
+            let tags = &mut memory.host_tags;
+            let mine = tags.iter().filter(|(a, _)| *a == address).count();
+            let known = tags.iter().position(|(a, t)| *a == address && t.sid == state.sid);
+            match known {
+                Some(at) => tags[at].1 = state,
+                None if mine < MAX_TAGS && tags.len() < MAX_HOST_TAGS => {
+                    tags.push((address, state));
+                }
+                None => {}
+            }
+        });
     }
     let Some(flow) = scene.flow.as_deref_mut() else { return };
     let tags = &mut flow.inspection.tags;
@@ -249,7 +284,7 @@ fn set_tag(rule: &Compiled, scene: &mut Scene<'_, '_>, work: &mut Work) {
 }
 
 /// Counts the packet on the tags in force and notes when one wants it logged.
-fn count_tags(scene: &mut Scene<'_, '_>, work: &mut Work) {
+fn count_tags(rules: &Ruleset, scene: &mut Scene<'_, '_>, work: &mut Work) {
     if scene.packet.origin.is_pseudo() {
         return;
     }
@@ -266,17 +301,19 @@ fn count_tags(scene: &mut Scene<'_, '_>, work: &mut Work) {
             None => false,
         });
     }
-    if !work.host_tags.is_empty() {
+    if rules.needs.host_tags {
         let (src, dst) = (scene.packet.src, scene.packet.dst);
-        work.host_tags.retain_mut(|(address, tag)| {
-            if *address != src && *address != dst {
-                return true;
-            }
-            let goes_on = tag.count(now, len).is_some();
-            if goes_on {
-                tagged = tagged.or(Some(tag.sid));
-            }
-            goes_on
+        work.common.with(|memory| {
+            memory.host_tags.retain_mut(|(address, tag)| {
+                if *address != src && *address != dst {
+                    return true;
+                }
+                let goes_on = tag.count(now, len).is_some();
+                if goes_on {
+                    tagged = tagged.or(Some(tag.sid));
+                }
+                goes_on
+            });
         });
     }
     work.verdict.tagged = tagged;

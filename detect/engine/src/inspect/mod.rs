@@ -12,10 +12,10 @@ use std::sync::Arc;
 
 use decode::{Direction, Packet};
 use flow::FlowAction;
-use flow::hostbits::HostBits;
 use rules::keyword::Knowledge;
 use search::Hits;
 
+use crate::common::{Common, Remembered};
 use crate::content::Scratch;
 use crate::group::Groups;
 use crate::inspect::buffers::Buffers;
@@ -23,8 +23,6 @@ use crate::inspect::scene::{FlowParts, Scene};
 use crate::kept::Flow;
 use crate::queue::Queue;
 use crate::ruleset::Ruleset;
-use crate::tag::TagState;
-use crate::threshold::Thresholds;
 
 /// What the rooms below found out about a packet.
 #[derive(Clone, Copy, Debug, Default)]
@@ -76,7 +74,6 @@ pub struct Inspector {
     rules: Arc<Ruleset>,
     groups: Groups,
     work: Work,
-    knowledge: Option<Arc<dyn Knowledge + Send + Sync>>,
     /// Matches and alerts of the packet at hand.
     pub queue: Queue,
     /// Counters.
@@ -89,10 +86,8 @@ pub struct Work {
     pub(super) buffers: Buffers,
     pub(super) hits: Hits,
     pub(super) candidates: Vec<u32>,
-    pub(super) thresholds: Thresholds,
+    pub(super) common: Common<Remembered>,
     pub(super) names: Arc<rules::Names>,
-    pub(super) host_bits: HostBits,
-    pub(super) host_tags: Vec<(std::net::IpAddr, TagState)>,
     /// Variables that rules captured on this packet: name and value.
     pub packet_variables: Vec<(String, Vec<u8>)>,
     pub(super) verdict: Verdict,
@@ -115,26 +110,23 @@ impl Inspector {
             buffers: Buffers::new(&rules),
             hits: Hits::with_capacity(rules.rules().len()),
             candidates: Vec::new(),
-            thresholds: Thresholds::new(settings.threshold_memcap),
+            common: Common::Own(Box::new(Remembered::new(settings))),
             names: Arc::clone(&rules.names),
-            host_bits: HostBits::new(flow::hostbits::HostBitsSettings::default(), 0),
-            host_tags: Vec::new(),
             packet_variables: Vec::new(),
             verdict: Verdict::default(),
         };
         Self {
             groups: Groups::default(),
             work,
-            knowledge: None,
             queue: Queue::default(),
             counters: EngineCounters::default(),
             rules,
         }
     }
 
-    /// Address reputation and countries for `iprep` and `geoip`.
-    pub fn set_knowledge(&mut self, knowledge: Arc<dyn Knowledge + Send + Sync>) {
-        self.knowledge = Some(knowledge);
+    /// Shares what rules remember beyond one flow with other workers.
+    pub fn set_common(&mut self, common: Common<Remembered>) {
+        self.work.common = common;
     }
 
     /// Goes over to another ruleset; thresholds and host bits stay.
@@ -156,9 +148,15 @@ impl Inspector {
         &self.work.packet_variables
     }
 
+    /// The packet at hand is not inspected: what the one before left behind is not its own.
+    pub fn forget_packet(&mut self) {
+        self.queue.clear();
+        self.work.packet_variables.clear();
+    }
+
     /// Bytes that thresholds use, as their limit counts them.
     pub fn threshold_memory(&self) -> usize {
-        self.work.thresholds.memory()
+        self.work.common.size(|common| common.thresholds.memory() as u64) as usize
     }
 
     /// Runs the rules on a packet; alerts are left in `queue`.
@@ -169,7 +167,7 @@ impl Inspector {
         facts: &PacketFacts,
     ) -> Verdict {
         // The ruleset is borrowed, not cloned: its count is shared by all workers.
-        let Self { rules, groups, work, knowledge, queue, counters } = self;
+        let Self { rules, groups, work, queue, counters } = self;
         queue.clear();
         work.verdict = Verdict::default();
         work.packet_variables.clear();
@@ -180,9 +178,10 @@ impl Inspector {
                 return work.verdict;
             }
         }
-        let group = select::group(groups, rules, packet, flow.as_deref_mut(), facts);
-        let knowledge = knowledge.as_deref().map(|k| k as &dyn Knowledge);
-        let mut parts = flow.map(FlowParts::of);
+        let established = flow.as_deref_mut().is_some_and(select::established);
+        let group = select::group(groups, rules, packet, flow.as_deref_mut(), facts, established);
+        let knowledge = rules.settings.reputation.as_deref().map(|r| r as &dyn Knowledge);
+        let mut parts = flow.map(|flow| FlowParts::of(flow, established));
         let mut scene = Scene::new(packet, facts, parts.as_mut(), knowledge, rules);
         work.verdict.raw_until = scene.raw_until();
         packet::address_rules(rules, groups, group, &mut scene, work, queue);

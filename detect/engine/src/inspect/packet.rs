@@ -61,8 +61,10 @@ pub fn protocol_rules(
     queue: &mut Queue,
 ) {
     let at = scene.direction().index();
+    let pseudo = scene.packet.origin.is_pseudo();
     let Some(flow) = scene.flow.as_deref_mut() else { return };
-    if flow.inspection.protocol_rules_done[at] || !flow.facts.detection_done[at] {
+    // A detection that only the end of the flow brings comes too late, as in Suricata 8.
+    if flow.inspection.protocol_rules_done[at] || !flow.facts.detection_done[at] || pseudo {
         return;
     }
     // TCP: once a direction; UDP has no stream, every packet counts.

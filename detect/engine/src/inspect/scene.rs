@@ -1,7 +1,6 @@
 //! What rules look at: the packet, its flow taken apart, the stream data that is ready.
 
 use decode::{Direction, Packet};
-use flow::FlowState;
 use flow::bits::Bits;
 use flow::tcp::TcpSession;
 use protocol::AppProto;
@@ -29,8 +28,7 @@ pub struct FlowParts<'f> {
 
 impl<'f> FlowParts<'f> {
     /// Takes a flow apart.
-    pub fn of(flow: &'f mut Flow) -> Self {
-        let established = flow.state == FlowState::Established || flow.state == FlowState::Closed;
+    pub fn of(flow: &'f mut Flow, established: bool) -> Self {
         let facts = facts(flow, established);
         let extension = &mut flow.extension;
         Self {

@@ -8,6 +8,14 @@ use crate::kept::Flow;
 use crate::ruleset::Ruleset;
 use flow::FlowState;
 
+/// Whether rules take the flow for established. The packet that makes a TCP session so, the last
+/// one of the handshake, does not count yet, as in Suricata 8.
+pub fn established(flow: &mut Flow) -> bool {
+    let now = matches!(flow.state, FlowState::Established | FlowState::Closed);
+    let before = std::mem::replace(&mut flow.extension.inspection.established, now);
+    now && (before || flow.tcp.is_none())
+}
+
 /// The number of the packet's group; flows remember theirs for each direction.
 pub fn group(
     groups: &mut Groups,
@@ -15,12 +23,12 @@ pub fn group(
     packet: &Packet<'_>,
     flow: Option<&mut Flow>,
     facts: &PacketFacts,
+    established: bool,
 ) -> u32 {
     let at = facts.direction.index();
     let Some(flow) = flow else {
         return groups.find(rules, key(rules, packet, 0, facts));
     };
-    let established = matches!(flow.state, FlowState::Established | FlowState::Closed);
     let inspection = &mut flow.extension.inspection;
     let known = inspection.group[at];
     let same_kind = matches!(

@@ -417,3 +417,20 @@ fn the_prefilter_sees_what_base64_data_ends() {
     let mut sensor = Sensor::new(&rule.replace('\n', " "));
     assert!(sensor.alone(&udp(LETTERS.as_bytes())).is_empty());
 }
+
+#[test]
+fn entropies_are_kept_with_the_flow() {
+    let text = "alert udp any any -> any any (entropy: value > 7; sid:1;)\n\
+                alert udp any any -> any any (entropy: offset 4, value < 1; sid:2;)";
+    let mut sensor = Sensor::new(text);
+    let packet = udp(b"abcdaaaa");
+    assert_eq!(sensor.in_flow(&packet).0, [2]);
+    let id =
+        match sensor.table.lookup(&packet, sensor.table.hash(&packet).unwrap(), &mut Vec::new()) {
+            flow::table::Lookup::Found(id, _) => id,
+            _ => panic!("no flow"),
+        };
+    // The value of the rule that looked last, whether it matched or not.
+    let kept = &sensor.table.get_mut(id).extension.inspection.entropies;
+    assert_eq!(*kept, [("content".into(), 0.0)]);
+}

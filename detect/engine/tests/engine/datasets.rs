@@ -6,18 +6,24 @@ use std::sync::Arc;
 
 use engine::content::dataset::{DatasetLimits, Datasets};
 use engine::{ContextValue, EngineSettings, Resources};
+use rules::rule::{Dataset, DatasetCommand, DatasetType};
 use rules::threshold::ThresholdFile;
 
 use crate::packets::{NONE, Sensor, ruleset_with, try_ruleset, udp};
 
 /// Resources with these files.
-fn files(files: &[(&str, &str)]) -> (Resources, Arc<Datasets>) {
+fn files(given: &[(&str, &str)]) -> (Resources, Arc<Datasets>) {
+    files_within(given, DatasetLimits::default())
+}
+
+/// The same within limits.
+fn files_within(files: &[(&str, &str)], limits: DatasetLimits) -> (Resources, Arc<Datasets>) {
     let files: HashMap<PathBuf, Vec<u8>> =
         files.iter().map(|(name, text)| (name.into(), text.as_bytes().to_vec())).collect();
     let read = move |path: &Path| {
         files.get(path).cloned().ok_or_else(|| std::io::ErrorKind::NotFound.into())
     };
-    let limits = DatasetLimits { data_dir: "/data".into(), ..DatasetLimits::default() };
+    let limits = DatasetLimits { data_dir: "/data".into(), ..limits };
     let sets = Arc::new(Datasets::new(limits));
     (Resources::new(Arc::clone(&sets), Box::new(read)), sets)
 }
@@ -36,9 +42,10 @@ fn sensor(options: &[&str], given: &[(&str, &str)]) -> (Sensor, Arc<Datasets>) {
 #[test]
 fn values_of_every_type_are_loaded() {
     for (kind, options, file, inside) in [
-        ("ip", "ip.src", "10.0.0.1\n", true),
         ("ip", "ip.src", "::ffff:10.0.0.1\n", true),
-        ("ip", "ip.dst", "10.0.0.1\n", false),
+        ("ip", "ip.dst", "::ffff:10.0.0.1\n", false),
+        // Mapped or not at all.
+        ("ip", "ip.src", "10.0.0.1\n", false),
         ("ipv4", "ip.src", "10.0.0.1\r\n10.0.0.9\r\n", true),
         ("ipv4", "ip.dst", "10.0.0.1\n", false),
     ] {
@@ -64,7 +71,7 @@ fn set_and_unset_match_on_change() {
     let mut other = udp(b"");
     other.src = "2001:db8::1".parse().unwrap();
     assert_eq!(sensor.alone(&other), [1, 2]);
-    let want = b"2001:db8::1\n::ffff:10.0.0.1\n".to_vec();
+    let want = b"10.0.0.1\n2001:0db8:0000:0000:0000:0000:0000:0001\n".to_vec();
     assert_eq!(sets.to_save(), [(PathBuf::from("/data/seen.lst"), want)]);
 
     let (mut sensor, _) = sensor_unset();
@@ -73,13 +80,13 @@ fn set_and_unset_match_on_change() {
 }
 
 fn sensor_unset() -> (Sensor, Arc<Datasets>) {
-    sensor(&["ip.src; dataset:unset,s,type ip,load s.lst;"], &[("s.lst", "10.0.0.1\n")])
+    sensor(&["ip.src; dataset:unset,s,type ipv4,load s.lst;"], &[("s.lst", "10.0.0.1\n")])
 }
 
 #[test]
 fn reputations_are_compared() {
     for (compare, want) in [(">,200", true), (">,201", false), ("<,300", true), ("==,201", true)] {
-        let options = format!("ip.src; datarep:r,{compare},type ip,load r.lst;");
+        let options = format!("ip.src; datarep:r,{compare},type ipv4,load r.lst;");
         let (mut sensor, _) = sensor(&[&options], &[("r.lst", "10.0.0.1,201\n10.0.0.2,5\n")]);
         assert_eq!(!sensor.alone(&udp(b"")).is_empty(), want, "{compare}");
         let mut other = udp(b"");
@@ -126,10 +133,91 @@ fn bad_files_and_paths_refuse_the_rule() {
         ("dataset:isset,s;", ""),
     ] {
         let text = format!("alert udp any any -> any any (ip.src; {options} sid:1;)");
-        let (resources, _) = files(&[("s.lst", file)]);
+        let strict = DatasetLimits { strict: true, ..DatasetLimits::default() };
+        let (resources, _) = files_within(&[("s.lst", file)], strict);
         let none = ThresholdFile::default();
         let (_, refused) = try_ruleset(&text, EngineSettings::default(), &none, |r| *r = resources);
         assert_eq!(refused.len(), 1, "{options}");
+    }
+}
+
+#[test]
+fn bad_lines_are_passed_over_unless_they_are_to_refuse_the_rule() {
+    for (options, file, values) in [
+        ("type ipv4", "nonsense\n10.0.0.1\n10.0.0.1/8\n", "10.0.0.1\n"),
+        // The first line says whether there are reputations; one of the other kind ends the file.
+        ("type ipv4", "10.0.0.1\n10.0.0.2,5\n10.0.0.3\n", "10.0.0.1\n"),
+        ("type ipv4", "10.0.0.1,70000\n10.0.0.2,5\n", "10.0.0.2\n"),
+        ("type string", "Yg==\n*\nYQ==\n", "YQ==\nYg==\n"),
+    ] {
+        let is = format!("ip.src; dataset:set,s,{options},load s.lst,save o.lst,hashsize 3;");
+        let (_, sets) = sensor(&[&is], &[("s.lst", file)]);
+        assert_eq!(sets.to_save(), [(PathBuf::from("/data/o.lst"), values.into())], "{file}");
+        assert!(!sets.take_notes().is_empty(), "{file}");
+        assert!(sets.take_notes().is_empty());
+    }
+}
+
+#[test]
+fn limits_refuse_sets_and_values() {
+    let limits = DatasetLimits {
+        memcap: 1000,
+        hashsize: 8,
+        single_hashsize: 64,
+        total_hashsizes: 80,
+        ..DatasetLimits::default()
+    };
+    for (options, accepted) in [
+        ("hashsize 64,memcap 10kb", 1),
+        ("hashsize 65,memcap 10kb", 0),
+        ("hashsize 16", 0),
+        ("hashsize 0,memcap 0", 1),
+    ] {
+        let text = format!(
+            "alert udp any any -> any any (ip.src; dataset:set,s,type ip,{options}; sid:1;)"
+        );
+        let (resources, _) = files_within(&[], limits.clone());
+        let none = ThresholdFile::default();
+        let (rules, _) = try_ruleset(&text, EngineSettings::default(), &none, |r| *r = resources);
+        assert_eq!(rules.rules().len(), accepted, "{options}");
+    }
+    let rule = |n: u32| {
+        format!(
+            "alert udp any any -> any any (ip.src; dataset:set,s{n},type ip,hashsize 40,memcap 9kb; \
+             sid:{n};)\n"
+        )
+    };
+    let text: String = (1..=3).map(rule).collect();
+    let (resources, _) = files_within(&[], limits.clone());
+    let none = ThresholdFile::default();
+    let (rules, _) = try_ruleset(&text, EngineSettings::default(), &none, |r| *r = resources);
+    assert_eq!(rules.rules().len(), 2, "rows of all sets");
+    // 1000 bytes hold 8 rows of 64 and 5 addresses of 80 + 16.
+    let text = "alert udp any any -> any any (ip.src; dataset:set,s,type ip; sid:1;)";
+    let (resources, _) = files_within(&[], limits);
+    let rules = ruleset_with(text, EngineSettings::default(), &none, |r| *r = resources);
+    let mut sensor = Sensor::with(rules);
+    for host in 1..=6 {
+        let mut packet = udp(b"");
+        packet.src = [10, 0, 0, host].into();
+        assert_eq!(!sensor.alone(&packet).is_empty(), host <= 5, "{host}");
+    }
+}
+
+#[test]
+fn declared_sets_are_there_for_rules_that_only_name_them() {
+    let declared = Dataset {
+        kind: Some(DatasetType::Ipv4),
+        load: Some("d.lst".to_owned()),
+        ..Dataset::new("d", DatasetCommand::IsSet)
+    };
+    let limits = DatasetLimits { declared: vec![declared], ..DatasetLimits::default() };
+    for place in ["d.lst", "/data/d.lst"] {
+        let (resources, _) = files_within(&[(place, "10.0.0.1\n")], limits.clone());
+        let text = "alert udp any any -> any any (ip.src; dataset:isset,d,type ipv4; sid:1;)";
+        let none = ThresholdFile::default();
+        let rules = ruleset_with(text, EngineSettings::default(), &none, |r| *r = resources);
+        assert_eq!(Sensor::with(rules).alone(&udp(b"")), [1], "{place}");
     }
 }
 
@@ -138,14 +226,14 @@ fn reloads_keep_what_rules_wrote() {
     let (mut sensor, sets) = sensor(
         &[
             "ip.src; dataset:set,kept,type ip,state kept.lst;",
-            "ip.src; dataset:isset,loaded,type ip,load l.lst;",
+            "ip.src; dataset:isset,loaded,type ipv4,load l.lst;",
         ],
         &[("l.lst", "10.0.0.1\n")],
     );
     assert_eq!(sensor.alone(&udp(b"")), [1, 2]);
     sets.forget_loaded();
     let text = "alert udp any any -> any any (ip.src; dataset:set,kept,type ip,state kept.lst; sid:1;)\n\
-                alert udp any any -> any any (ip.src; dataset:isset,loaded,type ip,load l.lst; sid:2;)";
+                alert udp any any -> any any (ip.src; dataset:isset,loaded,type ipv4,load l.lst; sid:2;)";
     let read = |_: &Path| Ok(b"10.0.0.7\n".to_vec());
     let resources = Resources::new(sets, Box::new(read));
     let none = ThresholdFile::default();

@@ -186,3 +186,23 @@ fn memory_is_bounded() {
     }
     assert_eq!(ruleset(&rule).thresholds.len(), 0);
 }
+
+#[test]
+fn of_several_thresholds_all_must_alert() {
+    // Behind a sticky buffer a second one is not refused; these are the results of Suricata 8.
+    let limit = "threshold:type limit, track by_src, count 2, seconds 60;";
+    let every = "threshold:type threshold, track by_src, count 8, seconds 60;";
+    let of_rule = "threshold:type threshold, track by_rule, count 8, seconds 60;";
+    let filter = "detection_filter:track by_src, count 3, seconds 60;";
+    for (first, second, want) in [
+        (limit, "", &[1, 2][..]),
+        (limit, of_rule, &[]),
+        (limit, every, &[]),
+        (every, limit, &[8, 15, 22]),
+        (every, filter, &[]),
+    ] {
+        let text =
+            format!("alert udp any any -> any any (ip.src; bsize:4; {first} {second} sid:1;)");
+        assert_eq!(alerts(&mut Sensor::new(&text)), want, "{first} {second}");
+    }
+}

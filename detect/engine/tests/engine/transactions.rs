@@ -108,6 +108,21 @@ fn buffers_have_instances() {
     }
 }
 
+/// More instances than are kept between the rules that ask for them.
+#[test]
+fn every_instance_is_inspected_by_every_rule() {
+    let names: Vec<String> = (0..150).map(|n| format!("n{n:03}.example")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let rule = |sid: u32, name: &str| {
+        let options = format!("dns.query; to_uppercase; content:\"{name}\"; pcre:\"/^N\\d/\";");
+        format!("alert dns any any -> any any ({options} sid:{sid};)\n")
+    };
+    let mut sensor =
+        Sensor::new(&(rule(1, "N000") + &rule(2, "N064") + &rule(3, "N149") + &rule(4, "N150")));
+    let found = inspect(&mut sensor, &dns(&query(7, &names)));
+    assert_eq!(found, [(1, Some(0)), (2, Some(0)), (3, Some(0))]);
+}
+
 #[test]
 fn numbers_of_messages_are_compared() {
     for (options, want) in [

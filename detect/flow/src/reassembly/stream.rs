@@ -130,8 +130,9 @@ impl Stream {
                     _ => AppData::None,
                 }
             }
-            // What was acknowledged and is not there was lost on the way to the sensor.
-            Place::Hole(next) if acked > offset => AppData::Gap { len: next - offset },
+            // What was acknowledged and is not there was lost on the way to the sensor; the rest
+            // of the hole may still be filled.
+            Place::Hole(next) if acked > offset => AppData::Gap { len: next.min(acked) - offset },
             // Without data beyond, the acknowledgement may only be ahead of it.
             Place::Hole(_) | Place::End => AppData::None,
         }

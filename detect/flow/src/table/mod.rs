@@ -341,6 +341,7 @@ impl<X: Default> FlowTable<X> {
         flow.serial = serial;
         flow.id = number(p.timestamp, hash);
         flow.rate = rate;
+        flow.macs = None;
         self.held += 1;
         self.buckets.insert(hash, id.0);
         self.counters.made(key.proto);
@@ -372,11 +373,9 @@ impl<X: Default> FlowTable<X> {
     fn count_more(&mut self, id: FlowId, p: &Packet<'_>, direction: Direction, embedded: bool) {
         let rate_tracking = self.settings.rate_tracking;
         let flow = self.slab.get_mut(id);
-        let (at, bytes) = (direction.index(), p.bytes.len() as u64);
+        let bytes = p.bytes.len() as u64;
         let replies = direction == Direction::ToClient && !embedded;
         if flow.state == FlowState::Bypassed {
-            flow.bypassed[at].0 += 1;
-            flow.bypassed[at].1 += bytes;
             self.counters.bypassed_local_pkts += 1;
             self.counters.bypassed_local_bytes += bytes;
         } else if flow.state == FlowState::New

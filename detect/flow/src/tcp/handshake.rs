@@ -12,6 +12,10 @@ use crate::tcp::state::TcpState;
 impl TcpSession {
     /// Handles a packet in state `syn_sent`.
     pub(crate) fn syn_sent(&mut self, ctx: &mut Context<'_, '_>) -> Checked {
+        let both = ctx.has(Tcp::SYN) && ctx.has(Tcp::ACK);
+        if !both && !self.is_answer(ctx) {
+            return ctx.refuse(StreamEvent::PktInvalidTimestamp);
+        }
         if ctx.has(Tcp::RST) {
             return self.reset_in_syn_sent(ctx);
         }
@@ -28,6 +32,17 @@ impl TcpSession {
             }
             (false, true) if ctx.settings.async_oneside => self.ack_without_answer(ctx),
             _ => Ok(()),
+        }
+    }
+
+    /// False if a packet of the server echoes a timestamp that the client did not send: it was
+    /// not the server that sent it.
+    fn is_answer(&self, ctx: &Context<'_, '_>) -> bool {
+        match ctx.tcp.options.timestamp {
+            Some((_, echo)) if !ctx.to_server() && echo != 0 => {
+                self.syn.timestamp.is_some_and(|sent| sent == 0 || sent == echo)
+            }
+            _ => true,
         }
     }
 

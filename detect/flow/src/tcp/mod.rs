@@ -7,6 +7,7 @@ mod ack;
 mod closing;
 mod context;
 pub(crate) mod counters;
+mod describe;
 mod established;
 mod handshake;
 mod pickup;
@@ -49,6 +50,8 @@ pub struct Tracked {
     pub reverse: bool,
     /// There is something new for the application layer in this direction, by direction.
     pub ready: [bool; 2],
+    /// State of the session before the packet.
+    pub before: TcpState,
     /// The session is established or beyond.
     pub established: bool,
     /// The packet's bytes were changed to what the stream already had.
@@ -81,6 +84,7 @@ pub fn track<X>(
     }
     let mut pickup = Pickup { session: flow.tcp.take(), reverse: false };
     let before = pickup.session.as_ref().map_or(TcpState::None, |session| session.state);
+    tracked.before = before;
     let mut ctx = Context::new(p, tcp, direction, settings, counters);
     let result = run(&mut ctx, &mut pickup, flow.action);
     tracked.refused = result.is_err();

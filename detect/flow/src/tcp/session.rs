@@ -253,9 +253,9 @@ impl TcpSession {
 
     fn reassemble_data(&mut self, ctx: &mut Context<'_, '_>) {
         if self.flags.asynchronous {
-            // No acknowledgement will be seen: what comes next tells that this was received.
-            let seq = ctx.seq();
-            self.own(ctx).update_last_ack(seq);
+            // No acknowledgement will be seen: what is sent counts as received.
+            let end = ctx.data_seq().wrapping_add(ctx.len);
+            self.own(ctx).update_last_ack(end);
         }
         let own = &mut self.streams[ctx.direction.index()];
         if own.flags.no_reassembly || (own.flags.app_stopped && own.flags.raw_stopping) {

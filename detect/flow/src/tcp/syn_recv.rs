@@ -192,10 +192,8 @@ impl TcpSession {
     pub(crate) fn fin(&mut self, ctx: &mut Context<'_, '_>) -> Checked {
         self.check_ack(ctx, StreamEvent::FinInvalidAck)?;
         let (seq, end) = (ctx.seq(), ctx.end());
-        let unchecked = self.flags.midstream || self.flags.asynchronous;
         let own = self.own(ctx);
-        let inside = leq(end, own.next_win) || unchecked;
-        if !(geq(seq, own.last_ack) && inside) {
+        if !(geq(seq, own.last_ack) && leq(end, own.next_win)) {
             return ctx.refuse(StreamEvent::FinOutOfWindow);
         }
         if ctx.has(Tcp::SYN) {

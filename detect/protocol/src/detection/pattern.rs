@@ -191,7 +191,7 @@ fn tcp_to_server(all: &mut Vec<Pattern>) {
 
 fn tcp_to_client(all: &mut Vec<Pattern>) {
     add(all, AppProto::Http1, &[b"HTTP/0.9", b"HTTP/1.0", b"HTTP/1.1"], None);
-    add(all, AppProto::Sip, &[b"SIP/2.0"], None);
+    add_at(all, AppProto::Sip, b"SIP/2.0", (0, 8), None);
     add(all, AppProto::Ssh, &[b"SSH-"], None);
     add(all, AppProto::Ftp, &[b"220 ("], None);
     let imap: [&[u8]; 7] =
@@ -221,6 +221,6 @@ fn udp_to_server(all: &mut Vec<Pattern>) {
 }
 
 fn udp_to_client(all: &mut Vec<Pattern>) {
-    add(all, AppProto::Sip, &[b"SIP/2.0"], None);
+    add_at(all, AppProto::Sip, b"SIP/2.0", (0, 8), None);
     add(all, AppProto::BittorrentDht, &[b"d1:ad2:id20:"], None);
 }

@@ -134,6 +134,11 @@ fn tcp_probes_on_their_ports() {
 fn udp_by_port_and_pattern() {
     let ts = |port, bytes: &[u8], name| check(Transport::Udp, ToServer, port, bytes, name);
     ts(53, DNS_QUERY, "dns");
+    // Such a query could be DCE RPC as well.
+    let name = [&[63][..], &[b'a'; 63], b"\x00\x00\x01\x00\x01"].concat();
+    let like_dcerpc = [b"\x04\x00\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00", &name[..]].concat();
+    ts(53, &like_dcerpc, "dns");
+    ts(9999, &like_dcerpc, "dcerpc");
     ts(5353, DNS_QUERY, "mdns");
     ts(5354, DNS_QUERY, "none");
     ts(53, &DNS_QUERY[..20], "none");

@@ -14,6 +14,9 @@ use crate::transaction::TxMeta;
 /// Live transactions of a flow; the oldest goes when there are more.
 const LIVE_LIMIT: usize = 4096;
 
+/// Requests without a record whose answers are waited for.
+const SILENT_LIMIT: usize = 64;
+
 /// Message buffers that are kept for reuse, and how large they may be.
 const SPARE_LIMIT: usize = 4;
 const SPARE_BYTES: usize = 4096;
@@ -79,6 +82,8 @@ pub(crate) struct Store {
     live: VecDeque<Option<Transaction>>,
     first: u64,
     spare: Vec<Vec<u8>>,
+    /// Identifiers of requests whose records a rule switched off: it holds for the answers, too.
+    silent: VecDeque<u16>,
 }
 
 impl Store {
@@ -116,6 +121,12 @@ impl Store {
         let other = direction.opposite().index();
         meta.updated[other] = false;
         meta.inspected[other] = true;
+        if direction == Direction::ToClient
+            && let Some(at) = self.silent.iter().position(|id| *id == outline.header.id)
+        {
+            self.silent.remove(at);
+            meta.log_disabled = true;
+        }
         mark(&mut meta, &outline);
         self.live.push_back(Some(Transaction {
             meta,
@@ -136,11 +147,16 @@ impl Store {
 
     pub(crate) fn free(&mut self, tx: u64) {
         let Some(slot) = self.slot(tx) else { return };
-        if let Some(freed) = self.live.get_mut(slot).and_then(Option::take)
-            && self.spare.len() < SPARE_LIMIT
-            && freed.message.capacity() <= SPARE_BYTES
-        {
-            self.spare.push(freed.message);
+        if let Some(freed) = self.live.get_mut(slot).and_then(Option::take) {
+            if freed.meta.log_disabled && freed.direction == Direction::ToServer {
+                if self.silent.len() >= SILENT_LIMIT {
+                    self.silent.pop_front();
+                }
+                self.silent.push_back(freed.outline.header.id);
+            }
+            if self.spare.len() < SPARE_LIMIT && freed.message.capacity() <= SPARE_BYTES {
+                self.spare.push(freed.message);
+            }
         }
         while let Some(None) = self.live.front() {
             self.live.pop_front();

@@ -106,9 +106,9 @@ pub const BUFFERS: &[BufferSpec] = &[
     names(QUERY, "dns.query", &["dns_query"], SERVER, "names asked for by requests"),
     names(QUERIES_RRNAME, "dns.queries.rrname", &["dns.query.name"], BOTH, "names in questions"),
     names(ANSWER_NAME, "dns.answer.name", &[], BOTH, "owner names of answers"),
-    names(ANSWERS_RRNAME, "dns.answers.rrname", &[], CLIENT, "owner names of answers"),
-    names(AUTHORITIES_RRNAME, "dns.authorities.rrname", &[], CLIENT, "owner names of authorities"),
-    names(ADDITIONALS_RRNAME, "dns.additionals.rrname", &[], CLIENT, "owner names of additionals"),
+    names(ANSWERS_RRNAME, "dns.answers.rrname", &[], BOTH, "owner names of answers"),
+    names(AUTHORITIES_RRNAME, "dns.authorities.rrname", &[], BOTH, "owner names of authorities"),
+    names(ADDITIONALS_RRNAME, "dns.additionals.rrname", &[], BOTH, "owner names of additionals"),
     names(RESPONSE_RRNAME, "dns.response.rrname", &[], CLIENT, "all names in a response"),
 ];
 

@@ -55,6 +55,21 @@ fn give(dns: &mut Dns, direction: Direction, bytes: &[u8]) -> Outcome {
     dns.parse(&input, &mut Effects::default())
 }
 
+#[test]
+fn a_record_that_is_switched_off_is_so_for_the_answer() {
+    use crate::Parser;
+    let mut dns = Dns::new(false);
+    let answer = message(0x8180, [&[question("a.test", 1)], &[], &[], &[]]);
+    give(&mut dns, Direction::ToServer, &request("a.test"));
+    dns.meta_mut(0).unwrap().log_disabled = true;
+    dns.free(0);
+    for off in [true, false] {
+        give(&mut dns, Direction::ToClient, &answer);
+        let last = dns.next_tx() - 1;
+        assert_eq!(dns.meta(last).unwrap().log_disabled, off);
+    }
+}
+
 fn one(direction: Direction, bytes: &[u8]) -> Dns {
     let mut dns = Dns::new(false);
     assert_eq!(give(&mut dns, direction, bytes), Outcome::Consumed(bytes.len()));

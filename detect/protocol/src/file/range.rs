@@ -27,6 +27,12 @@ impl Default for RangeSettings {
 /// Cost of an entry beside its bytes.
 const ENTRY_COST: u64 = 512;
 
+/// Cost of bytes that wait beside themselves: parts may be of one byte each.
+const WAITING_COST: u64 = 64;
+
+/// Microseconds between two searches for files whose time is over.
+const SEARCH_INTERVAL: u64 = 1_000_000;
+
 #[derive(Debug)]
 struct Whole {
     file: File,
@@ -34,6 +40,10 @@ struct Whole {
     total: u64,
     /// Bytes that wait, by where they belong.
     waiting: BTreeMap<u64, Vec<u8>>,
+    /// How many there are.
+    queued: u64,
+    /// Memory that was charged for it.
+    charged: u64,
     touched: Timestamp,
 }
 
@@ -48,18 +58,21 @@ impl Whole {
         true
     }
 
-    /// Moves bytes whose turn has come out of the queue; how many left it.
-    fn advance(&mut self) -> u64 {
-        let mut moved = 0;
+    /// Moves bytes whose turn has come out of the queue.
+    fn advance(&mut self) {
         while let Some(first) = self.waiting.first_entry() {
             if *first.key() > self.file.size {
                 break;
             }
             let (at, bytes) = first.remove_entry();
-            moved += bytes.len() as u64;
+            self.queued = self.queued.saturating_sub(bytes.len() as u64);
             self.append(at, &bytes);
         }
-        moved
+    }
+
+    fn cost(&self, key: &[u8]) -> u64 {
+        let waiting = self.queued + self.waiting.len() as u64 * WAITING_COST;
+        ENTRY_COST + key.len() as u64 + waiting + self.file.held_len() as u64
     }
 }
 
@@ -80,6 +93,7 @@ pub struct Ranges {
     wholes: HashMap<Box<[u8]>, Whole>,
     used: u64,
     shed: u64,
+    searched: Timestamp,
 }
 
 impl Ranges {
@@ -93,7 +107,7 @@ impl Ranges {
         self.used
     }
 
-    /// Parts that were given up for lack of memory.
+    /// Parts and files that were given up for lack of memory (`http.byterange.memcap`).
     pub const fn shed(&self) -> u64 {
         self.shed
     }
@@ -108,13 +122,23 @@ impl Ranges {
         now: Timestamp,
     ) -> Option<RangePart> {
         if !self.wholes.contains_key(key) {
-            self.expire(now);
+            if now.since_us(self.searched) >= SEARCH_INTERVAL {
+                self.expire(now);
+            }
             let cost = ENTRY_COST + key.len() as u64;
-            if !self.charge(cost) {
+            if self.used.saturating_add(cost) > self.settings.memory {
+                self.shed += 1;
                 return None;
             }
-            let file = File::open(Some(name), settings);
-            let whole = Whole { file, total, waiting: BTreeMap::new(), touched: now };
+            self.used += cost;
+            let whole = Whole {
+                file: File::open(Some(name), settings),
+                total,
+                waiting: BTreeMap::new(),
+                queued: 0,
+                charged: cost,
+                touched: now,
+            };
             self.wholes.insert(key.into(), whole);
         }
         let whole = self.wholes.get_mut(key)?;
@@ -133,19 +157,30 @@ impl Ranges {
             // The turn of what waited has come meanwhile.
             part.waiting_at = None;
         }
-        if part.waiting_at.is_none() && whole.append(at, bytes) {
-            return;
+        if part.waiting_at.is_some() || !whole.append(at, bytes) {
+            let start = *part.waiting_at.get_or_insert(at);
+            let queued = whole.waiting.entry(start).or_default();
+            // Bytes of another part may wait at the same place: the first to come stay.
+            if at.checked_sub(start) == Some(queued.len() as u64) {
+                queued.extend_from_slice(bytes);
+                whole.queued += bytes.len() as u64;
+            }
         }
-        let start = *part.waiting_at.get_or_insert(at);
-        let room = self.used.saturating_add(bytes.len() as u64) <= self.settings.memory;
-        let queued = whole.waiting.entry(start).or_default();
-        // Bytes of another part may wait at the same place: the first to come stay.
-        let expected = at.checked_sub(start) == Some(queued.len() as u64);
-        if !room {
-            self.shed += 1;
-        } else if expected {
-            queued.extend_from_slice(bytes);
-            self.used += bytes.len() as u64;
+        self.charge(&part.key);
+    }
+
+    /// Bytes of a part were lost. Where the file has got to, it has the hole; elsewhere another
+    /// part may still bring them.
+    pub fn gap(&mut self, part: &mut RangePart, len: u64, now: Timestamp) {
+        let at = part.at;
+        part.at = part.at.saturating_add(len);
+        part.waiting_at = None;
+        let Some(whole) = self.wholes.get_mut(&part.key) else { return };
+        whole.touched = now;
+        if let Some(known) = whole.file.size.checked_sub(at)
+            && known < len
+        {
+            whole.file.gap(len - known);
         }
     }
 
@@ -153,8 +188,9 @@ impl Ranges {
     pub fn close(&mut self, part: RangePart, now: Timestamp) -> Option<File> {
         let whole = self.wholes.get_mut(&part.key)?;
         whole.touched = now;
-        self.used = self.used.saturating_sub(whole.advance());
+        whole.advance();
         if whole.file.size < whole.total || whole.total == 0 {
+            self.charge(&part.key);
             return None;
         }
         let mut whole = self.remove(&part.key)?;
@@ -164,6 +200,7 @@ impl Ranges {
 
     /// Forgets files that nothing came for; what they had so far is lost.
     pub fn expire(&mut self, now: Timestamp) {
+        self.searched = now;
         let timeout = self.settings.timeout.saturating_mul(1_000_000);
         let old = self.wholes.iter().filter(|(_, whole)| now.since_us(whole.touched) > timeout);
         let old: Vec<_> = old.map(|(key, _)| key.clone()).collect();
@@ -172,20 +209,21 @@ impl Ranges {
         }
     }
 
-    fn charge(&mut self, cost: u64) -> bool {
-        let fits = self.used.saturating_add(cost) <= self.settings.memory;
-        if fits {
-            self.used += cost;
-        } else {
+    /// Counts what a file holds by now; one that goes over the limit is given up.
+    fn charge(&mut self, key: &[u8]) {
+        let Some(whole) = self.wholes.get_mut(key) else { return };
+        let cost = whole.cost(key);
+        self.used = self.used.saturating_sub(whole.charged).saturating_add(cost);
+        whole.charged = cost;
+        if self.used > self.settings.memory {
             self.shed += 1;
+            self.remove(key);
         }
-        fits
     }
 
     fn remove(&mut self, key: &[u8]) -> Option<Whole> {
         let whole = self.wholes.remove(key)?;
-        let waiting: u64 = whole.waiting.values().map(|bytes| bytes.len() as u64).sum();
-        self.used = self.used.saturating_sub(ENTRY_COST + key.len() as u64 + waiting);
+        self.used = self.used.saturating_sub(whole.charged);
         Some(whole)
     }
 }
@@ -228,6 +266,15 @@ mod tests {
     }
 
     #[test]
+    fn many_small_parts_cost_more_than_their_bytes() {
+        let mut ranges = Ranges::new(RangeSettings { memory: 10_000, timeout: 60 });
+        for at in 0..200 {
+            give(&mut ranges, 2 + at * 2, b"x", 1000);
+        }
+        assert!(ranges.shed() > 0 && ranges.used() <= 10_000, "{}", ranges.used());
+    }
+
+    #[test]
     fn parts_at_the_same_time() {
         let settings = FileSettings::default();
         let mut ranges = Ranges::new(RangeSettings::default());
@@ -246,11 +293,36 @@ mod tests {
     fn memory_and_time_are_limited() {
         let mut ranges = Ranges::new(RangeSettings { memory: 600, timeout: 60 });
         assert_eq!(give(&mut ranges, 100, &[0; 200], 300), None);
-        assert!(ranges.used() <= 600 && ranges.shed() > 0);
+        assert_eq!((ranges.used(), ranges.shed()), (0, 1));
+        // What the file holds for rules counts as well.
+        assert_eq!(give(&mut ranges, 0, &[0; 200], 300), None);
+        assert_eq!((ranges.used(), ranges.shed()), (0, 2));
         let settings = FileSettings::default();
+        assert!(ranges.open(b"one", b"n", (0, 9), &settings, NOW).is_some());
         assert!(ranges.open(b"another", b"n", (0, 9), &settings, NOW).is_none());
         let later = Timestamp::from_seconds(1061);
         assert!(ranges.open(b"another", b"n", (0, 9), &settings, later).is_some());
+    }
+
+    #[test]
+    fn a_hole_in_the_whole() {
+        let settings = FileSettings::default();
+        let mut ranges = Ranges::new(RangeSettings::default());
+        let mut part = ranges.open(b"k", b"n", (0, 6), &settings, NOW).unwrap();
+        ranges.append(&mut part, b"01", NOW);
+        ranges.gap(&mut part, 2, NOW);
+        ranges.append(&mut part, b"45", NOW);
+        let file = ranges.close(part, NOW).unwrap();
+        assert_eq!((file.state, file.gaps, file.size), (FileState::Truncated, true, 6));
+        // A hole further on is filled by another part.
+        let mut early = ranges.open(b"k", b"n", (2, 6), &settings, NOW).unwrap();
+        ranges.gap(&mut early, 2, NOW);
+        ranges.append(&mut early, b"45", NOW);
+        assert!(ranges.close(early, NOW).is_none());
+        let mut rest = ranges.open(b"k", b"n", (0, 6), &settings, NOW).unwrap();
+        ranges.append(&mut rest, b"0123", NOW);
+        let file = ranges.close(rest, NOW).unwrap();
+        assert_eq!((file.gaps, file.view(0).bytes), (false, b"012345".as_slice()));
     }
 
     proptest::proptest! {

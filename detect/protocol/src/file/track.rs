@@ -42,13 +42,29 @@ pub struct FileSettings {
     pub sha256: bool,
     /// Hold all bytes until they are taken to be stored (`force-filestore`).
     pub store: bool,
-    /// Most bytes held for inspection.
+    /// Most bytes held while nobody inspects them.
     pub window: u32,
+    /// Of those that were inspected, so many stay for inspection once more.
+    pub overlap: u32,
+    /// Somebody may ask for bytes after they were inspected, say to store them: they stay within
+    /// the window.
+    pub late_store: bool,
+    /// Hold the first bytes for the type (`file.magic`).
+    pub magic: bool,
 }
 
 impl Default for FileSettings {
     fn default() -> Self {
-        Self { md5: false, sha1: false, sha256: false, store: false, window: 128 * 1024 }
+        Self {
+            md5: false,
+            sha1: false,
+            sha256: false,
+            store: false,
+            window: 128 * 1024,
+            overlap: 128 * 1024,
+            late_store: true,
+            magic: true,
+        }
     }
 }
 
@@ -84,11 +100,14 @@ pub struct File {
     inspected: u64,
     taken: u64,
     window: u64,
+    overlap: u64,
+    late_store: bool,
+    head_limit: u16,
     sha256_of_truncated: bool,
 }
 
 /// Bytes kept from the front of a file, for its type.
-const HEAD_LIMIT: usize = 4096;
+const HEAD_LIMIT: u16 = 4096;
 
 /// Bytes that may wait to be stored; a file whose bytes nobody takes is not stored any further.
 const UNSTORED_LIMIT: usize = 16 << 20;
@@ -101,6 +120,12 @@ impl File {
             digests: Digests::new(settings.md5, settings.sha1, settings.sha256 || settings.store),
             store: settings.store,
             window: u64::from(settings.window),
+            overlap: match settings.late_store {
+                true => settings.window.into(),
+                false => settings.overlap.into(),
+            },
+            late_store: settings.late_store,
+            head_limit: if settings.magic { HEAD_LIMIT } else { 0 },
             sha256_of_truncated: settings.store,
             ..Self::default()
         }
@@ -118,11 +143,16 @@ impl File {
         }
         self.size += bytes.len() as u64;
         self.digests.update(bytes);
-        if self.head.len() < HEAD_LIMIT {
-            let n = bytes.len().min(HEAD_LIMIT - self.head.len());
-            self.head.extend_from_slice(&bytes[..n]);
+        let wanted = usize::from(self.head_limit).saturating_sub(self.head.len());
+        if wanted > 0 {
+            self.head.extend_from_slice(&bytes[..bytes.len().min(wanted)]);
         }
         if self.window > 0 || self.store {
+            // There are many files at a time: doubling would waste too much.
+            let room = self.held.capacity() - self.held.len();
+            if room < bytes.len() {
+                self.held.reserve_exact(bytes.len().max(self.held.len() / 4));
+            }
             self.held.extend_from_slice(bytes);
             if self.held.len() > UNSTORED_LIMIT.saturating_add(self.window_len()) {
                 self.store = false;
@@ -131,6 +161,11 @@ impl File {
         } else {
             self.held_offset += bytes.len() as u64;
         }
+    }
+
+    /// How many bytes are held.
+    pub(crate) const fn held_len(&self) -> usize {
+        self.held.len()
     }
 
     fn window_len(&self) -> usize {
@@ -197,6 +232,9 @@ impl File {
     /// Everything that is held has been looked at, except for the last `keep` bytes.
     pub fn mark_inspected(&mut self) {
         self.inspected = self.held_offset + self.held.len() as u64;
+        if !self.is_open() && !self.store && !self.late_store {
+            (self.held, self.held_offset) = (Vec::new(), self.inspected);
+        }
         self.shrink();
     }
 
@@ -235,7 +273,8 @@ impl File {
     /// Lets go of bytes that nobody will ask for again.
     fn shrink(&mut self) {
         let end = self.held_offset + self.held.len() as u64;
-        let mut from = end.saturating_sub(self.window);
+        let looked_at = self.inspected.saturating_sub(self.overlap);
+        let mut from = end.saturating_sub(self.window).max(looked_at);
         if self.store {
             from = from.min(self.taken);
         }
@@ -244,6 +283,9 @@ impl File {
         if drop > 0 && drop * 2 >= self.held.len() {
             self.held.drain(..drop.min(self.held.len()));
             self.held_offset += drop as u64;
+            if self.held.capacity() > 8 * self.held.len().max(1024) {
+                self.held.shrink_to(2 * self.held.len());
+            }
         }
     }
 }
@@ -323,6 +365,31 @@ mod tests {
         assert_eq!((view.bytes, view.offset, view.end), (b"efgh".as_slice(), 4, false));
         file.close();
         assert!(file.view(2).end);
+    }
+
+    #[test]
+    fn what_was_inspected_goes_unless_it_may_be_stored() {
+        for (late_store, held) in [(false, 10), (true, 100)] {
+            let settings =
+                FileSettings { window: 100, overlap: 10, late_store, ..Default::default() };
+            let mut file = File::open(None, &settings);
+            for _ in 0..30 {
+                file.append(&[7; 10]);
+                file.mark_inspected();
+            }
+            assert!((held..=2 * held + 10).contains(&file.held.len()), "{}", file.held.len());
+            assert_eq!(file.view(10).bytes, [7; 10]);
+        }
+    }
+
+    #[test]
+    fn first_bytes_are_held_only_when_types_are_wanted() {
+        for (magic, held) in [(false, 0), (true, 4096)] {
+            let mut file = File::open(None, &FileSettings { magic, ..Default::default() });
+            file.append(&[1; 3000]);
+            file.append(&[2; 3000]);
+            assert_eq!(file.head().len(), held);
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Bodies: off with the content codings, into files and into what rules look at.
 
+use decode::Timestamp;
+
 use super::buffers::progress;
 use super::coding;
 use super::decompress::{Limits, Pipeline, Verdict};
@@ -7,12 +9,14 @@ use super::events::Event;
 use super::message::Known;
 use super::multipart::{Happening, Multipart};
 use super::parameter;
+use super::piece::Piece;
 use super::range;
 use super::request_line::Method;
 use super::settings::BodySettings;
 use super::transaction::{Context, Transaction};
 use super::window::{self, Held, Reach};
 use crate::buffer::View;
+use crate::file::range::Ranges;
 use crate::file::{File, FileSettings};
 
 /// Longest file name.
@@ -58,6 +62,8 @@ pub(crate) struct Body {
     pipeline: Option<Box<Pipeline>>,
     upload: Upload,
     held: Held,
+    /// It is a part of a file that is joined across connections.
+    pub(crate) piece: Option<Box<Piece>>,
 }
 
 impl Body {
@@ -227,8 +233,12 @@ impl Transaction {
         if direction == 1 && body.files.is_empty() {
             self.open_response_file(context);
         }
-        for file in &mut self.body(direction).files {
+        let body = self.body(direction);
+        for file in &mut body.files {
             file.gap(len);
+        }
+        if let Some(piece) = &mut body.piece {
+            piece.gap(len, context);
         }
     }
 
@@ -252,6 +262,9 @@ impl Transaction {
                 BodyEnd::Cut => file.truncate(),
             }
         }
+        if let Some(piece) = &mut body.piece {
+            piece.end(context);
+        }
         self.touch(direction);
     }
 
@@ -266,11 +279,16 @@ impl Transaction {
             }
             let limit = context.settings.response_body.limit;
             let keep = context.keep_bodies;
-            let settings = &context.settings.response_body;
             let body = self.body(direction);
+            if let Some(piece) = &mut body.piece {
+                piece.append(within(data, before, limit), context);
+            }
             match body.files.last_mut() {
                 Some(file) => append(file, data, before, limit),
-                None if keep => body.held.append(within(data, before, limit), settings),
+                None if keep => {
+                    let settings = &context.settings.response_body;
+                    body.held.append(within(data, before, limit), settings);
+                }
                 None => {}
             }
             return;
@@ -372,23 +390,32 @@ impl Transaction {
         let Some(value) = self.response.message.value(Known::ContentRange) else { return };
         let found = range::parse(value);
         let valid = found.is_some_and(|range| range.is_valid());
-        if let Some(file) = self.body(1).files.last_mut() {
+        let settings = file_settings(1, context);
+        let piece =
+            found.and_then(|range| Piece::announced(self, name.as_deref(), &range, settings));
+        let body = self.body(1);
+        if let Some(file) = body.files.last_mut() {
             file.range = found.and_then(|range| range.part());
         }
+        body.piece = piece.map(Box::new);
         self.event_if(context, !valid, Event::RangeInvalid);
+    }
+
+    /// Hands on what came of a part of a file, and takes over the whole that it completes.
+    pub(crate) fn join(&mut self, ranges: &mut Ranges, now: Timestamp) {
+        let body = self.body(1);
+        let Some(file) = body.piece.as_mut().and_then(|piece| piece.join(ranges, now)) else {
+            return;
+        };
+        body.files.push(file);
+        self.touch(1);
     }
 
     fn open_file(&mut self, direction: usize, name: Option<&[u8]>, context: &mut Context) {
         let long = name.is_some_and(|name| name.len() > NAME_LIMIT);
         self.event_if(context, long, Event::FileNameTooLong);
         let name = name.map(|name| name.get(..NAME_LIMIT).unwrap_or(name));
-        let most = window::most_held(context.settings.body(direction));
-        let window = if context.keep_bodies {
-            context.files.window.max(u32::try_from(most).unwrap_or(u32::MAX))
-        } else {
-            0
-        };
-        let settings = FileSettings { window, ..context.files };
+        let settings = file_settings(direction, context);
         let body = self.body(direction);
         if body.files.len() < FILES {
             body.files.push(File::open(name, &settings));
@@ -399,6 +426,21 @@ impl Transaction {
     pub(crate) fn has_headers(&self, direction: usize) -> bool {
         self.progress.get(direction).is_some_and(|&p| p > progress::HEADERS)
     }
+}
+
+/// How a file in a body is kept.
+fn file_settings(direction: usize, context: &Context) -> FileSettings {
+    let most = window::most_held(context.settings.body(direction));
+    let window = if context.keep_bodies {
+        context.files.window.max(u32::try_from(most).unwrap_or(u32::MAX))
+    } else {
+        0
+    };
+    let settings = context.settings.body(direction);
+    // Bodies of requests are looked at from their start until enough was inspected.
+    let again = if direction == 0 { settings.minimal_inspect_size } else { 0 };
+    let overlap = settings.inspect_window.max(again);
+    FileSettings { window, overlap, ..context.files }
 }
 
 /// The bytes that are within the limit; 0: no limit.

@@ -1,7 +1,7 @@
 //! Both directions of a connection: keeps what is not complete, feeds the readers of requests
 //! and responses, handles holes, ends and failures.
 
-use memchr::{memchr, memchr2};
+use memchr::{memchr, memchr2, memrchr};
 
 use super::Http1;
 use super::body::BodyEnd;
@@ -154,8 +154,8 @@ impl Http1 {
         }
         if eof {
             let rest = data.get(at..).unwrap_or(&[]);
-            if direction == 1 && !rest.is_empty() && self.is_in_headers(direction) {
-                self.last_field(rest, effects)?;
+            if !rest.is_empty() && self.is_in_headers(direction) {
+                self.last_field(direction, rest, effects)?;
             }
             self.end_direction(direction, effects);
             // What is left of an unfinished line can't become the begin of another message.
@@ -168,8 +168,20 @@ impl Http1 {
         self.sides.get(direction).is_some_and(|side| matches!(side.state, State::Headers(_)))
     }
 
-    /// A response that ends within a header field: the field counts, as in Suricata 8.
-    fn last_field(&mut self, rest: &[u8], effects: &mut Effects) -> Result<(), Broken> {
+    /// A message that ends within its headers: of a request the whole lines count, of a response
+    /// also the last field as far as it came, as in Suricata 8.
+    fn last_field(
+        &mut self,
+        direction: usize,
+        rest: &[u8],
+        effects: &mut Effects,
+    ) -> Result<(), Broken> {
+        if direction == 0 {
+            let State::Headers(first) = self.sides[0].state else { return Ok(()) };
+            let Some(lf) = memrchr(b'\n', rest) else { return Ok(()) };
+            let lines = [rest.get(..=lf).unwrap_or(rest), b"\r\n"].concat();
+            return self.fields(direction, &lines, first).map(drop);
+        }
         let mut field = rest.to_vec();
         field.extend_from_slice(b"\r\n\r\n");
         let mut at = 0;

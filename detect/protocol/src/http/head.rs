@@ -93,7 +93,8 @@ impl Transaction {
     pub(crate) fn take_host(&mut self, context: &mut Context) {
         let request = &mut self.request;
         let Some(value) = request.message.value(Known::Host) else {
-            let missing = request.version >= Version::V11;
+            // The target of CONNECT is a host.
+            let missing = request.version >= Version::V11 && request.kind != Method::Connect;
             self.event_if(context, missing, Event::MissingHostHeader);
             return;
         };

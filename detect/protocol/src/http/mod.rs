@@ -18,6 +18,7 @@ mod log;
 mod message;
 mod multipart;
 mod parameter;
+mod piece;
 mod range;
 mod request;
 mod request_line;
@@ -32,11 +33,12 @@ mod window;
 
 use std::sync::Arc;
 
-use decode::Direction;
+use decode::{Direction, Timestamp};
 use json::Writer;
 
 use crate::app::AppProto;
 use crate::buffer::{BufferId, NumberId, View};
+use crate::file::range::Ranges;
 use crate::file::{File, FileSettings};
 use crate::parser::{Chunk, Effects, Input, LogOptions, Outcome, Parser};
 use crate::transaction::TxMeta;
@@ -70,6 +72,7 @@ impl Http1 {
                 keep_bodies,
                 warnings: 0,
                 bombs: 0,
+                parts: false,
                 spares: Vec::new(),
             },
             table: Table::default(),
@@ -113,15 +116,24 @@ impl Parser for Http1 {
 
     fn parse(&mut self, input: &Input<'_>, effects: &mut Effects) -> Outcome {
         let direction = input.direction.index();
-        match input.chunk {
+        let outcome = match input.chunk {
             Chunk::Bytes(bytes) => self.feed(direction, bytes, input.eof, effects),
             Chunk::Gap(len) => {
                 self.gap(direction, len, effects);
                 if input.eof {
-                    return self.feed(direction, &[], true, effects);
+                    self.feed(direction, &[], true, effects)
+                } else {
+                    Outcome::Consumed(0)
                 }
-                Outcome::Consumed(0)
             }
+        };
+        effects.parts |= std::mem::take(&mut self.context.parts);
+        outcome
+    }
+
+    fn join(&mut self, ranges: &mut Ranges, now: Timestamp) {
+        for tx in self.table.iter_mut() {
+            tx.join(ranges, now);
         }
     }
 

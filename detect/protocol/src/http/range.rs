@@ -18,7 +18,7 @@ impl ContentRange {
     pub(crate) fn part(&self) -> Option<(u64, u64)> {
         let (start, end, size) = (self.start?, self.end?, self.size?);
         let whole = start == 0 && size.checked_sub(1) == Some(end);
-        (self.is_valid() && !whole).then_some((start, end))
+        (self.is_valid() && end > 0 && !whole).then_some((start, end))
     }
 
     /// False when the numbers contradict each other.
@@ -71,6 +71,7 @@ mod tests {
     fn values() {
         check("bytes 0-4/10", Some((0, 4, 10)), Some((0, 4)), true);
         check("bytes 0-67/68", Some((0, 67, 68)), None, true);
+        check("bytes 0-0/10", Some((0, 0, 10)), None, true);
         check("bytes   5-9/*", Some((5, 9, -1)), None, true);
         check("bytes */10", Some((-1, -1, 10)), None, true);
         check("bytes 9-5/10", Some((9, 5, 10)), None, false);

@@ -226,7 +226,8 @@ impl Http1 {
         }
         if size == 0 {
             tx.advance(direction, progress::TRAILER);
-            self.go(direction, State::Trailer(true));
+            // In a response a lone LF ends the trailer at once.
+            self.go(direction, State::Trailer(direction == REQUEST));
         } else {
             self.go(direction, State::Chunk(size));
         }

@@ -502,3 +502,46 @@ mod pieces {
         }
     }
 }
+
+#[test]
+fn a_request_that_ends_within_its_headers_has_its_whole_lines() {
+    let mut s = Session::new(settings());
+    s.ts(b"GET /a HTTP/1.0\r\nHost: a.test\r\nUser-Agent: me\r\nCookie: ha").end();
+    let log = s.log(0, &LogOptions { extended: true, ..LogOptions::default() });
+    assert!(log.contains(r#""http_user_agent":"me""#), "{log}");
+    // The host is settled when the headers are complete.
+    assert!(!log.contains("hostname"), "{log}");
+}
+
+#[test]
+fn an_event_that_happens_again_counts_again() {
+    let mut s = Session::new(settings());
+    s.ts(b"GET /a HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    s.tc(b"HTTP/1.1 200 OK\r\nX: 1\r\nX: 2\r\nY: 1\r\nY: 2\r\nContent-Length: 0\r\n\r\n");
+    let events = s.events(0);
+    assert_eq!(events.matches("RESPONSE_HEADER_REPETITION").count(), 2, "{events}");
+}
+
+#[test]
+fn parts_of_a_file_are_joined() {
+    use crate::file::range::{RangeSettings, Ranges};
+    let mut ranges = Ranges::new(RangeSettings::default());
+    let mut give = |range: &str, body: &str| {
+        let mut s = Session::new(settings());
+        s.ts(b"GET /f HTTP/1.1\r\nHost: A.test\r\n\r\n");
+        let len = body.len();
+        let head = format!(
+            "HTTP/1.1 206 P\r\nContent-Range: bytes {range}\r\nContent-Length: {len}\r\n\r\n"
+        );
+        s.tc(head.as_bytes()).tc(body.as_bytes());
+        s.http.join(&mut ranges, Timestamp(0));
+        (s.effects.iter().any(|e| e.parts), s.files(0, Direction::ToClient))
+    };
+    let mut check = |range, body, parts: bool, files: &str| {
+        assert_eq!(give(range, body), (parts, files.to_owned()), "{range}");
+    };
+    check("3-5/6", "def", true, "/f CLOSED 3");
+    check("0-5/6", "abcdef", false, "/f CLOSED 6");
+    check("0-2/*", "abc", false, "/f CLOSED 3");
+    check("0-2/6", "abc", true, "/f CLOSED 3; /f CLOSED 6");
+}

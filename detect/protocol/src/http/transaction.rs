@@ -32,6 +32,8 @@ pub(crate) struct Context {
     pub(crate) warnings: u32,
     /// Compression bombs so far.
     pub(crate) bombs: u32,
+    /// A transaction has news of a part of a file.
+    pub(crate) parts: bool,
     /// Inflaters to be used again.
     pub(crate) spares: Vec<Decompress>,
 }

@@ -21,6 +21,9 @@ impl Session {
                 self.found(call, found);
                 self.feed_in_order(call, bytes)
             }
+            None if call.eof && self.proto.is_known() && !bytes.is_empty() => {
+                self.only_one_side(call, bytes)
+            }
             None if call.eof && self.proto.is_known() => {
                 let at = call.direction.index();
                 self.sides[at].proto = self.proto;
@@ -106,6 +109,12 @@ impl Session {
         if !self.sides[at].progress.finished() {
             return SessionOutcome::default();
         }
+        self.only_one_side(call, bytes)
+    }
+
+    /// The protocol of the other direction is that of the flow.
+    fn only_one_side(&mut self, call: &mut Call<'_, '_>, bytes: &[u8]) -> SessionOutcome {
+        let at = call.direction.index();
         self.anomalies.set(Anomaly::OnlyOneDirection);
         self.sides[at].proto = AppProto::Failed;
         self.sides[at].done = true;

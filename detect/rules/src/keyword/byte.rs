@@ -8,6 +8,8 @@ use crate::rule::{ByteOrder, Extract, Operand, StringBase};
 /// Options that all four share, while they are read.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
+    /// No option may be there twice.
+    once: bool,
     relative: bool,
     order: Option<ByteOrder>,
     is_string: bool,
@@ -16,10 +18,26 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// Of a keyword that refuses an option that is there twice.
+    pub(crate) fn once() -> Self {
+        Self { once: true, ..Self::default() }
+    }
+
     /// Takes an option if it is one of the shared ones.
     pub(crate) fn take(&mut self, word: &str) -> Result<bool> {
         let (key, value) = word.split_once(char::is_whitespace).unwrap_or((word, ""));
         let value = value.trim();
+        let again = match key {
+            "relative" => self.relative,
+            "big" | "little" | "dce" | "endian" => self.order.is_some(),
+            "string" => self.is_string,
+            "hex" | "dec" | "oct" => self.base.is_some(),
+            "bitmask" => self.mask.is_some(),
+            _ => false,
+        };
+        if self.once && again {
+            return refuse(format!("'{key}' can only appear once"));
+        }
         match (key, value) {
             ("relative", "") => self.relative = true,
             ("big", "") => self.order = Some(ByteOrder::Big),

@@ -20,18 +20,19 @@ fn setup(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     let mut next = || parts.next().filter(|part| !part.is_empty()).ok_or_else(bad);
     let (bytes, offset, name) = (next()?, next()?, next()?);
     let name = variable_name(name)?;
-    let mut shared = Shared::default();
-    let mut multiplier = 1;
-    let mut align = 0;
+    let mut shared = Shared::once();
+    let (mut multiplier, mut align) = (None, None);
     for word in parts {
         let (key, value) = word.split_once(char::is_whitespace).unwrap_or((word, ""));
         match key {
-            "multiplier" => multiplier = factor(value)?,
-            "align" => match value.trim() {
-                "2" => align = 2,
-                "4" => align = 4,
+            "multiplier" if multiplier.is_none() => multiplier = Some(factor(value)?),
+            "align" if align.is_none() => match value.trim() {
+                "2" => align = Some(2),
+                "4" => align = Some(4),
                 _ => return refuse(format!("align must be 2 or 4, not '{value}'")),
             },
+            "multiplier" | "align" => return refuse(format!("'{key}' can only appear once")),
+            "bitmask" => return Err(bad_word(word)),
             _ => {
                 if !shared.take(word)? {
                     return Err(bad_word(word));
@@ -47,6 +48,7 @@ fn setup(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     }
     let extract = shared.extract(bytes, offset, Longest::ByBase)?;
     let variable = builder.define_variable(name)?;
+    let (multiplier, align) = (multiplier.unwrap_or(1), align.unwrap_or(0));
     builder.push_op(ContentOp::ByteExtract { extract, multiplier, align, variable });
     Ok(())
 }

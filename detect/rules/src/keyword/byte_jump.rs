@@ -40,6 +40,7 @@ fn setup(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
                 }
                 post_offset = value;
             }
+            "bitmask" => return Err(bad_word(word)),
             _ => {
                 if !shared.take(word)? {
                     return Err(bad_word(word));

@@ -15,14 +15,18 @@ fn setup(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
             .advice("byte_math:bytes <n>, offset <n>, oper <op>, rvalue <n>, result <name>[, ...]")
     };
     let (mut bytes, mut offset, mut op, mut value, mut result) = (None, None, None, None, None);
-    let mut shared = Shared::default();
+    let mut shared = Shared::once();
     for word in option.value.split(',').map(str::trim) {
         let (key, text) = word.split_once(char::is_whitespace).unwrap_or((word, ""));
         let text = text.trim();
         let repeated = match key {
             "bytes" => bytes.replace(operand(builder, text, "byte_math")?).is_some(),
-            "offset" => offset.replace(operand(builder, text, "byte_math")?).is_some(),
-            "rvalue" => value.replace(operand(builder, text, "byte_math")?).is_some(),
+            "offset" => offset.replace(number(text)?).is_some(),
+            "rvalue" => value.replace(second(builder, text)?).is_some(),
+            "dce" | "endian" if text.is_empty() || text == "dce" => {
+                // Suricata 8 knows the word, and refuses it with or without others.
+                return refuse("byte_math can't take its byte order from DCE RPC");
+            }
             "oper" => op.replace(operator(text)?).is_some(),
             "result" => result.replace(variable_name(text)?).is_some(),
             _ => {
@@ -44,16 +48,27 @@ fn setup(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     if matches!(bytes, Operand::Value(n) if !(1..=10).contains(&n)) {
         return refuse("byte_math takes 1 to 8 bytes, or 1 to 10 digits");
     }
-    if matches!(offset, Operand::Value(n) if n.abs() > 65_535) {
-        return refuse("byte_math offset out of range");
+    if matches!(value, Operand::Value(n) if !(0..=i64::from(u32::MAX)).contains(&n)) {
+        return refuse("byte_math rvalue must be from 0 to 4294967295");
     }
-    if matches!(value, Operand::Value(n) if n < 0) {
-        return refuse("byte_math rvalue must not be negative");
-    }
-    let extract = shared.extract(bytes, offset, Longest::Math)?;
+    let extract = shared.extract(bytes, Operand::Value(offset), Longest::Math)?;
     let variable = builder.define_variable(result)?;
     builder.push_op(ContentOp::ByteMath { extract, op, value, variable });
     Ok(())
+}
+
+/// The value to calculate with: a decimal number or a variable.
+fn second(builder: &Builder<'_>, text: &str) -> Result<Operand> {
+    if text.len() > 1 && text.starts_with("0x") {
+        return refuse(format!("unknown byte_ keyword var seen in byte_math - {text}"));
+    }
+    operand(builder, text, "byte_math")
+}
+
+/// The offset, which can't be a variable.
+fn number(text: &str) -> Result<i64> {
+    let value = text.parse().ok().filter(|n: &i64| n.abs() <= 65_535);
+    value.ok_or_else(|| RuleError::new(format!("byte_math offset out of range: '{text}'")))
 }
 
 fn operator(text: &str) -> Result<MathOp> {

@@ -6,6 +6,9 @@ use crate::keyword::contract::{Keyword, OptionText};
 use crate::keyword::integer;
 use crate::rule::{Compare, ContentOp, Dataset, DatasetCommand, DatasetFormat, DatasetType};
 
+/// Longest name of a set.
+const MAX_NAME: usize = 255;
+
 pub(crate) const DATASET: Keyword =
     Keyword::new("dataset", "detect-dataset", dataset).doc("is the buffer in a set");
 pub(crate) const DATAREP: Keyword =
@@ -27,10 +30,9 @@ fn dataset(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     };
     let mut set = empty(command, parts.next().unwrap_or(""))?;
     for part in parts {
-        if !parameter(&mut set, part)? {
-            builder.warn(format!("unknown parameter of a set: '{part}'"));
-        }
+        parameter(builder, &mut set, part)?;
     }
+    check_objects(&set)?;
     check(builder, &mut set)?;
     push(builder, set)
 }
@@ -53,10 +55,10 @@ fn datarep(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
         _ => return Err(bad()),
     });
     for part in parts {
-        if !parameter(&mut set, part)? {
-            builder.warn(format!("unknown parameter of a set: '{part}'"));
-        }
+        parameter(builder, &mut set, part)?;
     }
+    // Files of reputations have one form.
+    set.format = DatasetFormat::Csv;
     check(builder, &mut set)?;
     push(builder, set)
 }
@@ -70,77 +72,96 @@ fn needs_buffer(builder: &Builder<'_>, option: &OptionText<'_>) -> Result<()> {
 }
 
 fn empty(command: DatasetCommand, name: &str) -> Result<Dataset> {
-    if name.is_empty() || name.len() > 63 || name.contains(char::is_whitespace) {
+    if name.is_empty() || name.len() > MAX_NAME || name.contains(char::is_whitespace) {
         return refuse(format!("'{name}' can't be the name of a set"));
     }
-    Ok(Dataset {
-        command,
-        name: name.to_owned(),
-        kind: None,
-        load: None,
-        state: None,
-        save: None,
-        memcap: None,
-        hashsize: None,
-        reputation: None,
-        format: DatasetFormat::default(),
-        value_key: None,
-        context_key: None,
-        array_key: None,
-        remove_key: false,
-    })
+    Ok(Dataset::new(name, command))
 }
 
-/// Takes a parameter; false for an unknown one.
-fn parameter(set: &mut Dataset, part: &str) -> Result<bool> {
-    let bad = || RuleError::new(format!("invalid parameter of a set: '{part}'"));
+/// Takes a parameter. What Suricata 8 only tells of is passed over: unknown words, words without
+/// a value, words that were there before, sizes that are none.
+fn parameter(builder: &mut Builder<'_>, set: &mut Dataset, part: &str) -> Result<()> {
     let (key, value) = part.split_once(char::is_whitespace).unwrap_or((part, ""));
     let value = value.trim();
     if value.is_empty() && key != "remove_key" {
-        return Err(bad());
+        builder.warn(format!("unknown parameter of a set: '{part}'"));
+        return Ok(());
+    }
+    let file = match key {
+        "load" => Some(&mut set.load),
+        "state" => Some(&mut set.state),
+        "save" => Some(&mut set.save),
+        _ => None,
+    };
+    if let Some(file) = file {
+        if file.is_some() {
+            builder.warn(format!("'{key}' can only appear once"));
+        } else {
+            *file = Some(value.to_owned());
+        }
+        return Ok(());
     }
     match key {
         "type" => {
-            set.kind = Some(match value {
-                "string" => DatasetType::String,
-                "md5" => DatasetType::Md5,
-                "sha256" => DatasetType::Sha256,
-                "ipv4" => DatasetType::Ipv4,
-                "ip" | "ipv6" => DatasetType::Ip,
-                _ => return refuse(format!("unknown type of set '{value}'")),
-            });
+            let bad = || RuleError::new(format!("bad type {value}"));
+            set.kind = Some(DatasetType::of(value).ok_or_else(bad)?);
         }
-        "load" => set.load = Some(value.to_owned()),
-        "state" => set.state = Some(value.to_owned()),
-        "save" => set.save = Some(value.to_owned()),
-        "memcap" => set.memcap = Some(integer::with_unit(value).ok_or_else(bad)?),
-        "hashsize" => set.hashsize = Some(integer::decimal(value).ok_or_else(bad)?),
-        "format" => {
-            set.format = match value {
-                "csv" => DatasetFormat::Csv,
-                "json" => DatasetFormat::Json,
-                "ndjson" => DatasetFormat::Ndjson,
-                _ => return Err(bad()),
-            };
-        }
+        "memcap" | "hashsize" => size(builder, set, key, value),
+        "format" => match value {
+            "csv" => set.format = DatasetFormat::Csv,
+            "json" => set.format = DatasetFormat::Json,
+            "ndjson" => set.format = DatasetFormat::Ndjson,
+            _ => builder.warn(format!("unknown format {value}")),
+        },
         "value_key" => set.value_key = Some(value.to_owned()),
         "context_key" => set.context_key = Some(value.to_owned()),
         "array_key" => set.array_key = Some(value.to_owned()),
         "remove_key" => set.remove_key = true,
-        _ => return Ok(false),
+        _ => builder.warn(format!("unknown parameter of a set: '{part}'")),
     }
-    Ok(true)
+    Ok(())
 }
 
-fn check(builder: &Builder<'_>, set: &mut Dataset) -> Result<()> {
+fn size(builder: &mut Builder<'_>, set: &mut Dataset, key: &str, value: &str) {
+    let Some(number) = integer::with_unit(value) else {
+        builder.warn(format!("invalid value for {key}: {value}, resetting to default"));
+        return;
+    };
+    if key == "memcap" {
+        set.memcap = Some(number);
+    } else {
+        set.hashsize = Some(u32::try_from(number).unwrap_or(u32::MAX));
+    }
+}
+
+/// What goes with a file of objects.
+fn check_objects(set: &Dataset) -> Result<()> {
+    if set.format == DatasetFormat::Csv {
+        return Ok(());
+    }
+    let action = match set.command {
+        DatasetCommand::Set => Some("set"),
+        DatasetCommand::Unset => Some("unset"),
+        DatasetCommand::IsSet | DatasetCommand::IsNotSet => None,
+    };
+    if let Some(action) = action {
+        return refuse(format!("json format is not supported for '{action}' command"));
+    }
+    if set.save.is_some() || set.state.is_some() {
+        return refuse("json format is not supported with 'save' or 'state' option");
+    }
+    if set.value_key.is_none() {
+        return refuse("json format needs a 'value_key' parameter");
+    }
+    if set.context_key.is_none() {
+        return refuse("json format needs a 'context_key' parameter");
+    }
+    Ok(())
+}
+
+fn check(builder: &mut Builder<'_>, set: &mut Dataset) -> Result<()> {
     if set.state.is_some() && (set.load.is_some() || set.save.is_some()) {
-        return refuse("state can't be used together with load or save");
-    }
-    if set.format == DatasetFormat::Csv && (set.context_key.is_some() || set.value_key.is_some()) {
-        return refuse("context_key and value_key need format json or ndjson");
-    }
-    if set.format != DatasetFormat::Csv && (set.context_key.is_none() || set.value_key.is_none()) {
-        return refuse("format json and ndjson need context_key and value_key");
+        builder.warn("'state' can not be mixed with 'load' and 'save'");
     }
     let settings = builder.settings;
     if !settings.dataset_write && (set.state.is_some() || set.save.is_some()) {

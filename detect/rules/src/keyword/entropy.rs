@@ -3,8 +3,8 @@
 use crate::builder::Builder;
 use crate::error::{Result, RuleError, refuse};
 use crate::keyword::contract::{Keyword, OptionText};
-use crate::keyword::integer;
-use crate::rule::ContentOp;
+use crate::keyword::{header, integer};
+use crate::rule::{ContentOp, Place};
 
 /// Comparison of an entropy in bits per byte.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,8 +28,10 @@ pub enum EntropyCompare {
 }
 
 /// Bytes and the entropy that they must have.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Entropy {
+    /// The buffer's name in records.
+    pub buffer: Box<str>,
     /// How many bytes, 0: all.
     pub bytes: u32,
     /// From which byte on.
@@ -42,18 +44,19 @@ pub struct Entropy {
 impl Eq for Entropy {}
 
 impl Entropy {
-    /// Whether `data` satisfies it; the entropy goes into the alert.
-    pub fn matches(&self, data: &[u8]) -> (bool, f64) {
-        let Some(data) = data.get(self.offset as usize..) else { return (false, 0.0) };
+    /// The entropy of the bytes of `data` that it is about; none without any.
+    pub fn measure(&self, data: &[u8]) -> Option<f64> {
+        let data = data.get(self.offset as usize..)?;
         let data = match self.bytes {
             0 => data,
             bytes => data.get(..bytes as usize).unwrap_or(data),
         };
-        if data.is_empty() {
-            return (false, 0.0);
-        }
-        let entropy = shannon(data);
-        let holds = match self.compare {
+        (!data.is_empty()).then(|| shannon(data))
+    }
+
+    /// Whether an entropy is one that is wanted.
+    pub fn holds(&self, entropy: f64) -> bool {
+        match self.compare {
             EntropyCompare::Equal(v) => entropy == v,
             EntropyCompare::NotEqual(v) => entropy != v,
             EntropyCompare::Less(v) => entropy < v,
@@ -62,8 +65,7 @@ impl Entropy {
             EntropyCompare::GreaterEqual(v) => entropy >= v,
             EntropyCompare::Range(a, b) => entropy > a && entropy < b,
             EntropyCompare::NotRange(a, b) => entropy <= a || entropy >= b,
-        };
-        (holds, entropy)
+        }
     }
 }
 
@@ -88,29 +90,54 @@ fn setup(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
         RuleError::new(format!("invalid entropy: '{}'", option.value))
             .advice("entropy: [bytes n,] [offset n,] value [op] v")
     };
-    let mut entropy = Entropy { bytes: 0, offset: 0, compare: EntropyCompare::Equal(0.0) };
-    let mut compared = false;
+    let buffer = buffer_name(builder).into();
+    let compare = EntropyCompare::Equal(0.0);
+    let mut entropy = Entropy { buffer, bytes: 0, offset: 0, compare };
+    let mut seen = [false; 3];
     for part in option.value.split(',').map(str::trim) {
-        let (key, value) = part.split_once(char::is_whitespace).unwrap_or(("value", part));
+        let (key, value) = part.split_once(char::is_whitespace).ok_or_else(bad)?;
         let value = value.trim();
+        let place = ["bytes", "offset", "value"].iter().position(|known| *known == key);
+        let seen = place.and_then(|at| seen.get_mut(at)).ok_or_else(bad)?;
+        if std::mem::replace(seen, true) {
+            return refuse(format!("entropy with '{key}' twice"));
+        }
         match key {
             "bytes" => entropy.bytes = integer::decimal(value).ok_or_else(bad)?,
-            "offset" => entropy.offset = integer::decimal(value).ok_or_else(bad)?,
-            "value" => {
-                entropy.compare = comparison(value).ok_or_else(bad)?;
-                compared = true;
+            "offset" => {
+                let offset: u16 = integer::decimal(value).ok_or_else(bad)?;
+                entropy.offset = u32::from(offset);
             }
-            _ => {
-                entropy.compare = comparison(part).ok_or_else(bad)?;
-                compared = true;
-            }
+            _ => entropy.compare = comparison(value).ok_or_else(bad)?,
         }
     }
-    if !compared {
+    if !seen[2] {
         return refuse("entropy without value");
     }
     builder.push_op(ContentOp::Entropy(entropy));
     Ok(())
+}
+
+/// The name that records give the buffer in force, which is Suricata 8's internal one.
+fn buffer_name(builder: &Builder<'_>) -> String {
+    match builder.place() {
+        Place::Payload => "content".to_owned(),
+        Place::Header(id) => header::NAMES.get(usize::from(id)).copied().unwrap_or("").to_owned(),
+        Place::Frame(_) => "frame".to_owned(),
+        Place::Buffer(id) => builder.catalogue().buffer(id).map_or_else(String::new, internal),
+    }
+}
+
+/// Old buffers of HTTP and the query of DNS kept the names of their content modifiers.
+fn internal(spec: &protocol::BufferSpec) -> String {
+    match spec.name {
+        "file.data" | "http.response_body" => "file_data".to_owned(),
+        "dns.query" => "dns_query".to_owned(),
+        "http.location" | "http.server" => spec.name.to_owned(),
+        _ if !spec.modifier.is_empty() => spec.modifier.to_owned(),
+        name if name.starts_with("http.") => name.replace('.', "_"),
+        name => name.to_owned(),
+    }
 }
 
 fn comparison(text: &str) -> Option<EntropyCompare> {
@@ -131,11 +158,11 @@ fn comparison(text: &str) -> Option<EntropyCompare> {
         EntropyCompare::Less(number(rest)?)
     } else if let Some(rest) = text.strip_prefix('>') {
         EntropyCompare::Greater(number(rest)?)
-    } else if let Some(rest) = text.strip_prefix("!=").or_else(|| text.strip_prefix('!')) {
-        match range(rest) {
-            Some((low, high)) => EntropyCompare::NotRange(low, high),
-            None => EntropyCompare::NotEqual(number(rest)?),
-        }
+    } else if let Some(rest) = text.strip_prefix("!=") {
+        EntropyCompare::NotEqual(number(rest)?)
+    } else if let Some(rest) = text.strip_prefix('!') {
+        let (low, high) = range(rest)?;
+        EntropyCompare::NotRange(low, high)
     } else if let Some((low, high)) = range(text) {
         EntropyCompare::Range(low, high)
     } else {

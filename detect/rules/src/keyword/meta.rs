@@ -138,18 +138,7 @@ fn reference(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
 }
 
 fn metadata(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
-    let pairs = memchr::memchr_iter(b',', option.value.as_bytes()).count() + 1;
-    builder.rule.metadata.reserve(pairs);
-    for part in option.value.split(',') {
-        let part = part.trim_ascii();
-        if part.is_empty() {
-            continue;
-        }
-        // A word without value is no pair; Suricata 8 leaves it out as well.
-        if let Some((key, value)) = part.split_once(char::is_whitespace) {
-            builder.rule.metadata.push((key.to_owned(), value.trim_ascii().to_owned()));
-        }
-    }
+    builder.rule.metadata_spans.push(option.value_span);
     Ok(())
 }
 

@@ -1,10 +1,11 @@
 //! `pcre`: regular expressions and where their captures go.
 
 use crate::builder::Builder;
-use crate::error::{Result, RuleError, refuse};
+use crate::error::{Result, RuleError, Span, refuse};
 use crate::keyword::contract::{Features, Keyword, OptionText};
 use crate::keyword::transform;
 use crate::rule::{Capture, ContentOp, Pcre, Place};
+use crate::settings::PatternFault;
 
 pub(crate) const KEYWORD: Keyword = Keyword::new("pcre", "detect-pcre", setup)
     .doc("regular expression")
@@ -82,9 +83,7 @@ fn setup(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     check_letters(builder, &pcre, buffer.is_some(), letters)?;
     pcre.captures = captures(pattern, list)?;
     let groups = match builder.settings.pattern_check {
-        Some(check) => check(&pcre).map_err(|message| {
-            RuleError::new(format!("pcre2 compile of \"{pattern}\" failed: {message}"))
-        })?,
+        Some(check) => check(&pcre).map_err(|fault| not_compiled(builder, pattern, &fault))?,
         None => transform::captures(pattern),
     };
     if groups > 0 && (groups as usize) < pcre.captures.len() {
@@ -115,6 +114,25 @@ fn setup(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The error for an expression that does not compile, at the place where it stops to make sense.
+pub(crate) fn not_compiled(
+    builder: &Builder<'_>,
+    pattern: &str,
+    fault: &PatternFault,
+) -> RuleError {
+    let PatternFault { offset, message } = fault;
+    let error = RuleError::new(format!(
+        "pcre2 compile of \"{pattern}\" failed at offset {offset}: {message}"
+    ));
+    match builder.place_of(pattern) {
+        Some(span) => {
+            let at = (span.start as usize).saturating_add(*offset);
+            error.at(Span::new(at, at.saturating_add(1)))
+        }
+        None => error,
+    }
 }
 
 fn check_letters(builder: &Builder<'_>, pcre: &Pcre, buffer: bool, letters: &str) -> Result<()> {

@@ -4,6 +4,7 @@ use crate::builder::Builder;
 use crate::error::{Result, RuleError, refuse};
 use crate::keyword::contract::{Features, Keyword, OptionText};
 use crate::keyword::integer;
+use crate::keyword::pcre::not_compiled;
 use crate::rule::Transform;
 
 macro_rules! plain {
@@ -66,6 +67,8 @@ pub(crate) const ZLIB_DEFLATE: Keyword =
 
 /// What inflating gives at most when the rule does not say.
 const DEFAULT_MAX_SIZE: u32 = 1024;
+/// The most that a rule may say.
+const MAX_SIZE: u32 = 16 << 20;
 
 fn xor(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     let bad = || {
@@ -92,9 +95,8 @@ fn xor(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
 
 fn pcrexform(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     let groups = match builder.settings.pattern_check {
-        Some(check) => check(&plain_pattern(option.value)).map_err(|message| {
-            RuleError::new(format!("pcre compile of \"{}\" failed: {message}", option.value))
-        })?,
+        Some(check) => check(&plain_pattern(option.value))
+            .map_err(|fault| not_compiled(builder, option.value, &fault))?,
         None => captures(option.value),
     };
     if groups != 1 {
@@ -162,10 +164,10 @@ fn from_base64(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()>
         let (key, value) = word.split_once(char::is_whitespace).ok_or_else(bad)?;
         let value = value.trim();
         let fresh = match key {
-            "bytes" => bytes.replace(integer::decimal(value).ok_or_else(bad)?).is_none(),
-            "offset" => offset.replace(integer::decimal(value).ok_or_else(bad)?).is_none(),
+            "bytes" => bytes.replace(integer::decimal::<u16>(value).ok_or_else(bad)?).is_none(),
+            "offset" => offset.replace(integer::decimal::<u16>(value).ok_or_else(bad)?).is_none(),
             "mode" => {
-                let number = match value.to_ascii_lowercase().as_str() {
+                let number = match value {
                     "rfc4648" => 0,
                     "rfc2045" => 1,
                     "strict" => 2,
@@ -180,8 +182,8 @@ fn from_base64(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()>
         }
     }
     builder.push_transform(Transform::FromBase64 {
-        bytes: bytes.unwrap_or(0),
-        offset: offset.unwrap_or(0),
+        bytes: u32::from(bytes.unwrap_or(0)),
+        offset: u32::from(offset.unwrap_or(0)),
         mode: mode.unwrap_or(0),
     })
 }
@@ -203,5 +205,5 @@ fn max_size(option: &OptionText<'_>) -> Result<u32> {
     let value = option.value.strip_prefix("max-size").map(str::trim);
     let size = value.and_then(integer::with_unit).and_then(|n| u32::try_from(n).ok());
     let bad = || RuleError::new(format!("invalid {}: '{}'", option.name, option.value));
-    size.filter(|n| *n > 0).ok_or_else(bad)
+    size.filter(|n| (1..=MAX_SIZE).contains(n)).ok_or_else(bad)
 }

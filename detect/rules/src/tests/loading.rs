@@ -6,10 +6,22 @@ use crate::rule::{ContentOp, Place, Transform};
 use crate::{Catalogue, describe};
 
 #[test]
+fn lines_that_begin_with_a_blank_are_no_rules() {
+    let text = " alert tcp any any -> any any (sid:1;)\n# c \\\nalert tcp any any -> any any (sid:3;)\n\
+                alert tcp any any -> any any ( \\ \t\n sid:4;)\n\talert tcp any any -> any any (sid:5;)\n\
+                alert tcp any any -> any any ( \\\n\nalert tcp any any -> any any (sid:7;)\n";
+    let loaded = load(text);
+    let sids: Vec<u32> = loaded.rules.iter().map(|rule| rule.sid).collect();
+    assert_eq!(sids, [3, 4, 7]);
+    assert_eq!(loaded.failures.len(), 1);
+    assert_eq!(loaded.failures[0].line, 8);
+}
+
+#[test]
 fn lines() {
     let long = "a".repeat(8200);
     let text = format!(
-        "# alert tcp any any -> any any (sid:9;)\n\n  alert tcp any any -> any any (sid:1;)\r\n\
+        "# alert tcp any any -> any any (sid:9;)\n\nalert tcp any any -> any any (sid:1;)  \r\n\
          alert tcp any any \\\n -> any any (msg:\"x\"; \\\n sid:2;)\n\
          alert tcp any any -> any any (msg:\"{long}\"; sid:3;)\n\
          alert tcp any any -> any any (sid:4;)"

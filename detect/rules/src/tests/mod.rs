@@ -28,7 +28,7 @@ fn load(text: &str) -> LoadedRules {
 fn rule(text: &str) -> Rule {
     let mut loaded = load(text);
     assert!(loaded.failures.is_empty(), "{text}: {:?}", loaded.failures);
-    loaded.rules.pop().unwrap()
+    *loaded.rules.pop().unwrap()
 }
 
 /// Why the one rule in a text was refused.

@@ -2,14 +2,15 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
+use engine::reputation::Reputation;
 use rules::classification::Classifications;
 use rules::reference::References;
-use rules::threshold::ThresholdFile;
+use rules::threshold::{ThresholdError, ThresholdFile};
 
 use crate::config::process::ProcessSettings;
 use crate::config::suricata::Fatal;
-use crate::config::thresholds;
 use crate::log::{Log, reason};
 use crate::process::glob;
 use crate::process::load::{Loaded, Texts, load};
@@ -27,6 +28,7 @@ pub(super) fn read(process: &mut ProcessSettings, log: &Log, fatal: bool) -> Res
         log.error("suricata", "initializing detection engine failed.");
         return Err(Fatal);
     }
+    let rated = reputations(process, log);
     let (texts, files, missing) = texts(&process.rules.patterns, log);
     let thresholds = threshold_file(process, log, fatal)?;
     let loaded = load(
@@ -36,8 +38,11 @@ pub(super) fn read(process: &mut ProcessSettings, log: &Log, fatal: bool) -> Res
         process.engine.clone(),
         process.datasets.clone(),
     );
+    for note in loaded.datasets.take_notes() {
+        log.warning("datasets", note);
+    }
     report(&loaded, files, log);
-    if fatal && (!loaded.failures.is_empty() || missing) {
+    if fatal && (!loaded.failures.is_empty() || missing || !rated) {
         log.error("suricata", "Loading signatures failed.");
         return Err(Fatal);
     }
@@ -69,7 +74,7 @@ fn texts(patterns: &[String], log: &Log) -> (Texts, usize, bool) {
             files += 1;
             let name = path.display().to_string();
             match fs::read(&path) {
-                Ok(text) => texts.push((name, text)),
+                Ok(text) => texts.push((name, Arc::new(text))),
                 Err(error) => {
                     missing = true;
                     let why = reason(&error);
@@ -179,6 +184,38 @@ fn references(process: &mut ProcessSettings, log: &Log) -> bool {
     true
 }
 
+/// Categories and values of `iprep`; false if one of the files can't be read.
+fn reputations(process: &mut ProcessSettings, log: &Log) -> bool {
+    const MODULE: &str = "reputation";
+    let Some(path) = process.rules.reputation_categories.as_deref() else { return true };
+    let open = |path: &Path| match fs::read(path) {
+        Ok(text) => Some(String::from_utf8_lossy(&text).into_owned()),
+        Err(error) => {
+            log.error(MODULE, format!("opening {}: {}", path.display(), reason(&error)));
+            None
+        }
+    };
+    let tell = |path: &Path, bad: Vec<u32>| {
+        for line in bad {
+            log.warning(MODULE, format!("bad line {line} in {}", path.display()));
+        }
+    };
+    let Some(text) = open(path) else { return false };
+    let (categories, bad) = engine::reputation::categories(&text);
+    tell(path, bad);
+    process.loader.reputation_categories = categories;
+    let mut all = Reputation::default();
+    let mut complete = true;
+    for path in &process.rules.reputations {
+        match open(path) {
+            Some(text) => tell(path, all.read(&text)),
+            None => complete = false,
+        }
+    }
+    process.engine.reputation = Some(Arc::new(all));
+    complete
+}
+
 /// A threshold file that is not there is no reason to stop; a bad line in it is one for `-T`.
 fn threshold_file(
     process: &ProcessSettings,
@@ -195,9 +232,9 @@ fn threshold_file(
             return Ok(ThresholdFile::default());
         }
     };
-    let (file, bad) = thresholds::parse(&text, &process.loader.variables);
-    for (line, error) in &bad {
-        log.error(MODULE, format!("failed to parse line {line} of threshold file: {error}"));
+    let (file, bad) = ThresholdFile::parse(&text, &process.loader.variables);
+    for ThresholdError { line, message } in &bad {
+        log.error(MODULE, format!("failed to parse line {line} of threshold file: {message}"));
     }
     if fatal && !bad.is_empty() {
         log.error("suricata", "Loading signatures failed.");

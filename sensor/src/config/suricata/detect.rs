@@ -10,9 +10,8 @@ use protocol::settings::Switch;
 use protocol::{AppProto, Transport};
 
 use crate::config::process::ProcessSettings;
-use crate::config::size;
 
-use super::{Config, Fatal};
+use super::{Config, Fatal, datasets};
 
 const MODULE: &str = "detect";
 
@@ -24,13 +23,13 @@ pub(super) fn read(
     engine(config, &mut process.engine)?;
     algorithms(config)?;
     sources(config, process);
-    datasets(config, process)?;
+    datasets::read(config, process)?;
     let loader = &mut process.loader;
     loader.features = features();
     loader.ignore_unknown_requirements = config.truth("ignore-unknown-requirements", false);
     loader.inline = config.mode.inline;
     loader.file_store = detector.file_store.is_some();
-    loader.pattern_check = None;
+    loader.pattern_check = Some(engine::pcre::check);
     let off = |proto: &AppProto| {
         let switch = |transport| detector.protocol.switch(*proto, transport);
         switch(Transport::Tcp) == Switch::Off && switch(Transport::Udp) == Switch::Off
@@ -154,6 +153,11 @@ fn sources(config: Config<'_>, process: &mut ProcessSettings) {
     rules.classification = file("classification-file", "/etc/suricata/classification.config");
     rules.reference = file("reference-config-file", "/etc/suricata/reference.config");
     rules.threshold = file("threshold-file", "/etc/suricata/threshold.config");
+    rules.reputation_categories = config.text("reputation-categories-file").map(PathBuf::from);
+    let base = Path::new(config.text("default-reputation-path").unwrap_or("/etc/suricata/iprep"));
+    if let Some(node) = config.root.get("reputation-files") {
+        rules.reputations = node.texts().into_iter().map(|name| base.join(name)).collect();
+    }
 }
 
 fn rule_files(config: Config<'_>) -> Vec<String> {
@@ -174,38 +178,4 @@ fn rule_files(config: Config<'_>) -> Vec<String> {
         }
     };
     node.texts().into_iter().map(place).collect()
-}
-
-fn datasets(config: Config<'_>, process: &mut ProcessSettings) -> Result<(), Fatal> {
-    let limits = &mut process.datasets;
-    limits.data_dir =
-        PathBuf::from(config.text("default-data-dir").unwrap_or("/var/lib/suricata/"));
-    limits.allow_write = config.truth("datasets.rules.allow-write", true);
-    limits.allow_absolute = config.truth("datasets.rules.allow-absolute-filenames", false);
-    for node in config.root.get("datasets").map_or(&[][..], |node| &node.children) {
-        let Some(kind) = node.text("type") else { continue };
-        for key in ["memcap", "hashsize"] {
-            if let Some(text) = node.text(key)
-                && size::strict(text).is_none()
-            {
-                config.log.error("misc", size::complaint(text));
-            }
-        }
-        let kind = match kind {
-            "string" => rules::rule::DatasetType::String,
-            "md5" => rules::rule::DatasetType::Md5,
-            "sha256" => rules::rule::DatasetType::Sha256,
-            "ipv4" => rules::rule::DatasetType::Ipv4,
-            "ip" | "ipv6" => rules::rule::DatasetType::Ip,
-            other => {
-                let said = format!("bad type {other} for dataset {}", node.name);
-                return Err(config.fail("datasets", &said));
-            }
-        };
-        process.loader.datasets.push((node.name.clone(), kind));
-    }
-    if process.loader.datasets.iter().any(|(name, _)| name.is_empty()) {
-        return Err(config.fail("datasets", "a dataset has no name"));
-    }
-    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use ::detect::settings::{
     AlertSettings, AnomalySettings, DropSettings, EveSettings, FilesSettings, OutputSettings,
-    Settings,
+    Settings, StreamLogSettings,
 };
 use protocol::{AppProto, LogOptions};
 
@@ -112,8 +112,9 @@ fn record_type(
         "netflow" => eve.netflow = true,
         "metadata" => eve.metadata_records = true,
         "arp" => eve.arp = true,
-        "frame" | "stream" => {
-            config.log.warning(MODULE, format!("eve-log.{name} is not available and stays off"));
+        "stream" => eve.stream = Some(stream(options)),
+        "frame" => {
+            config.log.warning(MODULE, "eve-log.frame is not available and stays off");
         }
         "ikev2" => {
             config.log.warning(MODULE, "eve-log.ikev2 is now called eve-log.ike");
@@ -229,6 +230,16 @@ fn anomaly(config: Config<'_>, options: Option<&Node>) -> AnomalySettings {
     anomaly
 }
 
+fn stream(options: Option<&Node>) -> StreamLogSettings {
+    let truth = |key: &str| options.and_then(|node| node.truth(key)).unwrap_or(false);
+    StreamLogSettings {
+        all: truth("all"),
+        event_set: truth("event-set"),
+        state_update: truth("state-update"),
+        spurious_retransmission: truth("spurious-retransmission"),
+    }
+}
+
 fn drop(options: Option<&Node>) -> DropSettings {
     let truth = |key: &str| options.and_then(|node| node.truth(key)).unwrap_or(false);
     DropSettings {
@@ -301,7 +312,8 @@ fn protocol_options(config: Config<'_>, proto: AppProto, options: Option<&Node>)
             Some("response") => out.dump_response_headers = true,
             _ => {}
         },
-        AppProto::Tls if !truth("session-resumption", true) => {
+        // Suricata 8: on unless switched off, but only where `tls` has options at all.
+        AppProto::Tls if !truth("session-resumption", options.is_some()) => {
             out.off.push("session-resumption".to_owned());
         }
         AppProto::Mqtt | AppProto::Pgsql if !truth("passwords", false) => {

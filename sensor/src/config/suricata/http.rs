@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use protocol::file::range::RangeSettings;
 use protocol::http::{
     BodySettings, HttpSettings, InvalidEncoding, Personality, SwfSettings, UriSettings,
 };
@@ -22,6 +23,26 @@ pub(super) fn default_config(config: Config<'_>) -> Result<HttpSettings, Fatal> 
         section(config, node, &mut settings)?;
     }
     Ok(settings)
+}
+
+/// Limits of files that come in parts; a value that is none leaves the built-in one.
+pub(super) fn byterange(config: Config<'_>) -> RangeSettings {
+    let mut ranges = RangeSettings::default();
+    let read = |key: &str, value: &mut u64, parse: fn(&str) -> Option<u64>| {
+        let Some(text) = config.text(&format!("app-layer.protocols.http.byterange.{key}")) else {
+            return;
+        };
+        match parse(text) {
+            Some(found) => *value = found,
+            None => {
+                let said = format!("{key} value cannot be deduced: {text}, resetting to default");
+                config.log.warning("app-layer-htp-range", said);
+            }
+        }
+    };
+    read("memcap", &mut ranges.memory, size::strict);
+    read("timeout", &mut ranges.timeout, |text| text.parse().ok());
+    ranges
 }
 
 /// The settings of single servers, which begin with the built-in values.

@@ -1,5 +1,6 @@
 //! From the tree of `suricata.yaml` to settings, one file a section.
 
+mod datasets;
 mod decode;
 mod detect;
 mod eve;
@@ -96,6 +97,8 @@ pub(crate) fn read(config: Config<'_>, log_dir: &Path) -> Result<Everything, Fat
     detector.seed = SEED;
     // Rules and files add to this what they need.
     detector.protocol.keep_bodies = false;
+    detector.protocol.file.late_store = false;
+    detector.protocol.file.magic = false;
     protocol::read(config, &process.loader, &mut detector.protocol)?;
     stats::read(config, &mut process.statistics)?;
     outputs::read(config, detector, process)?;

@@ -29,6 +29,7 @@ pub(super) fn read(
         ports(config, proto, node, &loader.variables, settings);
     }
     tls(config, settings)?;
+    settings.ranges = http::byterange(config);
     settings.http = Arc::new(http::default_config(config)?);
     settings.http_servers = http::servers(config)?;
     Ok(())

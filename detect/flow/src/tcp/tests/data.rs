@@ -40,6 +40,16 @@ fn inline_data_is_usable_at_once() {
 }
 
 #[test]
+fn a_gap_ends_where_the_acknowledgement_does() {
+    let mut wire = Wire::new(settings(|_| {}));
+    wire.play(HANDSHAKE).play("C PA 7 1 xyz; S A 1 4");
+    assert_eq!(wire.app(ToServer), "___");
+    // What was sent again in the meantime fills the rest.
+    wire.play("C PA 4 1 abc; S A 1 10");
+    assert_eq!(wire.app(ToServer), "___abcxyz");
+}
+
+#[test]
 fn what_was_acknowledged_and_not_seen_is_a_gap() {
     let none = |_: &mut StreamSettings| {};
     check(none, "C PA 1 1 abc; C PA 6 1 fgh; S A 1 9", "abc__fgh");

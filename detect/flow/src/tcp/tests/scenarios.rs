@@ -160,9 +160,23 @@ fn one_sided_sessions() {
     check_with(|_| {}, "C S 0 0; C A 1 1; C PA 1 1 hello", SynSent, &[]);
     let mut wire = Wire::new(settings(one));
     wire.play("C S 0 0; C A 1 1; C PA 1 1 one; C PA 4 1 two; C PA 7 1 three");
-    assert_eq!(wire.app(decode::Direction::ToServer), "onetwo");
-    wire.finish();
     assert_eq!(wire.app(decode::Direction::ToServer), "onetwothree");
+    // The window that the client announced once is never moved by an acknowledgement.
+    let late = "C S 0 0; C A 1 1 win=256; C PA 1 1 #300; C FA 301 1";
+    check_with(one, late, Established, &["fin_out_of_window"]);
+    check_with(one, "C S 0 0; C A 1 1 win=512; C PA 1 1 #300; C FA 301 1", CloseWait, &[]);
+}
+
+#[test]
+fn answers_to_a_syn_echo_its_timestamp() {
+    let bad = &["pkt_invalid_timestamp"][..];
+    let check = |script, state, events| check_with(|_| {}, script, state, events);
+    check("C S 0 0 ts=50; S RA =0 1 ts=100/100", SynSent, bad);
+    check("C S 0 0; S RA =0 1 ts=100/100", SynSent, bad);
+    check("C S 0 0; S FA =0 1 ts=100/100", SynSent, bad);
+    check("C S 0 0 ts=50; S RA =0 1 ts=100/50", Closed, &[]);
+    check("C S 0 0 ts=50; S RA =0 1 ts=100/0", Closed, &[]);
+    check("C S 0 0 ts=0; S RA =0 1 ts=100/9", Closed, &[]);
 }
 
 #[test]
