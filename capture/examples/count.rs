@@ -19,6 +19,7 @@ fn main() {
                     checksum = checksum.wrapping_add(frame.timestamp_us ^ u64::from(first));
                 }
             }
+            Ok(Received::Idle) => {}
             Ok(Received::End) => break,
             Err(error) => {
                 eprintln!("{error}");

@@ -55,6 +55,14 @@ pub enum ReadError {
         /// What the system says.
         cause: io::Error,
     },
+    /// A file that was read cannot be removed.
+    #[error("{file}: cannot be removed: {cause}")]
+    Remove {
+        /// Name of the file.
+        file: String,
+        /// What the system says.
+        cause: io::Error,
+    },
     /// More files than can be open together.
     #[error("{count} files cannot be merged at once, the limit is {limit}")]
     TooManyFiles {

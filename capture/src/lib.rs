@@ -27,6 +27,7 @@ mod pcapng;
 mod reader;
 mod sequence;
 mod source;
+mod watch;
 mod window;
 mod writer;
 
@@ -39,4 +40,5 @@ pub use open::{open, open_bytes, open_reader};
 pub use reader::MAXIMUM_FRAME;
 pub use sequence::Sequence;
 pub use source::{Received, Source, SourceStatistics};
+pub use watch::{Watch, WatchSettings};
 pub use writer::{PcapWriter, write_pcap};

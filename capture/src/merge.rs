@@ -78,7 +78,7 @@ impl Merge {
             input.fetched.clear();
             match input.source.receive(FETCH) {
                 Ok(Received::Frames) => input.fetched.copy_from(&input.source.batch()),
-                Ok(Received::End) => {}
+                Ok(Received::Idle | Received::End) => {}
                 Err(error) => self.errors.push_back(error),
             }
         }

@@ -1,6 +1,7 @@
 //! Several files, one after another.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use crate::open::open_numbered;
 use crate::window::WINDOW;
@@ -14,6 +15,9 @@ pub struct Sequence {
     paths: std::vec::IntoIter<PathBuf>,
     next_index: u32,
     current: Option<Box<dyn Source>>,
+    /// Path of the current file, if it is removed once it has been read.
+    removed: Option<PathBuf>,
+    delete: bool,
     /// Of the files that are closed.
     statistics: SourceStatistics,
 }
@@ -25,8 +29,22 @@ impl Sequence {
             paths: paths.into_iter(),
             next_index: 0,
             current: None,
+            removed: None,
+            delete: false,
             statistics: SourceStatistics::default(),
         }
+    }
+
+    /// Files are removed once they have been read without a fault.
+    #[must_use]
+    pub fn deleting(mut self, delete: bool) -> Sequence {
+        self.delete = delete;
+        self
+    }
+
+    /// A single file, whose frames carry `index`.
+    pub(crate) fn from(path: PathBuf, index: u32, delete: bool) -> Sequence {
+        Sequence { next_index: index, ..Sequence::new(vec![path]).deleting(delete) }
     }
 
     fn close(&mut self) {
@@ -36,17 +54,27 @@ impl Sequence {
     }
 }
 
+fn remove(path: &Path) -> Result<(), ReadError> {
+    let file = || path.display().to_string();
+    fs::remove_file(path).map_err(|cause| ReadError::Remove { file: file(), cause })
+}
+
 impl Source for Sequence {
     fn receive(&mut self, max: usize) -> Result<Received, ReadError> {
         loop {
             if let Some(source) = &mut self.current {
                 match source.receive(max) {
-                    Ok(Received::Frames) => return Ok(Received::Frames),
-                    Ok(Received::End) => self.close(),
+                    Ok(Received::End) => {
+                        self.close();
+                        if let Some(path) = self.removed.take() {
+                            remove(&path)?;
+                        }
+                    }
                     Err(error) => {
                         self.close();
                         return Err(error);
                     }
+                    other => return other,
                 }
             }
             let Some(path) = self.paths.next() else {
@@ -55,7 +83,10 @@ impl Source for Sequence {
             let index = self.next_index;
             self.next_index = self.next_index.saturating_add(1);
             match open_numbered(&path, index, WINDOW) {
-                Ok(source) => self.current = Some(source),
+                Ok(source) => {
+                    self.current = Some(source);
+                    self.removed = self.delete.then_some(path);
+                }
                 Err(error) => {
                     self.statistics.faulty_files += 1;
                     return Err(error);

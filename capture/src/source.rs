@@ -27,6 +27,8 @@ pub trait Source: Send {
 pub enum Received {
     /// The batch holds one frame or more.
     Frames,
+    /// There is nothing at the moment; the call has waited a little for it.
+    Idle,
     /// There are no more frames, nor will there be.
     End,
 }

@@ -62,6 +62,7 @@ pub(crate) fn drain(source: &mut dyn Source, max: usize) -> (Vec<Sample>, Vec<Re
                 assert!((1..=max).contains(&batch.len()));
                 frames.extend(batch.frames().map(Sample::from));
             }
+            Ok(Received::Idle) => {}
             Ok(Received::End) => break,
             Err(error) => {
                 assert!(source.batch().is_empty());

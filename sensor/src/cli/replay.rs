@@ -19,6 +19,7 @@ use crate::output::{Engine, FileStore, Outputs, Statistics};
 use crate::process::load::{Loaded, Texts, load};
 use crate::process::progress::Progress;
 use crate::process::replay::Replay;
+use crate::process::stop::Stop;
 use crate::process::{glob, input, summary};
 
 use super::native::ReplayArguments;
@@ -107,6 +108,7 @@ fn replay(
         stores,
         workers,
         on_fault: &mut |error| eprintln!("bateleur: {error}"),
+        stop: Stop::on_signals().context("signals cannot be handled")?,
         progress,
     };
     Ok((run.run()?, events))

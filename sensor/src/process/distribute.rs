@@ -1,8 +1,10 @@
 //! Which worker a frame belongs to.
 //!
-//! Frames go by the pair of their outermost IP addresses: so a flow, its fragments, the ICMP
-//! errors about it and its data connections meet in one worker. Frames that carry a tunnel all go
-//! to one worker, for the same flow may come through several tunnels; so do frames without IP.
+//! Frames go by the pair of their outermost IP addresses, ICMP errors by that of the packet they
+//! are about: so a flow, its fragments, the errors about it and its data connections meet in one
+//! worker. Frames that carry a tunnel all go to one worker, for the same flow may come through
+//! several tunnels; so do frames without IP. Fragments of UDP stay with their like, whether there
+//! is a tunnel in them or not.
 
 use decode::{DecodeSettings, Decoder, Origin, RawFrame};
 use detect::checksums::ChecksumSample;
@@ -29,17 +31,16 @@ impl Dealer {
     /// The worker of a frame, from 0.
     pub(crate) fn worker(&mut self, frame: RawFrame<'_>) -> usize {
         let found = addresses(frame.link_type, frame.bytes);
-        let simple = found.is_some_and(|(_, simple)| simple);
-        if !(simple && self.checksums.is_over()) && self.is_tunnel(frame) {
-            return FIRST;
-        }
-        let Some((hash, _)) = found else { return FIRST };
+        let content = found.map_or(Content::Unknown, |(_, content)| content);
+        let unknown = content == Content::Unknown || !self.checksums.is_over();
+        let tunnel = unknown && self.is_tunnel(frame) || content == Content::Tunnel;
+        let Some((hash, _)) = found.filter(|_| !tunnel) else { return FIRST };
         // The upper bits of a product spread best (Fibonacci hashing).
         let mixed = hash.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
         (mixed as usize) % self.workers
     }
 
-    /// Whether a frame carries packets within a packet. Fragments of tunnels stay together.
+    /// Whether a frame carries packets within a packet. Fragments stay together.
     fn is_tunnel(&mut self, frame: RawFrame<'_>) -> bool {
         let mut packets = Vec::new();
         self.decoder.decode(frame, &mut packets);
@@ -48,9 +49,29 @@ impl Dealer {
     }
 }
 
-/// The sum of hashes of both addresses, the same in both directions, and whether the protocol is
-/// one that carries no tunnel.
-fn addresses(link_type: u16, bytes: &[u8]) -> Option<(u64, bool)> {
+/// What the protocol number of an IP packet tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Content {
+    /// No tunnel: TCP, ICMP.
+    Simple,
+    /// A tunnel: IP in IP, GRE.
+    Tunnel,
+    /// Only a decoder knows.
+    Unknown,
+}
+
+impl Content {
+    const fn of(protocol: u8) -> Self {
+        match protocol {
+            1 | 6 | 58 => Self::Simple,
+            4 | 41 | 47 => Self::Tunnel,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// The sum of hashes of both addresses, the same in both directions, and what is said to follow.
+fn addresses(link_type: u16, bytes: &[u8]) -> Option<(u64, Content)> {
     let (mut ether_type, mut at) = match link_type {
         1 => (be16(bytes, 12)?, 14),
         101 | 228 | 229 | 12 | 14 | 778 => (by_version(bytes, 0)?, 0),
@@ -64,12 +85,13 @@ fn addresses(link_type: u16, bytes: &[u8]) -> Option<(u64, bool)> {
     for _ in 0..8 {
         match ether_type {
             0x0800 => {
-                let pair = bytes.get(at + 12..)?.first_chunk::<8>()?.split_at(4);
-                return Some((sum(pair), is_simple(*bytes.get(at + 9)?)));
+                let ip = bytes.get(at..)?;
+                let content = Content::of(*ip.get(9)?);
+                return Some((sum(embedded(ip).or_else(|| ipv4_pair(ip))?), content));
             }
             0x86dd => {
                 let pair = bytes.get(at + 8..)?.first_chunk::<32>()?.split_at(16);
-                return Some((sum(pair), is_simple(*bytes.get(at + 6)?)));
+                return Some((sum(pair), Content::of(*bytes.get(at + 6)?)));
             }
             0x8100 | 0x88a8 | 0x9100 => {
                 ether_type = be16(bytes, at + 2)?;
@@ -96,9 +118,16 @@ fn addresses(link_type: u16, bytes: &[u8]) -> Option<(u64, bool)> {
     None
 }
 
-/// TCP and ICMP.
-const fn is_simple(protocol: u8) -> bool {
-    matches!(protocol, 1 | 6 | 58)
+fn ipv4_pair(ip: &[u8]) -> Option<(&[u8], &[u8])> {
+    Some(ip.get(12..)?.first_chunk::<8>()?.split_at(4))
+}
+
+/// The addresses of the packet that an ICMP "unreachable" is about: the flow table finds its flow.
+fn embedded(ip: &[u8]) -> Option<(&[u8], &[u8])> {
+    let header = usize::from(ip.first()? & 15) * 4;
+    let first_fragment = be16(ip, 6)? & 0x1fff == 0;
+    let icmp = ip.get(header..).filter(|_| *ip.get(9).unwrap_or(&0) == 1 && first_fragment)?;
+    (icmp.first() == Some(&3)).then(|| ipv4_pair(icmp.get(8..)?))?
 }
 
 fn sum((source, destination): (&[u8], &[u8])) -> u64 {
@@ -171,6 +200,18 @@ mod tests {
             assert_eq!(worker(&mut dealer, &tunnel), 0);
             let arp = [&[n; 12][..], &[8, 6], &[0; 28]].concat();
             assert_eq!(worker(&mut dealer, &arp), 0);
+        }
+    }
+    #[test]
+    fn an_icmp_error_meets_its_flow() {
+        let mut dealer = Dealer::new(DecodeSettings::default(), 8, false);
+        for n in 0..50u8 {
+            let there = frame([10, 0, 0, n], [192, 0, 2, 1], false);
+            let mut error = frame([203, 0, 113, n], [10, 0, 0, n], false);
+            error[14 + 9] = 1;
+            error.extend([3, 1, 0, 0, 0, 0, 0, 0]);
+            error.extend(&there[14..]);
+            assert_eq!(worker(&mut dealer, &there), worker(&mut dealer, &error));
         }
     }
 }

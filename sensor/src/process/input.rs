@@ -40,9 +40,9 @@ fn list(
     Ok(())
 }
 
-/// One file after the other, in the order given.
-pub(crate) fn in_sequence(files: Vec<PathBuf>) -> Box<dyn Source> {
-    Box::new(Sequence::new(files))
+/// One file after the other, in the order given; removed once they are read if `delete`.
+pub(crate) fn in_sequence(files: Vec<PathBuf>, delete: bool) -> Box<dyn Source> {
+    Box::new(Sequence::new(files).deleting(delete))
 }
 
 /// Files merged by time; one after the other if they are too many.
@@ -53,6 +53,6 @@ pub(crate) fn merged(files: Vec<PathBuf>) -> Result<Box<dyn Source>, ReadError> 
     match files.as_slice() {
         [one] => capture::open(one),
         several if several.len() <= MERGE_LIMIT => Ok(Box::new(Merge::new(several)?)),
-        _ => Ok(in_sequence(files)),
+        _ => Ok(in_sequence(files, false)),
     }
 }

@@ -3,7 +3,7 @@
 use detect::counters::Snapshot;
 use detect::settings::Settings;
 
-use crate::output::{FileStore, StoreCounters};
+use crate::output::StoreCounters;
 
 /// FTP is not parsed: it holds no memory and is refused none. Counters of other memory that
 /// Suricata 8 has apart are left out where it is not apart here: that of HTTP belongs to the flows,
@@ -32,7 +32,7 @@ impl Memory {
     pub(super) fn counters(
         &mut self,
         threads: &[(String, Snapshot)],
-        stores: &[FileStore],
+        stores: &[StoreCounters],
     ) -> Vec<(&'static str, u64)> {
         let fill = |snapshot: &Snapshot, name: &str, limit: u64| {
             let used = snapshot.get(name).unwrap_or(0);
@@ -51,10 +51,9 @@ impl Memory {
 }
 
 /// Counters of the file store, as far as there is one.
-fn stored(stores: &[FileStore]) -> Vec<(&'static str, u64)> {
+fn stored(stores: &[StoreCounters]) -> Vec<(&'static str, u64)> {
     let mut sum = StoreCounters::default();
-    for store in stores {
-        let counters = store.counters();
+    for counters in stores {
         sum.open += counters.open;
         sum.limit_hits += counters.limit_hits;
         sum.errors += counters.errors;

@@ -9,5 +9,7 @@ mod merge;
 pub(crate) mod progress;
 mod reader;
 pub(crate) mod replay;
+pub(crate) mod stop;
 pub(crate) mod summary;
 mod workers;
+mod writer;

@@ -9,7 +9,8 @@ use crate::bpf::Filter;
 
 use super::distribute::Dealer;
 use super::replay::{BATCH, passes, raw};
-use super::workers::Report;
+use super::stop::Stop;
+use super::writer::Report;
 
 /// Frames in one round, for each worker.
 const ROUND: usize = 4 * BATCH;
@@ -36,6 +37,7 @@ pub(super) struct Reader<'r> {
     source: Box<dyn Source>,
     filter: Option<&'r Filter>,
     dealer: Dealer,
+    stop: Stop,
     number: u64,
     time_us: u64,
 }
@@ -45,10 +47,11 @@ impl<'r> Reader<'r> {
         source: Box<dyn Source>,
         filter: Option<&'r Filter>,
         settings: &Settings,
+        stop: Stop,
         workers: usize,
     ) -> Self {
         let dealer = Dealer::new(settings.decode.clone(), workers, settings.checksum_auto);
-        Self { source, filter, dealer, number: 0, time_us: 0 }
+        Self { source, filter, dealer, stop, number: 0, time_us: 0 }
     }
 
     /// Every worker gets its share of every round, if only an empty one.
@@ -73,11 +76,11 @@ impl<'r> Reader<'r> {
             let before = self.number;
             while !ended && self.number - before < (ROUND * workers.len()) as u64 {
                 match self.source.receive(BATCH) {
+                    _ if self.stop.is_wanted() => ended = true,
                     Ok(Received::Frames) => self.deal(&mut shares),
+                    Ok(Received::Idle) => break,
                     Ok(Received::End) => ended = true,
-                    Err(error) => {
-                        let _ = reports.send(Report::Fault(error));
-                    }
+                    Err(error) => ended = reports.send(Report::Fault(error)).is_err(),
                 }
             }
             for (worker, mut share) in workers.iter().zip(shares) {
@@ -89,8 +92,8 @@ impl<'r> Reader<'r> {
             }
             let statistics = self.source.statistics();
             let bytes = statistics.bytes;
-            let _ = reports.send(Report::Read { statistics, bytes, end: ended });
-            if ended {
+            let read = Report::Read { statistics, bytes, end: ended };
+            if reports.send(read).is_err() || ended {
                 return;
             }
         }

@@ -13,10 +13,11 @@ use detect::settings::Settings;
 use engine::Ruleset;
 
 use crate::bpf::Filter;
-use crate::output::{FileStore, Outputs, Statistics};
+use crate::output::{FileStore, Outputs, Statistics, StoreCounters};
 
 use super::memory::Memory;
 use super::progress::Progress;
+use super::stop::Stop;
 use super::workers;
 
 /// Frames in one batch.
@@ -44,6 +45,8 @@ pub(crate) struct Replay<'a> {
     pub(crate) workers: usize,
     /// Told what is wrong with an input.
     pub(crate) on_fault: &'a mut dyn FnMut(&ReadError),
+    /// Ends it before its end.
+    pub(crate) stop: Stop,
     /// Shows how far it is.
     pub(crate) progress: Progress,
 }
@@ -86,9 +89,10 @@ impl Replay<'_> {
         let mut memory = Memory::new(&self.settings);
         let mut number = 0;
         let mut faults = 0;
-        loop {
+        while !self.stop.is_wanted() {
             match self.source.receive(BATCH) {
                 Ok(Received::End) => break,
+                Ok(Received::Idle) => self.outputs.flush()?,
                 Ok(Received::Frames) => {}
                 Err(error) => {
                     faults += 1;
@@ -106,7 +110,7 @@ impl Replay<'_> {
             deliver(&mut events, self.outputs, self.stores.first_mut())?;
             if self.statistics.is_due() {
                 let counters = [("W#01".to_owned(), detector.counters())];
-                let extra = memory.counters(&counters, &self.stores);
+                let extra = memory.counters(&counters, &stored(&self.stores));
                 self.statistics.write(&counters, &extra, self.outputs)?;
             }
             self.progress.at(number_of_bytes(&*self.source));
@@ -129,7 +133,7 @@ impl Replay<'_> {
         mut outcome: Outcome,
     ) -> io::Result<Outcome> {
         if self.statistics.wanted() {
-            let extra = memory.counters(counters, &self.stores);
+            let extra = memory.counters(counters, &stored(&self.stores));
             self.statistics.write(counters, &extra, self.outputs)?;
         }
         self.outputs.flush()?;
@@ -144,6 +148,10 @@ impl Outcome {
     pub(super) fn of(summary: Summary, read: SourceStatistics, faults: usize) -> Self {
         Self { summary, read, faults, elapsed: Duration::ZERO, invalid_checksums: 0 }
     }
+}
+
+fn stored(stores: &[FileStore]) -> Vec<StoreCounters> {
+    stores.iter().map(FileStore::counters).collect()
 }
 
 pub(super) fn number_of_bytes(source: &dyn Source) -> u64 {

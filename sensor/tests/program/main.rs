@@ -5,4 +5,5 @@
 mod craft;
 mod native;
 mod records;
+mod stopping;
 mod suricata;

@@ -64,6 +64,8 @@ pub(super) fn usage() -> String {
          \t-T                                   : test configuration file (use with -c)\n\
          \t-r <path>                            : run in pcap file/offline mode\n\
          \t--pcap-file-recursive                : descend into subdirectories of -r\n\
+         \t--pcap-file-continuous               : wait for new files in the directory of -r\n\
+         \t--pcap-file-delete                   : remove files once they have been read\n\
          \t-F <bpf filter file>                 : bpf filter file\n\
          \t-s <path>                            : path to signature file loaded in addition to \
          suricata.yaml settings (optional)\n\

@@ -14,6 +14,10 @@ pub(crate) struct Options {
     /// `-r`
     pub(crate) input: Option<PathBuf>,
     pub(crate) recursive: bool,
+    /// `--pcap-file-continuous`: goes on with files that come later.
+    pub(crate) continuous: bool,
+    /// `--pcap-file-delete`: files are removed once they are read.
+    pub(crate) delete: bool,
     /// `-S`
     pub(crate) rules_only: Option<String>,
     /// `-s`
@@ -274,9 +278,8 @@ impl Options {
             | "reject-dev"
             | "strict-rule-keywords"
             | "user" => {}
-            "pcap-file-continuous" | "pcap-file-delete" => {
-                return refuse(format!("option --{name} is not available in this program"));
-            }
+            "pcap-file-continuous" => self.continuous = true,
+            "pcap-file-delete" => self.delete = true,
             "engine-analysis" => {
                 return refuse("engine analysis is not available: see `rules check`");
             }

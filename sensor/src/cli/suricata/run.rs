@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use capture::ReadError;
+use capture::{ReadError, Source, Watch, WatchSettings};
 use detect::settings::OutputSettings;
 use engine::Ruleset;
 
@@ -18,6 +19,7 @@ use crate::process::input;
 use crate::process::load::Loaded;
 use crate::process::progress::Progress;
 use crate::process::replay::{Outcome, Replay};
+use crate::process::stop::Stop;
 
 use super::options::Options;
 use super::{VERSION, log_dir, rules};
@@ -26,7 +28,7 @@ const MODULE: &str = "suricata";
 
 pub(super) fn run(options: &Options, root: &Node, log: &Log) -> Result<(), Fatal> {
     let log_dir = log_dir(options, root, log)?;
-    let files = files(options, log)?;
+    let files = files(options, root, log)?;
     let mode = mode(options, &files);
     let config = Config { root, log, mode: &mode };
     let log_settings = suricata::log_settings(config, options.verbosity)?;
@@ -57,7 +59,7 @@ pub(super) fn run(options: &Options, root: &Node, log: &Log) -> Result<(), Fatal
         }
     }
     let filter = filter(options, log)?;
-    let run = Running { options, log, files };
+    let run = Running { options, log, files, config };
     let done = run.replay(all, loaded.as_ref(), filter, &mut outputs, &mut statistics, stores);
     if let (Some(loaded), Ok(())) = (&loaded, &done)
         && let Err((file, error)) = loaded.save_datasets()
@@ -85,12 +87,13 @@ fn greet(options: &Options, log: &Log) {
     log.info(MODULE, said);
 }
 
-fn files(options: &Options, log: &Log) -> Result<Vec<PathBuf>, Fatal> {
+fn files(options: &Options, root: &Node, log: &Log) -> Result<Vec<PathBuf>, Fatal> {
     let Some(input) = &options.input else { return Ok(Vec::new()) };
     if !input.is_dir() {
         return Ok(vec![input.clone()]);
     }
-    input::files_by_time(input, options.recursive).map_err(|error| {
+    let recursive = options.recursive || root.truth("pcap-file.recursive").unwrap_or(false);
+    input::files_by_time(input, recursive).map_err(|error| {
         let said = format!("failed to open directory {}: {}", input.display(), reason(&error));
         log.error("pcap", said);
         Fatal
@@ -183,9 +186,42 @@ struct Running<'a> {
     options: &'a Options,
     log: &'a Log,
     files: Vec<PathBuf>,
+    config: Config<'a>,
 }
 
 impl Running<'_> {
+    /// The files of `-r`, or what comes into its directory, by options and `pcap-file`.
+    fn source(&self, files: Vec<PathBuf>) -> Result<Box<dyn Source>, Fatal> {
+        let (options, config) = (self.options, &self.config);
+        let delete = match config.text("pcap-file.delete-when-done") {
+            Some("non-alerts") => {
+                let said = "pcap-file.delete-when-done: non-alerts is not available: no is taken";
+                self.log.warning("pcap", said);
+                false
+            }
+            _ => config.truth("pcap-file.delete-when-done", false),
+        };
+        let delete = options.delete || delete;
+        let continuous = options.continuous || config.truth("pcap-file.continuous", false);
+        let directory = options.input.as_ref().filter(|input| continuous && input.is_dir());
+        // Without files there was a filter that nothing can pass.
+        let Some(directory) = directory.filter(|_| !files.is_empty() || self.files.is_empty())
+        else {
+            return Ok(input::in_sequence(files, delete));
+        };
+        let settings = WatchSettings {
+            recursive: self.options.recursive || config.truth("pcap-file.recursive", false),
+            delay: Duration::from_secs(config.number("pcap-file.delay", 30)),
+            poll: Duration::from_secs(config.number("pcap-file.poll-interval", 5)),
+            delete,
+        };
+        let watch = Watch::new(directory, settings).map_err(|error| {
+            self.log.error("pcap", error.to_string());
+            Fatal
+        })?;
+        Ok(Box::new(watch))
+    }
+
     fn replay(
         self,
         all: Everything,
@@ -206,8 +242,8 @@ impl Running<'_> {
         );
         // A filter that cannot be compiled keeps the input unread, but is no failed run.
         let (filter, files) = match filter {
-            None => (None, self.files),
-            Some(Ok(filter)) => (Some(filter), self.files),
+            None => (None, self.files.clone()),
+            Some(Ok(filter)) => (Some(filter), self.files.clone()),
             Some(Err(said)) => {
                 log.error("pcap", format!("bpf compilation error {said}"));
                 for file in &self.files {
@@ -219,7 +255,7 @@ impl Running<'_> {
         };
         let rules = loaded.map_or_else(no_rules, |loaded| Arc::clone(&loaded.ruleset));
         let replay = Replay {
-            source: input::in_sequence(files),
+            source: self.source(files)?,
             settings: Arc::new(all.detector),
             rules,
             filter,
@@ -227,6 +263,10 @@ impl Running<'_> {
             statistics,
             stores,
             workers: 1,
+            stop: Stop::on_signals().map_err(|error| {
+                log.error(MODULE, format!("signals cannot be handled: {}", reason(&error)));
+                Fatal
+            })?,
             on_fault: &mut |error| fault(error, log),
             progress: Progress::default(),
         };
