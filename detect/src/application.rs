@@ -2,7 +2,7 @@
 
 use decode::{Direction, IpHeader, Origin, Packet, Timestamp, Transport};
 use engine::Flow;
-use engine::common::Common;
+use engine::sharing::OwnOrShared;
 use flow::{AppData, FlowAction, FlowState, StreamCounters};
 use protocol::counters::AppCounters;
 use protocol::detection::Detector as Detection;
@@ -21,7 +21,7 @@ pub(crate) struct Run<'a> {
     pub(crate) detection: &'a Detection,
     pub(crate) counters: &'a mut AppCounters,
     pub(crate) streams: &'a mut StreamCounters,
-    pub(crate) ranges: &'a mut Common<Ranges>,
+    pub(crate) ranges: &'a mut OwnOrShared<Ranges>,
     pub(crate) now: Timestamp,
 }
 
@@ -168,8 +168,7 @@ impl Run<'_> {
         outcome.reverse = effects.reverse;
         outcome.error = done.error;
         outcome.app_events = session.anomalies().bits();
-        let side = if effects.reverse { direction.opposite() } else { direction };
-        flow.extension.pending[side.index()] = true;
+        flow.extension.pending[direction.index()] = true;
         self.apply(flow, &effects, &mut outcome);
         outcome
     }

@@ -1,12 +1,12 @@
 //! The life of a packet: decode, find the flow, order the stream, parse, inspect, report.
 
-use std::cmp::Reverse;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use decode::event::{self, DECODE_COUNT, STREAM_COUNT};
 use decode::{Decoder, Direction, Origin, Packet, RawFrame, Timestamp, Transport};
-use engine::common::Common;
-use engine::{Flow, Inspector, Kept, Needs, PacketFacts, Ruleset, Verdict};
+use engine::sharing::OwnOrShared;
+use engine::{Inspector, Kept, Needs, PacketFacts, Ruleset, Verdict};
 use flow::policy::{self, DropReason, Policy, PolicyCounters, PolicyHit, Target};
 use flow::{EndReason, FlowAction, FlowState};
 use flow::{FlowId, FlowTable, Lookup};
@@ -23,8 +23,13 @@ use crate::records::Reporter;
 use crate::settings::{OutputSettings, Settings};
 use crate::shared::{Place, Shared};
 
-/// Ended flows that are worked off after each packet.
+/// Flows that may time out with each packet, and ended ones that are worked off after it.
 const ENDED_PER_PACKET: usize = 2;
+
+/// With so many waiting for each more that is worked off; at most so many after a packet. That is
+/// more than the flows that one packet can end, so that the queue stays short.
+const WAITING_PER_MORE: usize = 32;
+const MOST_PER_PACKET: usize = 16;
 
 /// One worker's whole path from frames to records; owns all its state.
 #[derive(Debug)]
@@ -40,7 +45,7 @@ pub struct Detector {
     policies: PolicyCounters,
     detection: protocol::detection::Detector,
     /// Files whose parts come over several flows.
-    ranges: Common<Ranges>,
+    ranges: OwnOrShared<Ranges>,
     summary: Summary,
     /// Rules look at reassembled data.
     raw_stream: bool,
@@ -48,8 +53,11 @@ pub struct Detector {
     macs: bool,
     /// Packets by stream event.
     stream_events: Box<[u64; STREAM_COUNT]>,
-    ended: Vec<(FlowId, EndReason)>,
+    /// Flows that ended and wait for their last look, in this order.
+    ended: VecDeque<(FlowId, EndReason)>,
     now: Timestamp,
+    /// Room for the hashes of a batch.
+    hashes: Vec<Option<u32>>,
     /// With `ordered`: records of flows that ended.
     late: Events,
     /// The input has ended.
@@ -71,8 +79,8 @@ pub(crate) struct Progress {
     pub(crate) verdict: Verdict,
     /// An exception policy keeps the rules off this packet.
     pub(crate) no_inspection: bool,
-    /// The packet was made to finish what a flow has before it changes: all records are due.
-    pub(crate) flush: bool,
+    /// Nothing more comes, or the flow goes on as something else: all its records are due.
+    pub(crate) all_due: bool,
 }
 
 impl Progress {
@@ -89,7 +97,7 @@ impl Progress {
 }
 
 /// What rules and outputs need decides what the application layers compute and keep.
-fn settle(settings: &mut Settings, needs: &Needs) {
+fn apply_needs(settings: &mut Settings, needs: &Needs) {
     let detection = settings.detection;
     let protocol = &mut settings.protocol;
     protocol.tls.ja3 = protocol.tls.ja3.settle(detection && needs.ja3);
@@ -130,7 +138,7 @@ impl Detector {
         stream.checksum_validation &= !settings.ignore_checksums;
         let mut own = (*settings).clone();
         own.stream = stream;
-        settle(&mut own, &rules.needs);
+        apply_needs(&mut own, &rules.needs);
         let settings = Arc::new(own);
         Self {
             decoder: Decoder::new(settings.decode.clone()),
@@ -142,7 +150,7 @@ impl Detector {
             inline: InlineCounters::default(),
             policies: PolicyCounters::default(),
             detection: protocol::detection::Detector::new(&settings.protocol),
-            ranges: Common::Own(Box::new(Ranges::new(settings.protocol.ranges))),
+            ranges: OwnOrShared::Own(Box::new(Ranges::new(settings.protocol.ranges))),
             summary: Summary::default(),
             raw_stream,
             macs: settings
@@ -150,8 +158,9 @@ impl Detector {
                 .iter()
                 .any(|o| matches!(o, OutputSettings::Eve(e) if e.ethernet)),
             stream_events: Box::new([0; STREAM_COUNT]),
-            ended: Vec::new(),
+            ended: VecDeque::new(),
             now: Timestamp::default(),
+            hashes: Vec::new(),
             late: Events::new(settings.outputs.len()),
             finishing: false,
             sample: ChecksumSample::default(),
@@ -163,9 +172,10 @@ impl Detector {
     /// Shares with other workers what is kept beyond one flow; with `place` in the order of the
     /// capture. Its sizes are shown in the statistics of one worker: `shows_size`.
     pub fn share(&mut self, shared: &Shared, place: Option<Arc<Place>>, shows_size: bool) {
-        let (remembered, ranges) = shared.with_turns(place.as_ref(), shows_size);
-        self.inspector.set_common(remembered);
-        self.ranges = ranges;
+        let ways = shared.with_turns(place.as_ref(), shows_size);
+        self.inspector.set_remembered(ways.remembered);
+        self.ranges = ways.ranges;
+        self.reporter.set_file_numbers(ways.files);
         self.place = place;
     }
 
@@ -176,25 +186,35 @@ impl Detector {
             self.summary.count(frame.timestamp, frame.wire_len);
             self.decoder.decode(frame, &mut packets);
         }
+        let mut hashes = std::mem::take(&mut self.hashes);
         for packet in &packets {
-            if let Some(hash) = self.flows.hash(packet) {
+            let hash = self.flows.hash(packet);
+            if let Some(hash) = hash {
                 self.flows.prefetch(hash);
             }
+            hashes.push(hash);
         }
-        for at in 0..packets.len() {
-            self.packet(&mut packets, at, events);
+        for (at, hash) in hashes.drain(..).enumerate() {
+            self.packet(&mut packets, at, hash, events);
         }
+        self.hashes = hashes;
     }
 
     /// One packet's way, step by step.
-    fn packet(&mut self, packets: &mut [Packet<'_>], at: usize, events: &mut Events) {
+    fn packet(
+        &mut self,
+        packets: &mut [Packet<'_>],
+        at: usize,
+        hash: Option<u32>,
+        events: &mut Events,
+    ) {
         self.take_place(packets, at);
         let Some(packet) = packets.get_mut(at) else { return };
         self.now = self.now.max(packet.timestamp);
         self.sample_checksum(packet);
-        let mut progress = self.find_flow(packet);
+        let mut progress = self.find_flow(packet, hash);
         if self.is_bypassed(packet, &progress) {
-            return self.work_off_ended(ENDED_PER_PACKET, events);
+            return self.work_off_ended(events);
         }
         self.order_stream(packet, &mut progress);
         self.parse_application(packet, &mut progress, events);
@@ -203,7 +223,7 @@ impl Detector {
         self.report(packets, at, &progress, events);
         self.tidy(&progress);
         self.flows.expire(self.now, ENDED_PER_PACKET, &mut self.ended);
-        self.work_off_ended(ENDED_PER_PACKET, events);
+        self.work_off_ended(events);
     }
 
     /// Tells the other workers which frame is at hand. Packets within packets have no number of
@@ -227,9 +247,9 @@ impl Detector {
     }
 
     /// Finds or makes the flow and counts the packet on it.
-    fn find_flow(&mut self, packet: &mut Packet<'_>) -> Progress {
+    fn find_flow(&mut self, packet: &mut Packet<'_>, hash: Option<u32>) -> Progress {
         let mut progress = Progress::default();
-        let Some(hash) = self.flows.hash(packet) else { return progress };
+        let Some(hash) = hash else { return progress };
         match self.flows.lookup(packet, hash, &mut self.ended) {
             Lookup::Found(id, direction) | Lookup::Created(id, direction) => {
                 progress.flow = Some(id);
@@ -325,7 +345,7 @@ impl Detector {
         };
         progress.facts.app_events |= outcome.app_events;
         if outcome.reverse {
-            self.flows.reverse(id);
+            self.reverse(id);
             progress.facts.direction = progress.facts.direction.opposite();
         }
         if outcome.error {
@@ -337,6 +357,14 @@ impl Detector {
         let kept = &mut self.flows.get_mut(id).extension;
         let at = progress.facts.direction.index();
         progress.facts.app_updated = std::mem::take(&mut kept.pending[at]);
+    }
+
+    /// The application layer found the endpoints to be the wrong way round.
+    fn reverse(&mut self, id: FlowId) {
+        self.flows.reverse(id);
+        let kept = &mut self.flows.get_mut(id).extension;
+        kept.pending.swap(0, 1);
+        kept.ended.swap(0, 1);
     }
 
     /// The flow goes on as another protocol or encrypted: rules look at what there is, and records
@@ -376,7 +404,7 @@ impl Detector {
         let mut packet = application::pseudo_packet(flow, direction, now, Origin::StreamFlush);
         packet.number = cause.number;
         self.stream_counters.tcp.pseudo += 1;
-        let mut progress = Progress { flow: Some(id), flush: true, ..Progress::default() };
+        let mut progress = Progress { flow: Some(id), all_due: true, ..Progress::default() };
         progress.facts.direction = direction;
         progress.facts.in_stream = true;
         progress.facts.app_updated = true;
@@ -491,12 +519,10 @@ impl Detector {
     }
 
     /// Gives ended flows their last inspection, reports and removes them.
-    fn work_off_ended(&mut self, most: usize, events: &mut Events) {
-        for _ in 0..most {
-            if self.ended.is_empty() {
-                return;
-            }
-            let (id, reason) = self.ended.remove(0);
+    fn work_off_ended(&mut self, events: &mut Events) {
+        let most = ENDED_PER_PACKET + self.ended.len() / WAITING_PER_MORE;
+        for _ in 0..most.min(MOST_PER_PACKET) {
+            let Some((id, reason)) = self.ended.pop_front() else { return };
             self.end_flow(id, reason, events);
         }
     }
@@ -508,9 +534,9 @@ impl Detector {
         let mut late = self.settings.ordered.then(|| std::mem::take(&mut self.late));
         let records = late.as_mut().unwrap_or(events);
         if application::needs_last_look(self.flows.get(id)) {
-            for direction in Direction::BOTH {
-                self.last_look(id, direction, end, records);
-            }
+            // The first look may turn the flow round: what it saw is then sent to the client.
+            let seen = self.last_look(id, Direction::ToServer, false, end, records);
+            self.last_look(id, seen.opposite(), true, end, records);
         }
         let flow = self.flows.get_mut(id);
         self.summary.flow(flow);
@@ -524,19 +550,27 @@ impl Detector {
     }
 
     /// A packet that no wire carried: the rest of a direction's data is parsed and inspected.
-    fn last_look(&mut self, id: FlowId, direction: Direction, now: Timestamp, events: &mut Events) {
-        let mut run = application::Run {
-            settings: &self.settings,
-            detection: &self.detection,
-            counters: &mut self.app_counters,
-            streams: &mut self.stream_counters,
-            ranges: &mut self.ranges,
-            now,
-        };
-        let flow = self.flows.get_mut(id);
+    /// Records wait for the second look (`all_due`). Returns the direction that it turned out
+    /// to be.
+    fn last_look(
+        &mut self,
+        id: FlowId,
+        mut direction: Direction,
+        all_due: bool,
+        now: Timestamp,
+        events: &mut Events,
+    ) -> Direction {
+        let flow = self.flows.get(id);
         let mut packet = application::pseudo_packet(flow, direction, now, Origin::FlowTimeout);
-        let outcome = run.stream(flow, &mut packet, direction, true);
-        let mut progress = Progress { flow: Some(id), ..Progress::default() };
+        let mut outcome = self.last_data(id, &mut packet, direction);
+        if outcome.reverse {
+            self.reverse(id);
+            direction = direction.opposite();
+            let rest = self.last_data(id, &mut packet, direction);
+            outcome.app_events |= rest.app_events;
+            outcome.error |= rest.error;
+        }
+        let mut progress = Progress { flow: Some(id), all_due, ..Progress::default() };
         progress.facts = PacketFacts {
             direction,
             in_stream: true,
@@ -544,10 +578,32 @@ impl Detector {
             last: true,
             app_events: outcome.app_events,
         };
+        if outcome.error {
+            self.apply_error_policy(id, &mut progress);
+        }
         self.inspect_rules(&packet, &mut progress);
         let packets = [packet];
         self.report(&packets, 0, &progress, events);
         self.tidy(&progress);
+        direction
+    }
+
+    /// Gives what is left of a direction's data to the application layer.
+    fn last_data(
+        &mut self,
+        id: FlowId,
+        packet: &mut Packet<'_>,
+        direction: Direction,
+    ) -> application::Outcome {
+        let mut run = application::Run {
+            settings: &self.settings,
+            detection: &self.detection,
+            counters: &mut self.app_counters,
+            streams: &mut self.stream_counters,
+            ranges: &mut self.ranges,
+            now: packet.timestamp,
+        };
+        run.stream(self.flows.get_mut(id), packet, direction, true)
     }
 
     /// End of input: all flows end, at most `most` of them in this call. True: call again.
@@ -556,11 +612,10 @@ impl Detector {
             self.finishing = true;
             self.flows.drain(self.now, &mut self.ended);
             let flows = &self.flows;
-            // The last first: they are taken from the end.
-            self.ended.sort_by_key(|(id, _)| Reverse(flows.get(*id).start));
+            self.ended.make_contiguous().sort_by_key(|(id, _)| flows.get(*id).start);
         }
         for _ in 0..most {
-            let Some((id, reason)) = self.ended.pop() else {
+            let Some((id, reason)) = self.ended.pop_front() else {
                 self.late.move_sorted(events);
                 return false;
             };
@@ -577,11 +632,6 @@ impl Detector {
     pub fn learn(&mut self, now: Timestamp, checksums: ChecksumSample) {
         self.now = self.now.max(now);
         self.sample = checksums.ended();
-    }
-
-    /// Goes over to other rules; call between batches.
-    pub fn set_rules(&mut self, rules: Arc<Ruleset>) {
-        self.inspector.set_rules(rules);
     }
 
     /// All counters, in the order of statistics.
@@ -629,16 +679,5 @@ impl Detector {
     /// Figures for people.
     pub const fn summary(&self) -> &Summary {
         &self.summary
-    }
-
-    /// The symmetric hash that decides which worker a frame belongs to; fragments go by their
-    /// addresses.
-    pub fn flow_hash(&self, packet: &Packet<'_>) -> Option<u32> {
-        self.flows.hash(packet)
-    }
-
-    /// The flow of a number, for tests and inspection.
-    pub fn flow(&self, id: FlowId) -> &Flow {
-        self.flows.get(id)
     }
 }

@@ -1,6 +1,7 @@
 //! Which records a packet or the end of a flow gives rise to, for each output.
 
 use decode::{Direction, Packet, Timestamp};
+use engine::sharing::OwnOrShared;
 use engine::{Flow, Inspector};
 use flow::EndReason;
 use flow::policy::DropReason;
@@ -18,6 +19,7 @@ use crate::event::{
 };
 use crate::output::{Events, FileEvent, Records};
 use crate::settings::{EveSettings, OutputSettings, Settings};
+use crate::shared::FileNumbers;
 
 /// Writes the records of one detector.
 #[derive(Debug)]
@@ -26,12 +28,15 @@ pub(crate) struct Reporter {
     inline: bool,
     ordered: bool,
     store: bool,
+    /// Depth of the streams of flows with a file that is to be stored.
+    store_depth: Option<u32>,
     write_fileinfo: bool,
     /// Some output has records of TCP packets.
     stream: bool,
     /// Some output wants records of protocols or files.
     wants_transactions: bool,
-    next_file: u64,
+    /// Numbers of stored files.
+    file_numbers: OwnOrShared<FileNumbers>,
     /// Order key of the records at hand.
     order: u64,
 }
@@ -57,15 +62,21 @@ impl Reporter {
             inline: settings.inline,
             ordered: settings.ordered,
             store: settings.file_store.is_some(),
+            store_depth: settings.file_store.as_ref().and_then(|f| f.stream_depth),
             write_fileinfo: settings.file_store.as_ref().is_some_and(|f| f.write_fileinfo),
             stream: settings
                 .outputs
                 .iter()
                 .any(|o| matches!(o, OutputSettings::Eve(eve) if eve.stream.is_some())),
             wants_transactions: wants_transactions || settings.file_store.is_some(),
-            next_file: 1,
+            file_numbers: OwnOrShared::Own(Box::default()),
             order: 0,
         }
+    }
+
+    /// Stored files get their numbers from what all workers share.
+    pub(crate) fn set_file_numbers(&mut self, numbers: OwnOrShared<FileNumbers>) {
+        self.file_numbers = numbers;
     }
 
     /// True when transactions must be kept until their records are written.
@@ -173,11 +184,8 @@ impl Reporter {
         self.retired(scene, flow, events);
         let Some(parser) = flow.extension.session.parser() else { return };
         let (first, next) = (parser.first_tx(), parser.next_tx());
-        // At the end of a flow both directions get a last look; records wait for the second.
         // A dropped flow is not looked at any further, and what it had begun has no records.
-        let last = scene.progress.facts.last
-            && scene.progress.facts.direction == Direction::ToClient
-            || scene.progress.flush
+        let last = scene.progress.all_due
             || flow.extension.ended == [true; 2] && is_closed(flow)
             || flow.extension.session.is_disabled() && flow.action != flow::FlowAction::Drop;
         for tx in first..next {
@@ -281,11 +289,13 @@ impl Reporter {
             return;
         }
         let flow_wide = flow.extension.inspection.store_files;
+        let mut storing = false;
         for direction in Direction::BOTH {
             let Some(parser) = flow.extension.session.parser_mut() else { return };
             let wide = flow_wide[direction.index()]
                 || parser.meta(tx).is_some_and(|m| m.store_files[direction.index()]);
             let mut closed = Vec::new();
+            storing |= wide;
             for (at, file) in parser.files_mut(tx, direction).iter_mut().enumerate() {
                 if wide && file.is_open() {
                     file.mark_store(None);
@@ -293,9 +303,9 @@ impl Reporter {
                 if !file.store || file.stored {
                     continue;
                 }
+                storing = true;
                 if file.id == 0 {
-                    file.id = self.next_file;
-                    self.next_file += 1;
+                    file.id = self.file_numbers.with(FileNumbers::next);
                 }
                 let id = file.id;
                 file.take_unstored(&mut |bytes| {
@@ -309,6 +319,12 @@ impl Reporter {
             for at in closed {
                 self.close_file(scene, flow, (tx, direction, at), events);
             }
+        }
+        if storing
+            && let Some(depth) = self.store_depth
+            && let Some(tcp) = flow.tcp.as_deref_mut()
+        {
+            tcp.raise_depth(depth);
         }
     }
 

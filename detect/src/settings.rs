@@ -82,6 +82,8 @@ pub struct EveSettings {
     pub ipv6_compress: bool,
     /// `xff` at the level of eve-log.
     pub xff: Option<XffSettings>,
+    /// `xff` of http; without it that of eve-log holds.
+    pub http_xff: Option<XffSettings>,
     /// alert, when on.
     pub alert: Option<AlertSettings>,
     /// anomaly, when on.
@@ -118,6 +120,7 @@ impl Default for EveSettings {
             prefix: String::new(),
             ipv6_compress: false,
             xff: None,
+            http_xff: None,
             alert: None,
             anomaly: None,
             drop: None,
@@ -252,8 +255,6 @@ pub struct DropSettings {
 /// `files` in `types`.
 #[derive(Clone, Debug, Default)]
 pub struct FilesSettings {
-    /// `force-magic`
-    pub force_magic: bool,
     /// `force-hash`: md5, sha1, sha256.
     pub force_hash: [bool; 3],
     /// `xff`

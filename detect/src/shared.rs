@@ -9,7 +9,8 @@ use std::thread;
 
 use crossbeam::utils::CachePadded;
 use engine::Ruleset;
-use engine::common::{Common, Remembered, Turn};
+use engine::remembered::Remembered;
+use engine::sharing::{OwnOrShared, Turn};
 use protocol::file::range::Ranges;
 
 use crate::settings::Settings;
@@ -19,6 +20,25 @@ use crate::settings::Settings;
 pub struct Shared {
     remembered: Arc<Mutex<Remembered>>,
     ranges: Arc<Mutex<Ranges>>,
+    files: Arc<Mutex<FileNumbers>>,
+}
+
+/// Gives stored files their numbers, from 1.
+#[derive(Debug, Default)]
+pub(crate) struct FileNumbers(u64);
+
+impl FileNumbers {
+    pub(crate) const fn next(&mut self) -> u64 {
+        self.0 += 1;
+        self.0
+    }
+}
+
+/// A worker's ways to what is shared.
+pub(crate) struct Ways {
+    pub(crate) remembered: OwnOrShared<Remembered>,
+    pub(crate) ranges: OwnOrShared<Ranges>,
+    pub(crate) files: OwnOrShared<FileNumbers>,
 }
 
 impl Shared {
@@ -27,21 +47,21 @@ impl Shared {
         Self {
             remembered: Arc::new(Mutex::new(Remembered::new(&rules.settings))),
             ranges: Arc::new(Mutex::new(Ranges::new(settings.protocol.ranges))),
+            files: Arc::default(),
         }
     }
 
     /// A worker's ways to it.
-    pub(crate) fn with_turns(
-        &self,
-        place: Option<&Arc<Place>>,
-        shows_size: bool,
-    ) -> (Common<Remembered>, Common<Ranges>) {
-        let turn = || place.map(|place| Arc::clone(place) as Arc<dyn Turn>);
-        let (remembered, ranges) = (Arc::clone(&self.remembered), Arc::clone(&self.ranges));
-        (
-            Common::Shared { value: remembered, turn: turn(), shows_size },
-            Common::Shared { value: ranges, turn: turn(), shows_size },
-        )
+    pub(crate) fn with_turns(&self, place: Option<&Arc<Place>>, shows_size: bool) -> Ways {
+        fn way<T>(of: &Arc<Mutex<T>>, place: Option<&Arc<Place>>, shows: bool) -> OwnOrShared<T> {
+            let turn = place.map(|place| Arc::clone(place) as Arc<dyn Turn>);
+            OwnOrShared::Shared { value: Arc::clone(of), turn, shows_size: shows }
+        }
+        Ways {
+            remembered: way(&self.remembered, place, shows_size),
+            ranges: way(&self.ranges, place, shows_size),
+            files: way(&self.files, place, shows_size),
+        }
     }
 }
 

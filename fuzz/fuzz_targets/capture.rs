@@ -16,6 +16,7 @@ fuzz_target!(|data: &[u8]| {
                     last ^= frame.timestamp_us ^ frame.bytes.len() as u64;
                 }
             }
+            Ok(Received::Idle) => {}
             Ok(Received::End) => break,
             Err(_) => assert!(source.batch().is_empty()),
         }

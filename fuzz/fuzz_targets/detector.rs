@@ -52,7 +52,6 @@ fn ruleset(inline: bool) -> Arc<Ruleset> {
         Arc::new(loaded.names),
         EngineSettings { inline, ..EngineSettings::default() },
         &mut Resources::new(sets, Box::new(list)),
-        1,
     );
     assert!(failures.is_empty(), "{failures:?}");
     Arc::new(ruleset)
@@ -85,7 +84,7 @@ fn eve() -> EveSettings {
             packet_header: true,
         }),
         drop: Some(DropSettings { alerts: true, verdict: true, all: true }),
-        files: Some(FilesSettings { force_magic: true, force_hash: [true; 3], xff: None }),
+        files: Some(FilesSettings { force_hash: [true; 3], xff: None }),
         flow: true,
         netflow: true,
         metadata_records: true,

@@ -30,6 +30,5 @@ fuzz_target!(|data: &[u8]| {
         Arc::new(loaded.names),
         EngineSettings::default(),
         &mut Resources::without_files(),
-        1,
     );
 });

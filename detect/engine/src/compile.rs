@@ -80,6 +80,9 @@ pub struct Compiled {
     pub prepared: OnceLock<Box<[u8]>>,
 }
 
+/// Target number under which sets of payload patterns are kept; no target has it.
+pub(crate) const PAYLOAD: u16 = u16::MAX;
+
 /// Digests of a file list.
 pub type DigestList = std::collections::HashSet<Vec<u8>>;
 
@@ -93,15 +96,22 @@ pub struct Targets {
 
 impl Targets {
     /// The number of a target; direction does not count.
-    pub fn number(&mut self, target: &Target) -> u16 {
+    ///
+    /// # Errors
+    /// When there are as many targets as there are numbers.
+    pub fn number(&mut self, target: &Target) -> Result<u16, RuleError> {
         let key = (target.place, target.transforms.clone());
         if let Some(&number) = self.known.get(&key) {
-            return number;
+            return Ok(number);
         }
-        let number = u16::try_from(self.list.len()).unwrap_or(u16::MAX);
+        let number = u16::try_from(self.list.len()).ok().filter(|number| *number < PAYLOAD);
+        let Some(number) = number else {
+            let said = format!("more than {PAYLOAD} different buffers and transforms of buffers");
+            return Err(RuleError::new(said));
+        };
         self.known.insert(key, number);
         self.list.push(Target { direction: None, ..target.clone() });
-        number
+        Ok(number)
     }
 }
 
@@ -201,7 +211,7 @@ fn part(
     };
     Ok(Part {
         place: list.target.place,
-        target: targets.number(&list.target),
+        target: targets.number(&list.target).map_err(|e| e.at(rule.header_span))?,
         direction,
         progress,
         streaming,
@@ -296,4 +306,25 @@ pub fn is_silent(rule: &Rule) -> bool {
 /// True when `proto` is one of those that a rule asks for.
 pub fn wants_proto(rule: &Rule, proto: AppProto) -> bool {
     rule.app.is_empty() || rule.app.contains(&proto)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_without_a_number_is_refused() {
+        let target = |key: u32| Target {
+            place: Place::Payload,
+            transforms: vec![rules::Transform::Xor(key.to_be_bytes().to_vec())],
+            direction: None,
+        };
+        let mut targets = Targets::default();
+        for key in 0..u32::from(PAYLOAD) {
+            assert_eq!(targets.number(&target(key)).ok(), u16::try_from(key).ok());
+        }
+        assert!(targets.number(&target(u32::from(PAYLOAD))).is_err());
+        assert_eq!(targets.number(&target(7)).ok(), Some(7), "known ones stay");
+        assert_eq!(targets.list.len(), usize::from(PAYLOAD));
+    }
 }

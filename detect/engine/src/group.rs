@@ -11,7 +11,7 @@ use protocol::AppProto;
 use rules::{Place, RuleClass};
 use search::{Pattern, Set, SetBuilder};
 
-use crate::compile::Compiled;
+use crate::compile::{Compiled, PAYLOAD};
 use crate::ruleset::Ruleset;
 
 /// What decides which rules a packet can match.
@@ -62,10 +62,9 @@ pub struct TxTarget {
 pub struct TxGroup {
     /// Buffers that are searched, by progress.
     pub targets: Vec<TxTarget>,
-    /// Rules without a pattern.
+    /// Rules without a pattern in a buffer. One in the payload does not count: payload is not
+    /// searched for rules on transactions.
     pub always: Rc<[u32]>,
-    /// Rules whose pattern lies in the payload: candidates come from the packet's search.
-    pub payload: Rc<[u32]>,
 }
 
 /// A group.
@@ -88,6 +87,8 @@ pub struct Groups {
     list: Vec<Group>,
     /// How often all were forgotten; part of their numbers, which flows keep.
     epoch: u32,
+    /// The same, for statistics.
+    renewed: u64,
     sets: HashMap<(u16, Vec<u32>), Rc<Set>>,
     lists: HashMap<Vec<u32>, Rc<[u32]>>,
 }
@@ -109,7 +110,7 @@ impl Groups {
             return number;
         }
         if self.list.len() >= MAX_GROUPS {
-            self.clear();
+            self.forget_all();
         }
         let number = self.epoch << EPOCH_SHIFT | self.list.len() as u32;
         let group = self.build(rules, key);
@@ -118,14 +119,20 @@ impl Groups {
         number
     }
 
-    /// Forgets everything; numbers given out so far stand for nothing any more.
-    pub fn clear(&mut self) {
-        *self = Self { epoch: (self.epoch + 1) % EPOCHS, ..Self::default() };
-    }
-
     /// A group by number.
     pub fn get(&self, number: u32) -> Option<&Group> {
         self.list.get(self.place(number)?)
+    }
+
+    /// How often there were so many that all were forgotten, to be made anew.
+    pub const fn renewed(&self) -> u64 {
+        self.renewed
+    }
+
+    /// Numbers given out so far stand for nothing any more.
+    fn forget_all(&mut self) {
+        let (epoch, renewed) = ((self.epoch + 1) % EPOCHS, self.renewed + 1);
+        *self = Self { epoch, renewed, ..Self::default() };
     }
 
     /// Place in the list of a number; none if it is of an earlier epoch.
@@ -190,7 +197,7 @@ impl Groups {
 
     fn build_tx(&mut self, rules: &Ruleset, key: GroupKey, proto: AppProto) -> TxGroup {
         let mut by_target: HashMap<(u16, Direction), Vec<u32>> = HashMap::new();
-        let (mut always, mut payload) = (Vec::new(), Vec::new());
+        let mut always = Vec::new();
         for &index in rules.tx_rules(proto) {
             let Some(rule) = rules.get(index) else { continue };
             if !rule.directions[key.direction.index()] || !holds(rules, rule, &key) {
@@ -201,8 +208,7 @@ impl Groups {
                     let direction = needle.direction.unwrap_or(key.direction);
                     by_target.entry((needle.target, direction)).or_default().push(index);
                 }
-                Some(_) => payload.push(index),
-                None => always.push(index),
+                _ => always.push(index),
             }
         }
         let mut targets = Vec::with_capacity(by_target.len());
@@ -221,7 +227,7 @@ impl Groups {
             targets.push(TxTarget { target, buffer, direction, progress, streaming, set });
         }
         targets.sort_by_key(|t| (t.progress, t.target, t.direction));
-        TxGroup { targets, always: self.shared(always), payload: self.shared(payload) }
+        TxGroup { targets, always: self.shared(always) }
     }
 
     fn shared(&mut self, list: Vec<u32>) -> Rc<[u32]> {
@@ -254,9 +260,6 @@ impl Groups {
         set
     }
 }
-
-/// Target number under which sets of payload patterns are kept.
-const PAYLOAD: u16 = u16::MAX;
 
 /// Rules picked for one kind of data.
 #[derive(Default)]

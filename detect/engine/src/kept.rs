@@ -36,8 +36,6 @@ pub struct FlowInspection {
     pub established: bool,
     /// The group was chosen when the flow was established.
     pub group_established: [bool; 2],
-    /// Generation of the ruleset that `group` belongs to.
-    pub generation: u32,
     /// Address-only rules have run, by direction.
     pub address_rules_done: [bool; 2],
     /// `app-layer-protocol` rules have run, by direction.
@@ -57,8 +55,6 @@ pub struct FlowInspection {
 /// What has been written about a flow.
 #[derive(Debug, Default)]
 pub struct FlowRecords {
-    /// First transaction whose record may be missing.
-    pub log_from: u64,
     /// Drop records written, by direction.
     pub drop_logged: [bool; 2],
 }

@@ -5,7 +5,6 @@
 #![deny(unsafe_code)]
 
 pub mod classes;
-pub mod common;
 pub mod compile;
 pub mod content;
 pub mod group;
@@ -15,8 +14,10 @@ pub mod order;
 #[allow(unsafe_code, reason = "calls into PCRE2, each with its safety argument")]
 pub mod pcre;
 pub mod queue;
+pub mod remembered;
 pub mod reputation;
 pub mod ruleset;
+pub mod sharing;
 pub mod tag;
 pub mod threshold;
 

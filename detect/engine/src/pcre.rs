@@ -141,11 +141,13 @@ impl Regex {
         self.groups
     }
 
-    /// Looks for a match in `subject` from byte `from` on. Exceeded limits count as no match.
+    /// Looks for a match in `subject` from byte `from` on. Exceeded limits count as no match; the
+    /// matcher counts them.
     pub fn find(&self, subject: &[u8], from: usize, matcher: &mut Matcher) -> bool {
         if from > subject.len() {
             return false;
         }
+        matcher.make_room(self.groups);
         // SAFETY: subject and length describe one slice, `from` lies within it, match data and
         // context belong to this matcher, which is borrowed for the call.
         let found = unsafe {
@@ -159,7 +161,7 @@ impl Regex {
                 matcher.context,
             )
         };
-        matcher.pairs = usize::try_from(found).unwrap_or(0);
+        matcher.note(found);
         found >= 0
     }
 }
@@ -190,15 +192,19 @@ fn error_text(code: i32) -> String {
     String::from_utf8_lossy(&text[..len]).into_owned()
 }
 
-/// Groups that a matcher has room for.
-const MAX_PAIRS: u32 = 33;
+/// Groups that a matcher has room for at first, the whole included.
+const PAIRS: u32 = 33;
 
 /// What a worker needs to match: room for groups, and limits.
 #[derive(Debug)]
 pub struct Matcher {
     data: *mut sys::pcre2_match_data_8,
     context: *mut sys::pcre2_match_context_8,
+    /// Groups that there is room for.
+    room: u32,
+    /// Groups that the last match has set.
     pairs: usize,
+    exceeded: u64,
 }
 
 // SAFETY: a matcher is owned by one worker at a time; nothing in it is tied to a thread.
@@ -211,7 +217,7 @@ impl Matcher {
         // own argument checks (matching then fails).
         let (data, context) = unsafe {
             (
-                sys::pcre2_match_data_create_8(MAX_PAIRS, ptr::null_mut()),
+                sys::pcre2_match_data_create_8(PAIRS, ptr::null_mut()),
                 sys::pcre2_match_context_create_8(ptr::null_mut()),
             )
         };
@@ -222,27 +228,65 @@ impl Matcher {
                 sys::pcre2_set_depth_limit_8(context, depth_limit);
             }
         }
-        Self { data, context, pairs: 0 }
+        let room = if data.is_null() { 0 } else { PAIRS };
+        Self { data, context, room, pairs: 0, exceeded: 0 }
+    }
+
+    /// Searches that were given up at a limit.
+    pub const fn exceeded(&self) -> u64 {
+        self.exceeded
     }
 
     /// Begin and end of group `n` of the last match (0 is the whole); none if it took no part.
     pub fn group(&self, n: usize) -> Option<(usize, usize)> {
-        if n >= self.pairs || n >= MAX_PAIRS as usize {
+        if n >= self.pairs {
             return None;
         }
-        // SAFETY: after a match with `pairs` results the vector holds two offsets for each, and
-        // `n` is below both that number and the size of the vector.
+        // SAFETY: after a match with `pairs` results, which are never more than there is room for,
+        // the vector holds two offsets for each, and `n` is below that number.
         let (start, end) = unsafe {
             let vector = sys::pcre2_get_ovector_pointer_8(self.data);
             (*vector.add(n * 2), *vector.add(n * 2 + 1))
         };
         (start <= end && end != usize::MAX).then_some((start, end))
     }
+
+    /// Makes room for an expression's groups; once for the expression with the most.
+    fn make_room(&mut self, groups: u32) {
+        let wanted = groups.saturating_add(1);
+        if wanted <= self.room {
+            return;
+        }
+        // SAFETY: creation with default memory functions; a null result is left alone.
+        let larger = unsafe { sys::pcre2_match_data_create_8(wanted, ptr::null_mut()) };
+        if larger.is_null() {
+            return;
+        }
+        // SAFETY: the old data was made by `new` or here, nobody else has it, and it is replaced.
+        unsafe { sys::pcre2_match_data_free_8(self.data) };
+        (self.data, self.room, self.pairs) = (larger, wanted, 0);
+    }
+
+    /// Takes in the result of a search.
+    fn note(&mut self, found: i32) {
+        // 0: a match with more groups than there is room for.
+        self.pairs = match found {
+            0 => self.room as usize,
+            _ => usize::try_from(found).unwrap_or(0).min(self.room as usize),
+        };
+        let limits = [
+            sys::PCRE2_ERROR_MATCHLIMIT,
+            sys::PCRE2_ERROR_DEPTHLIMIT,
+            sys::PCRE2_ERROR_HEAPLIMIT,
+            sys::PCRE2_ERROR_JIT_STACKLIMIT,
+        ];
+        self.exceeded = self.exceeded.saturating_add(u64::from(limits.contains(&found)));
+    }
 }
 
 impl Drop for Matcher {
     fn drop(&mut self) {
-        // SAFETY: both were made by `new` and are freed once; freeing null is allowed.
+        // SAFETY: both were made by this matcher and are freed once; freeing null is allowed.
         unsafe {
             sys::pcre2_match_data_free_8(self.data);
             sys::pcre2_match_context_free_8(self.context);
@@ -269,6 +313,25 @@ mod tests {
             0,
             &mut matcher
         ));
+        assert_eq!(matcher.exceeded(), 1);
+        assert_eq!(matcher.group(0), None);
+    }
+
+    /// The number of groups, of which the last one matches.
+    #[test]
+    fn there_is_room_for_all_groups() {
+        let mut matcher = Matcher::new(3500, 1500);
+        for groups in [1, 32, 33, 200, 2] {
+            let pattern = format!("{}(y)", "(x)?".repeat(groups - 1));
+            let regex = Regex::compile(pattern.as_bytes(), RegexOptions::default());
+            let regex = regex.expect("valid").optimized();
+            assert!(regex.find(b"..y", 0, &mut matcher));
+            assert_eq!(matcher.group(0), Some((2, 3)), "{groups}");
+            assert_eq!(matcher.group(groups), Some((2, 3)), "{groups}");
+            assert_eq!(matcher.group(groups - 1).is_some(), groups == 1, "{groups}");
+            assert_eq!(matcher.group(groups + 1), None, "{groups}");
+        }
+        assert_eq!(matcher.exceeded(), 0);
     }
 
     #[test]

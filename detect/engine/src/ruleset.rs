@@ -35,8 +35,12 @@ pub struct EngineSettings {
     pub threshold_memcap: usize,
     /// Inline (IPS) mode.
     pub inline: bool,
-    /// `host.memcap` and `ippair.memcap`, bytes.
+    /// `host.memcap`, bytes.
     pub host_memcap: usize,
+    /// `ippair.memcap`, bytes.
+    pub pair_memcap: usize,
+    /// Seed of the hashes of hosts and pairs; the same for all workers of a process.
+    pub seed: u64,
     /// Reputation of addresses, for `iprep`.
     pub reputation: Option<Arc<Reputation>>,
 }
@@ -53,6 +57,8 @@ impl Default for EngineSettings {
             threshold_memcap: 16 << 20,
             inline: false,
             host_memcap: 16 << 20,
+            pair_memcap: 16 << 20,
+            seed: 0,
             reputation: None,
         }
     }
@@ -124,8 +130,6 @@ pub struct Ruleset {
     pub needs: Needs,
     /// Counts.
     pub counts: RuleCounts,
-    /// Distinguishes rulesets of one process.
-    pub generation: u32,
     /// Names of flow bits, variables and so on.
     pub names: Arc<rules::Names>,
 }
@@ -147,7 +151,6 @@ impl Ruleset {
         names: Arc<rules::Names>,
         settings: EngineSettings,
         resources: &mut Resources,
-        generation: u32,
     ) -> (Self, Vec<CompileFailure>) {
         let mut targets = Targets::default();
         let mut failures = Vec::new();
@@ -190,7 +193,6 @@ impl Ruleset {
             settings,
             needs: Needs::default(),
             counts: RuleCounts::default(),
-            generation,
             names,
             rules: compiled,
         };
@@ -213,6 +215,11 @@ impl Ruleset {
     /// A target by number.
     pub fn target(&self, number: u16) -> Option<&Target> {
         self.targets.get(usize::from(number))
+    }
+
+    /// All targets by number.
+    pub fn targets(&self) -> &[Target] {
+        &self.targets
     }
 
     /// Rules on transactions of a protocol.

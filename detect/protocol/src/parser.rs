@@ -195,7 +195,7 @@ pub trait Parser {
         }
     }
 
-    /// The value of a request header, for what looks behind proxies (`xff`).
+    /// The value of a request header as sent, by its name in any case (`xff`).
     fn request_header(&self, _tx: u64, _name: &str) -> Option<&[u8]> {
         None
     }

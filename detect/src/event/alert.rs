@@ -44,7 +44,7 @@ pub fn write(
     let found = &r.alert.found;
     let mut ends = r.packet.is_ip().then(|| Endpoints::of_packet(r.packet));
     let xff = options.xff.as_ref().or(eve.xff.as_ref()).and_then(|settings| {
-        let address = xff::find(settings, r.flow?, found.tx)?;
+        let address = xff::find(settings, r.flow?.extension.session.parser()?, found.tx)?;
         Some((settings, address))
     });
     if let (Some((settings, address)), Some(ends)) = (&xff, &mut ends)

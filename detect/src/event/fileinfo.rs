@@ -36,7 +36,7 @@ pub fn write(
         .xff
         .as_ref()
         .or(eve.xff.as_ref())
-        .and_then(|settings| Some((settings, xff::find(settings, flow, Some(r.tx))?)));
+        .and_then(|settings| Some((settings, xff::find(settings, r.parser, Some(r.tx))?)));
     if let Some((settings, address)) = &xff
         && settings.overwrite
     {

@@ -44,6 +44,26 @@ pub fn write(
     if flow.emergency {
         out.field_bool("emergency", true);
     }
+    outcome(out, flow, reason);
+    if !flow.exception_policies.is_empty() {
+        out.key("exception_policy").open_array();
+        for (target, policy) in &flow.exception_policies {
+            out.open().field_str("target", target).field_str("policy", policy).close();
+        }
+        out.close_array();
+    }
+    let transactions = flow.extension.session.tx_count();
+    if transactions > 0 {
+        out.field_u64("tx_cnt", transactions);
+    }
+    out.close();
+    common(out, eve, flow, Direction::ToServer, rules);
+    tcp(out, flow, None);
+    envelope::close(out, eve, flow.input);
+}
+
+/// How the flow stands at its end, and how it ended.
+fn outcome(out: &mut Writer<'_>, flow: &Flow, reason: EndReason) {
     let state = match flow.state {
         FlowState::New => "new",
         FlowState::Established => "established",
@@ -74,21 +94,6 @@ pub fn write(
     if let Some(action) = action {
         out.field_str("action", action);
     }
-    if !flow.exception_policies.is_empty() {
-        out.key("exception_policy").open_array();
-        for (target, policy) in &flow.exception_policies {
-            out.open().field_str("target", target).field_str("policy", policy).close();
-        }
-        out.close_array();
-    }
-    let transactions = flow.extension.session.tx_count();
-    if transactions > 0 {
-        out.field_u64("tx_cnt", transactions);
-    }
-    out.close();
-    common(out, eve, flow, Direction::ToServer, rules);
-    tcp(out, flow, None);
-    envelope::close(out, eve, flow.input);
 }
 
 /// Writes the record of one direction of a flow.

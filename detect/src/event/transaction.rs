@@ -5,18 +5,18 @@ use base64::engine::general_purpose::STANDARD;
 use decode::Direction;
 use json::Writer;
 use protocol::registry::AnyParser;
-use protocol::{LogOptions, Parser};
+use protocol::{AppProto, LogOptions, Parser};
 
 use crate::event::envelope::{self, Endpoints, Envelope};
-use crate::event::text;
+use crate::event::{text, xff};
 use crate::settings::EveSettings;
 
 /// Type of a protocol's records.
-pub fn kind(proto: protocol::AppProto) -> &'static str {
+pub fn kind(proto: AppProto) -> &'static str {
     match proto {
-        protocol::AppProto::FtpData => "ftp_data",
-        protocol::AppProto::BittorrentDht => "bittorrent_dht",
-        protocol::AppProto::Http2 => "http",
+        AppProto::FtpData => "ftp_data",
+        AppProto::BittorrentDht => "bittorrent_dht",
+        AppProto::Http2 => "http",
         _ => proto.name(),
     }
 }
@@ -35,13 +35,29 @@ pub fn write(
     // Records of version 2 (dns) go from the client to the server, answers too.
     let own = parser.record_direction(tx).filter(|_| options.version != 2);
     let direction = own.unwrap_or(Direction::ToServer);
-    let endpoints = head.endpoints.map(|_| Endpoints::of_flow(flow, direction));
+    let mut endpoints = head.endpoints.map(|_| Endpoints::of_flow(flow, direction));
+    let http = parser.proto() == AppProto::Http1;
+    let xff = eve.http_xff.as_ref().or(eve.xff.as_ref()).filter(|_| http).and_then(|settings| {
+        let address = xff::find(settings, parser, Some(tx))?;
+        Some((settings, address))
+    });
+    if let (Some((settings, address)), Some(ends)) = (&xff, &mut endpoints)
+        && settings.overwrite
+    {
+        // These records go from the client to the server.
+        ends.src = *address;
+    }
     let tx_id = parser.tx_id_at_root().then_some(tx);
     let head = Envelope { endpoints, tx_id, ..*head };
     envelope::open(out, eve, kind(parser.proto()), &head);
     if !parser.log(tx, options, out) {
         out.truncate(mark);
         return false;
+    }
+    if let Some((settings, address)) = xff
+        && !settings.overwrite
+    {
+        envelope::address(out, "xff", address, false);
     }
     envelope::close(out, eve, head.input);
     true

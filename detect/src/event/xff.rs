@@ -2,20 +2,19 @@
 
 use std::net::IpAddr;
 
-use engine::Flow;
 use protocol::Parser;
+use protocol::registry::AnyParser;
 
 use crate::settings::XffSettings;
 
-/// The address that the header of a transaction names; the newest transaction when none is given.
-pub fn find(settings: &XffSettings, flow: &Flow, tx: Option<u64>) -> Option<IpAddr> {
-    let parser = flow.extension.session.parser()?;
-    let tx = match tx {
-        Some(tx) => tx,
-        None => parser.next_tx().checked_sub(1)?,
-    };
-    let value = parser.request_header(tx, &settings.header)?;
-    address(value, settings.forward)
+/// The address that the header of a transaction names; without a transaction that of the oldest
+/// that names one, as in Suricata 8.
+pub fn find(settings: &XffSettings, parser: &AnyParser, tx: Option<u64>) -> Option<IpAddr> {
+    let named = |tx| address(parser.request_header(tx, &settings.header)?, settings.forward);
+    match tx {
+        Some(tx) => named(tx),
+        None => (parser.first_tx()..parser.next_tx()).find_map(named),
+    }
 }
 
 /// Reads a header value: the last address for reverse proxies, the first for forward ones.

@@ -48,8 +48,7 @@ pub(crate) fn load(
     let read = |path: &Path| fs::read(path);
     let mut resources = Resources::new(Arc::clone(&datasets), Box::new(read));
     let names = Arc::new(loaded.names);
-    let (ruleset, refused) =
-        Ruleset::new(loaded.rules, thresholds, names, engine, &mut resources, 0);
+    let (ruleset, refused) = Ruleset::new(loaded.rules, thresholds, names, engine, &mut resources);
     let mut failures = loaded.failures;
     let accepted = loaded.accepted.saturating_sub(refused.len());
     failures.extend(refused.into_iter().map(|refused| Failure {

@@ -143,3 +143,24 @@ fn a_change_of_protocol_flushes_what_there_is() {
     expect(&http[0], &["\"pkt_src\":\"stream (detect/log)\"", "\"url\":\"/chat\""]);
     assert_eq!(records(&place, "types: [alert, http]", rule, WEB, "alert").len(), 1);
 }
+
+#[test]
+fn the_address_behind_a_proxy_is_shown_where_it_is_asked_for() {
+    let place = Place::new();
+    let request = b"GET /p HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n";
+    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    place.capture("proxy.pcap", &exchange(40_000, request, answer));
+    let rule = "alert http any any -> any any (msg:\"p\"; http.uri; content:\"/p\"; sid:1;)\n";
+    let arguments = ["-r", "proxy.pcap", "-S", "a.rules"];
+    let options = "deployment: reverse, header: X-Forwarded-For";
+    let (added, instead) = (r#"},"xff":"203.0.113.9"}"#, r#""src_ip":"203.0.113.9""#);
+    for (mode, shown) in [("extra-data", added), ("overwrite", instead)] {
+        let xff = format!("xff: {{enabled: yes, mode: {mode}, {options}}}");
+        for kind in ["alert", "http"] {
+            let get = |eve: &str| records(&place, eve, rule, &arguments, kind);
+            expect(&get(&format!("types: [{{{kind}: {{{xff}}}}}]"))[0], &[shown]);
+            expect(&get(&format!("{xff}, types: [{kind}]"))[0], &[shown]);
+            assert!(!get(&format!("types: [{kind}]"))[0].contains(shown), "{kind} {mode}");
+        }
+    }
+}

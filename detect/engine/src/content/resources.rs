@@ -28,7 +28,7 @@ impl std::fmt::Debug for Resources {
 }
 
 impl Resources {
-    /// With data sets that outlive reloads and a way to read files.
+    /// With data sets and a way to read files.
     pub fn new(datasets: Arc<Datasets>, read: Box<ReadFile>) -> Self {
         datasets.open_declared(read.as_ref());
         Self { regexes: HashMap::new(), datasets, read }

@@ -1,14 +1,20 @@
 //! Runs content options on bytes: Suricata 8's matching algorithm with its retries.
 
+mod expression;
+
+use std::sync::Arc;
+
 use rules::Operand;
-use rules::rule::{ByteTestOp, Capture, MathOp};
+use rules::rule::{ByteTestOp, MathOp};
 
 use crate::content::base64;
 use crate::content::compile::{Op, Program, Window};
+use crate::content::dataset::SetUse;
 use crate::content::literal::Literal;
 use crate::content::number::{extract, masked};
-use crate::pcre::{Matcher, Regex};
+use crate::pcre::Matcher;
 use crate::queue::ContextValue;
+use crate::sharing::Turn;
 
 /// Bytes to look at.
 #[derive(Clone, Copy, Debug, Default)]
@@ -57,6 +63,10 @@ pub struct Scratch {
     pub captured: Vec<Captured>,
     /// Entropies that rules measured on this packet, with the buffers' names.
     pub entropies: Vec<(Box<str>, f64)>,
+    /// Values that full data sets did not take.
+    pub refused_values: u64,
+    /// Order among workers, for data sets that rules write.
+    pub turn: Option<Arc<dyn Turn>>,
 }
 
 impl Scratch {
@@ -70,7 +80,14 @@ impl Scratch {
             decoded: Vec::new(),
             captured: Vec::new(),
             entropies: Vec::new(),
+            refused_values: 0,
+            turn: None,
         }
+    }
+
+    /// Expressions that were given up at a limit.
+    pub const fn exceeded(&self) -> u64 {
+        self.matcher.exceeded().saturating_add(self.configured.exceeded())
     }
 
     /// Forgets variables and captures: a new rule begins.
@@ -157,7 +174,7 @@ fn walk(ops: &[Op], data: &Data<'_>, pos: usize, state: &mut State<'_>) -> End {
                 content.present(span, rest, data, *relative_next, state)
             }
         }
-        Op::Pcre { .. } => pcre(op, rest, data, pos, state),
+        Op::Pcre { .. } => expression::pcre(op, rest, data, pos, state),
         Op::IsDataAt { at, relative, negated } => {
             is_data_at((*at, *relative, *negated), rest, data, pos, state)
         }
@@ -169,7 +186,7 @@ fn walk(ops: &[Op], data: &Data<'_>, pos: usize, state: &mut State<'_>) -> End {
             decode((*bytes, *offset, *relative), then.as_ref(), data, pos, state)
         }
         Op::Dataset(set) => {
-            if set.check(data.bytes, &mut state.scratch.captured) {
+            if dataset(set, data, state) {
                 walk(rest, data, pos, state)
             } else {
                 End::Stop
@@ -309,80 +326,16 @@ impl Found<'_> {
     }
 }
 
-fn pcre(op: &Op, rest: &[Op], data: &Data<'_>, pos: usize, state: &mut State<'_>) -> End {
-    let Op::Pcre { regex, negated, relative, relative_next, configured_limits, captures } = op
-    else {
-        return End::Stop;
-    };
-    // With R the subject begins at the position, so that `^` means there.
-    let base = if *relative { pos } else { 0 };
-    let Some(subject) = data.bytes.get(base..) else {
-        return if *negated { walk(rest, data, pos, state) } else { End::Retry };
-    };
-    let mut from = 0;
-    loop {
-        let (found, span) = find(regex, *configured_limits, subject, from, state);
-        if *negated {
-            return go_on(!found, rest, data, pos, state);
-        }
-        if !found {
-            return End::Retry;
-        }
-        let mark = state.scratch.captured.len();
-        capture(captures, subject, *configured_limits, state);
-        match walk(rest, data, base + span.1, state) {
-            End::Match => return End::Match,
-            End::Retry if *relative_next => {
-                state.scratch.captured.truncate(mark);
-                from = span.0 + 1;
-            }
-            _ => return End::Stop,
-        }
+/// Asks or changes a set. One that rules change is the same for all workers at the same packet
+/// only if they take turns at it.
+fn dataset(set: &SetUse, data: &Data<'_>, state: &mut State<'_>) -> bool {
+    let Scratch { captured, refused_values, turn, .. } = &mut *state.scratch;
+    if let Some(turn) = turn
+        && set.is_written()
+    {
+        turn.wait();
     }
-}
-
-fn find(
-    regex: &Regex,
-    configured: bool,
-    subject: &[u8],
-    from: usize,
-    state: &mut State<'_>,
-) -> (bool, (usize, usize)) {
-    let matcher =
-        if configured { &mut state.scratch.configured } else { &mut state.scratch.matcher };
-    let found = regex.find(subject, from, matcher);
-    (found, matcher.group(0).unwrap_or((from, from)))
-}
-
-/// Most bytes that a captured value keeps, and a captured name.
-const MAX_VALUE: usize = 65_535;
-const MAX_NAME: usize = 255;
-
-fn capture(captures: &[Capture], subject: &[u8], configured: bool, state: &mut State<'_>) {
-    let scratch = &mut *state.scratch;
-    let matcher = if configured { &scratch.configured } else { &scratch.matcher };
-    let mut key = None;
-    for (index, capture) in captures.iter().enumerate() {
-        let Some((start, end)) = matcher.group(index + 1) else { continue };
-        let Some(bytes) = subject.get(start..end.min(start + MAX_VALUE)) else { continue };
-        let taken = match capture {
-            Capture::Flow(name) => Captured::Flow(name.clone(), bytes.to_vec()),
-            Capture::Packet(name) => Captured::Packet(name.clone(), bytes.to_vec()),
-            Capture::Alert(name) => {
-                Captured::Context(name.clone(), ContextValue::Text(bytes.to_vec()))
-            }
-            Capture::PacketKey => {
-                let name = &bytes[..bytes.len().min(MAX_NAME)];
-                key = Some(String::from_utf8_lossy(name).into_owned());
-                continue;
-            }
-            Capture::PacketValue => match key.take() {
-                Some(name) => Captured::Packet(name, bytes.to_vec()),
-                None => continue,
-            },
-        };
-        scratch.captured.push(taken);
-    }
+    set.check(data.bytes, captured, refused_values)
 }
 
 fn is_data_at(

@@ -37,14 +37,14 @@ fn holds(bit: &Bit, scene: &Scene<'_, '_>, work: &mut Work, tx: Option<&[u32]>) 
         }
         Bit::Extended(x) => {
             let (key, id) = (key(x, scene), Kind::Extended.number(x.id));
-            let set = work.common.with(|m| m.host_bits.is_set(key, id, scene.packet.timestamp));
+            let set = work.remembered.with(|m| m.bits(key).is_set(key, id, scene.packet.timestamp));
             set == (x.command == BitCommand::IsSet)
         }
         Bit::Host(h) => {
             let address = if h.destination { scene.packet.dst } else { scene.packet.src };
             let id = Kind::Host.number(h.id);
             let key = HostKey::Host(address);
-            let set = work.common.with(|m| m.host_bits.is_set(key, id, scene.packet.timestamp));
+            let set = work.remembered.with(|m| m.bits(key).is_set(key, id, scene.packet.timestamp));
             set == (h.command == BitCommand::IsSet)
         }
         Bit::FlowVar(check) => {
@@ -90,7 +90,7 @@ fn operand(operand: IntOperand, bits: &Bits) -> u32 {
     }
 }
 
-/// Host bits and extended bits share a table; their numbers are kept apart.
+/// Host bits and extended bits share tables; their numbers are kept apart.
 enum Kind {
     Host,
     Extended,
@@ -181,13 +181,13 @@ fn act(bit: &Bit, scene: &mut Scene<'_, '_>, work: &mut Work, found: &Match) {
         Bit::Extended(x) => {
             let id = Kind::Extended.number(x.id);
             let key = key(x, scene);
-            work.common.with(|m| change(&mut m.host_bits, x.command, key, (id, x.expire), now));
+            work.remembered.with(|m| change(m.bits(key), x.command, key, (id, x.expire), now));
         }
         Bit::Host(HostBit { command, id, destination, expire }) => {
             let address = if *destination { scene.packet.dst } else { scene.packet.src };
             let id = (Kind::Host.number(*id), *expire);
             let key = HostKey::Host(address);
-            work.common.with(|m| change(&mut m.host_bits, *command, key, id, now));
+            work.remembered.with(|m| change(m.bits(key), *command, key, id, now));
         }
         Bit::FlowVar(_) | Bit::PacketVar(_) => {}
     }

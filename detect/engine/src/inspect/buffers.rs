@@ -54,12 +54,8 @@ pub struct Which {
 impl Buffers {
     /// For the targets of a ruleset.
     pub fn new(rules: &Ruleset) -> Self {
-        let mut chains = Vec::new();
-        while let Some(target) = rules.target(chains.len() as u16) {
-            chains.push(Chain::new(&target.transforms));
-        }
         Self {
-            chains,
+            chains: rules.targets().iter().map(|t| Chain::new(&t.transforms)).collect(),
             arena: Vec::new(),
             made: Vec::new(),
             scratch: Vec::new(),
@@ -67,6 +63,11 @@ impl Buffers {
             spare: Vec::new(),
             matcher: Matcher::new(3500, 1500),
         }
+    }
+
+    /// Expressions of transforms that were given up at a limit.
+    pub const fn exceeded(&self) -> u64 {
+        self.matcher.exceeded()
     }
 
     /// Forgets what was made: another transaction, or new data.

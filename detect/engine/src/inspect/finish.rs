@@ -14,9 +14,6 @@ use crate::ruleset::Ruleset;
 use crate::tag::{MAX_TAGS, TagState};
 use crate::threshold::{Endpoints, Verdict as Outcome};
 
-/// Most tags of hosts in force at a time.
-const MAX_HOST_TAGS: usize = 4096;
-
 /// Most buffers of a flow whose entropy is kept.
 const MAX_ENTROPIES: usize = 64;
 
@@ -131,7 +128,7 @@ fn thresholds(
     }
     let now = packet.timestamp;
     let mut check = |slot, threshold: &Threshold| {
-        work.common.with(|m| m.thresholds.check(id, slot, threshold, &ends, now))
+        work.remembered.with(|m| m.thresholds.check(id, slot, threshold, &ends, now))
     };
     if let Some(threshold) = own {
         result.verdict = check(OWN_SLOT, &threshold);
@@ -261,18 +258,8 @@ fn set_tag(rule: &Compiled, scene: &mut Scene<'_, '_>, work: &mut Work) {
     let state = TagState::new(tag, rule.rule.sid, scene.packet.timestamp);
     if tag.host {
         let address = if tag.dst { scene.packet.dst } else { scene.packet.src };
-        return work.common.with(|memory| {
-            let tags = &mut memory.host_tags;
-            let mine = tags.iter().filter(|(a, _)| *a == address).count();
-            let known = tags.iter().position(|(a, t)| *a == address && t.sid == state.sid);
-            match known {
-                Some(at) => tags[at].1 = state,
-                None if mine < MAX_TAGS && tags.len() < MAX_HOST_TAGS => {
-                    tags.push((address, state));
-                }
-                None => {}
-            }
-        });
+        work.remembered.with(|memory| memory.host_tags.set(address, state));
+        return;
     }
     let Some(flow) = scene.flow.as_deref_mut() else { return };
     let tags = &mut flow.inspection.tags;
@@ -302,19 +289,9 @@ fn count_tags(rules: &Ruleset, scene: &mut Scene<'_, '_>, work: &mut Work) {
         });
     }
     if rules.needs.host_tags {
-        let (src, dst) = (scene.packet.src, scene.packet.dst);
-        work.common.with(|memory| {
-            memory.host_tags.retain_mut(|(address, tag)| {
-                if *address != src && *address != dst {
-                    return true;
-                }
-                let goes_on = tag.count(now, len).is_some();
-                if goes_on {
-                    tagged = tagged.or(Some(tag.sid));
-                }
-                goes_on
-            });
-        });
+        let ends = (scene.packet.src, scene.packet.dst);
+        let host = work.remembered.with(|memory| memory.host_tags.count(ends, now, len));
+        tagged = tagged.or(host);
     }
     work.verdict.tagged = tagged;
 }

@@ -15,14 +15,15 @@ use flow::FlowAction;
 use rules::keyword::Knowledge;
 use search::Hits;
 
-use crate::common::{Common, Remembered};
 use crate::content::Scratch;
 use crate::group::Groups;
 use crate::inspect::buffers::Buffers;
 use crate::inspect::scene::{FlowParts, Scene};
 use crate::kept::Flow;
 use crate::queue::Queue;
+use crate::remembered::Remembered;
 use crate::ruleset::Ruleset;
+use crate::sharing::OwnOrShared;
 
 /// What the rooms below found out about a packet.
 #[derive(Clone, Copy, Debug, Default)]
@@ -69,6 +70,25 @@ pub struct EngineCounters {
     pub suppressed: u64,
 }
 
+/// What limits kept a worker's rules from doing; names under `detect.`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Refused {
+    /// `detect.thresholds.refused`: matches that were not counted because the table was full.
+    pub thresholds: u64,
+    /// `detect.host_bits.refused`: bits of hosts that were not set for lack of memory.
+    pub host_bits: u64,
+    /// `detect.pair_bits.refused`: the same of pairs of hosts.
+    pub pair_bits: u64,
+    /// `detect.host_tags.refused`: tags of hosts that were not set because there were too many.
+    pub host_tags: u64,
+    /// `detect.datasets.refused`: values that full data sets did not take.
+    pub dataset_values: u64,
+    /// `detect.pcre.limit_exceeded`: expressions that were given up at a limit.
+    pub pcre_matches: u64,
+    /// `detect.groups.renewed`: times all groups were made anew because there were too many.
+    pub groups_renewed: u64,
+}
+
 /// What one worker needs to run rules.
 pub struct Inspector {
     rules: Arc<Ruleset>,
@@ -86,7 +106,7 @@ pub struct Work {
     pub(super) buffers: Buffers,
     pub(super) hits: Hits,
     pub(super) candidates: Vec<u32>,
-    pub(super) common: Common<Remembered>,
+    pub(super) remembered: OwnOrShared<Remembered>,
     pub(super) names: Arc<rules::Names>,
     /// Variables that rules captured on this packet: name and value.
     pub packet_variables: Vec<(String, Vec<u8>)>,
@@ -110,7 +130,7 @@ impl Inspector {
             buffers: Buffers::new(&rules),
             hits: Hits::with_capacity(rules.rules().len()),
             candidates: Vec::new(),
-            common: Common::Own(Box::new(Remembered::new(settings))),
+            remembered: OwnOrShared::Own(Box::new(Remembered::new(settings))),
             names: Arc::clone(&rules.names),
             packet_variables: Vec::new(),
             verdict: Verdict::default(),
@@ -124,18 +144,11 @@ impl Inspector {
         }
     }
 
-    /// Shares what rules remember beyond one flow with other workers.
-    pub fn set_common(&mut self, common: Common<Remembered>) {
-        self.work.common = common;
-    }
-
-    /// Goes over to another ruleset; thresholds and host bits stay.
-    pub fn set_rules(&mut self, rules: Arc<Ruleset>) {
-        self.groups.clear();
-        self.work.buffers = Buffers::new(&rules);
-        self.work.hits = Hits::with_capacity(rules.rules().len());
-        self.work.names = Arc::clone(&rules.names);
-        self.rules = rules;
+    /// Shares what rules remember beyond one flow with other workers. If they take turns at it,
+    /// they do so at data sets that rules write, too.
+    pub fn set_remembered(&mut self, remembered: OwnOrShared<Remembered>) {
+        self.work.scratch.turn = remembered.turn();
+        self.work.remembered = remembered;
     }
 
     /// The ruleset.
@@ -156,7 +169,21 @@ impl Inspector {
 
     /// Bytes that thresholds use, as their limit counts them.
     pub fn threshold_memory(&self) -> usize {
-        self.work.common.size(|common| common.thresholds.memory() as u64) as usize
+        self.work.remembered.size(|memory| memory.thresholds.memory() as u64) as usize
+    }
+
+    /// What limits kept rules from doing; of what is shared, as one worker shows it.
+    pub fn refused(&self) -> Refused {
+        let Work { scratch, buffers, remembered, .. } = &self.work;
+        Refused {
+            thresholds: remembered.size(|memory| memory.thresholds.refused),
+            host_bits: remembered.size(|memory| memory.refused_bits()[0]),
+            pair_bits: remembered.size(|memory| memory.refused_bits()[1]),
+            host_tags: remembered.size(|memory| memory.host_tags.refused),
+            dataset_values: scratch.refused_values,
+            pcre_matches: scratch.exceeded().saturating_add(buffers.exceeded()),
+            groups_renewed: self.groups.renewed(),
+        }
     }
 
     /// Runs the rules on a packet; alerts are left in `queue`.
@@ -171,12 +198,11 @@ impl Inspector {
         queue.clear();
         work.verdict = Verdict::default();
         work.packet_variables.clear();
-        if let Some(flow) = flow.as_deref_mut() {
-            renew(flow, rules);
-            if flow.no_inspection || flow.action != FlowAction::None {
-                mark_all_inspected(flow, facts.direction);
-                return work.verdict;
-            }
+        if let Some(flow) = flow.as_deref_mut()
+            && (flow.no_inspection || flow.action != FlowAction::None)
+        {
+            mark_all_inspected(flow, facts.direction);
+            return work.verdict;
         }
         let established = flow.as_deref_mut().is_some_and(select::established);
         let group = select::group(groups, rules, packet, flow.as_deref_mut(), facts, established);
@@ -191,19 +217,6 @@ impl Inspector {
         tx::transaction_rules(rules, groups, group, &mut scene, work, queue);
         finish::finish(rules, &mut scene, work, queue, counters);
         work.verdict
-    }
-}
-
-/// After a reload, what rules left behind on a flow is forgotten.
-fn renew(flow: &mut Flow, rules: &Ruleset) {
-    let inspection = &mut flow.extension.inspection;
-    if inspection.generation == rules.generation {
-        return;
-    }
-    inspection.generation = rules.generation;
-    inspection.group = [0; 2];
-    if let Some(parser) = flow.extension.session.parser_mut() {
-        tx::forget_states(parser, rules.generation);
     }
 }
 

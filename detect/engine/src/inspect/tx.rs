@@ -69,17 +69,6 @@ pub fn mark_inspected(parser: &mut AnyParser, direction: Direction, from: u64) -
     first_open.unwrap_or(parser.next_tx())
 }
 
-/// Forgets how far rules of an older ruleset got.
-pub fn forget_states(parser: &mut AnyParser, generation: u32) {
-    for tx in parser.first_tx()..parser.next_tx() {
-        if let Some(meta) = parser.meta_mut(tx) {
-            meta.rules = [Vec::new(), Vec::new()];
-            meta.prefiltered = [0; 2];
-            meta.generation = generation;
-        }
-    }
-}
-
 fn inspect_one(
     rules: &Ruleset,
     group: &TxGroup,
@@ -146,7 +135,6 @@ fn collect(
     candidates.clear();
     candidates.extend_from_slice(hits.ids());
     candidates.extend_from_slice(&group.always);
-    candidates.extend_from_slice(&group.payload);
 }
 
 /// How a rule stands on a transaction.

@@ -2,10 +2,13 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use engine::content::dataset::{DatasetLimits, Datasets};
-use engine::{ContextValue, EngineSettings, Resources};
+use engine::remembered::Remembered;
+use engine::sharing::{OwnOrShared, Turn};
+use engine::{ContextValue, EngineSettings, Inspector, PacketFacts, Resources, Ruleset};
 use rules::rule::{Dataset, DatasetCommand, DatasetType};
 use rules::threshold::ThresholdFile;
 
@@ -202,6 +205,7 @@ fn limits_refuse_sets_and_values() {
         packet.src = [10, 0, 0, host].into();
         assert_eq!(!sensor.alone(&packet).is_empty(), host <= 5, "{host}");
     }
+    assert_eq!(sensor.inspector.refused().dataset_values, 1);
 }
 
 #[test]
@@ -221,23 +225,67 @@ fn declared_sets_are_there_for_rules_that_only_name_them() {
     }
 }
 
+/// The worker before this one: on its turn it has inspected its packet.
+#[derive(Debug)]
+struct Before {
+    rules: Arc<Ruleset>,
+    packet: &'static [u8],
+    waited: AtomicUsize,
+}
+
+impl Turn for Before {
+    fn wait(&self) {
+        if self.waited.fetch_add(1, Ordering::Relaxed) == 0 {
+            let mut inspector = Inspector::new(Arc::clone(&self.rules));
+            inspector.inspect(&udp(self.packet), None, &PacketFacts::default());
+        }
+    }
+}
+
 #[test]
-fn reloads_keep_what_rules_wrote() {
-    let (mut sensor, sets) = sensor(
-        &[
-            "ip.src; dataset:set,kept,type ip,state kept.lst;",
-            "ip.src; dataset:isset,loaded,type ipv4,load l.lst;",
-        ],
-        &[("l.lst", "10.0.0.1\n")],
-    );
-    assert_eq!(sensor.alone(&udp(b"")), [1, 2]);
-    sets.forget_loaded();
-    let text = "alert udp any any -> any any (ip.src; dataset:set,kept,type ip,state kept.lst; sid:1;)\n\
-                alert udp any any -> any any (ip.src; dataset:isset,loaded,type ipv4,load l.lst; sid:2;)";
-    let read = |_: &Path| Ok(b"10.0.0.7\n".to_vec());
-    let resources = Resources::new(sets, Box::new(read));
-    let none = ThresholdFile::default();
-    let again = ruleset_with(text, EngineSettings::default(), &none, |r| *r = resources);
-    sensor.inspector.set_rules(Arc::new(again));
-    assert_eq!(sensor.alone(&udp(b"")), NONE, "kept has it, loaded no more");
+fn workers_take_turns_at_sets_that_rules_write() {
+    let text: String = (1..)
+        .zip([
+            "content:\"ask\"; ip.src; dataset:isset,seen,type ipv4;",
+            "content:\"set\"; ip.src; dataset:set,seen,type ipv4;",
+            "content:\"see\"; ip.src; dataset:isset,loaded,type ipv4,load l.lst;",
+            "content:\"rep\"; ip.src; datarep:ranked,>,5,type ipv4,load r.lst;",
+            "content:\"not\"; ip.src; dataset:isnotset,gone,type ipv4,load l.lst;",
+            "content:\"del\"; ip.src; dataset:unset,gone,type ipv4,load l.lst;",
+        ])
+        .map(|(sid, o)| format!("alert udp any any -> any any ({o} sid:{sid};)\n"))
+        .collect();
+    for (before, packet, alerts, waits) in [
+        (&b"set"[..], &b"ask"[..], &[1][..], true),
+        (b"nothing", b"ask", &[], true),
+        (b"set", b"set", &[], true),
+        (b"nothing", b"set", &[2], true),
+        (b"nothing", b"see", &[3], false),
+        (b"nothing", b"rep", &[4], false),
+        (b"del", b"not", &[5], true),
+        (b"nothing", b"not", &[], true),
+        (b"nothing", b"del", &[6], true),
+        (b"set", b"other", &[], false),
+    ] {
+        let (resources, _) = files(&[("l.lst", "10.0.0.1\n"), ("r.lst", "10.0.0.1,9\n")]);
+        let (settings, none) = (EngineSettings::default(), ThresholdFile::default());
+        let rules = Arc::new(ruleset_with(&text, settings.clone(), &none, |r| *r = resources));
+        let turn = Arc::new(Before { rules: Arc::clone(&rules), packet: before, waited: 0.into() });
+        let mut inspector = Inspector::new(Arc::clone(&rules));
+        inspector.set_remembered(OwnOrShared::Shared {
+            value: Arc::new(Mutex::new(Remembered::new(&settings))),
+            turn: Some(Arc::clone(&turn) as Arc<dyn Turn>),
+            shows_size: true,
+        });
+        inspector.inspect(&udp(packet), None, &PacketFacts::default());
+        let found: Vec<u32> = inspector
+            .queue
+            .alerts
+            .iter()
+            .map(|a| rules.get(a.found.rule).unwrap().rule.sid)
+            .collect();
+        let texts = [before, packet].map(String::from_utf8_lossy);
+        assert_eq!(found, alerts, "{texts:?}");
+        assert_eq!(turn.waited.load(Ordering::Relaxed) > 0, waits, "{texts:?}");
+    }
 }

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use engine::{Inspector, PacketFacts};
+use decode::packet::Packet;
+use engine::{EngineSettings, Inspector, PacketFacts};
+use rules::threshold::ThresholdFile;
 
-use crate::packets::{NONE, Sensor, back, ruleset, udp, udp_at};
+use crate::packets::{NONE, Sensor, back, ruleset, ruleset_with, udp, udp_at};
 
 fn sensor(rules: &[&str]) -> Sensor {
     let text: String = (1..)
@@ -136,4 +138,48 @@ fn groups_made_anew_lose_no_rule() {
             }
         }
     }
+    assert_eq!(inspector.refused().groups_renewed, 3, "28,800 packets, 8,192 groups");
+}
+
+/// Packets from so many hosts each set a bit; how many could not: of hosts, of pairs.
+#[test]
+fn bits_of_hosts_and_pairs_have_limits_of_their_own() {
+    let text = "alert udp any any -> any any (content:\"a\"; xbits:set,x,track ip_src; sid:1;)\n\
+         alert udp any any -> any any (content:\"a\"; xbits:set,y,track ip_pair; sid:2;)\n";
+    for (hosts, pairs, refused) in [(0, 0, [9, 9]), (1 << 20, 0, [0, 9]), (0, 1 << 20, [9, 0])] {
+        let settings =
+            EngineSettings { host_memcap: hosts, pair_memcap: pairs, ..EngineSettings::default() };
+        let mut sensor =
+            Sensor::with(ruleset_with(text, settings, &ThresholdFile::default(), |_| ()));
+        for host in 1..=9 {
+            let mut packet = udp(b"a");
+            packet.src = [10, 1, 0, host].into();
+            assert_eq!(sensor.alone(&packet), [1, 2]);
+        }
+        let counts = sensor.inspector.refused();
+        assert_eq!([counts.host_bits, counts.pair_bits], refused);
+    }
+}
+
+#[test]
+fn tags_of_hosts_log_packets_and_give_way() {
+    let mut sensor = sensor(&["content:\"a\"; tag:host,2,seconds,src;"]);
+    let from = |host: u16, text: &'static [u8], second| {
+        let [high, low] = host.to_be_bytes();
+        Packet { src: [10, 2, high, low].into(), ..udp_at(text, second) }
+    };
+    assert_eq!(sensor.in_flow(&from(1, b"a", 0)).1.tagged, None);
+    assert_eq!(sensor.in_flow(&from(1, b"b", 1)).1.tagged, Some(1));
+    assert_eq!(sensor.in_flow(&from(2, b"b", 1)).1.tagged, None);
+    assert_eq!(sensor.in_flow(&back(from(1, b"b", 2))).1.tagged, Some(1));
+    assert_eq!(sensor.in_flow(&from(1, b"b", 3)).1.tagged, None);
+    for host in 0..=4096 {
+        sensor.alone(&from(host, b"a", 10));
+    }
+    assert_eq!(sensor.inspector.refused().host_tags, 1);
+    assert_eq!(sensor.in_flow(&from(4096, b"b", 11)).1.tagged, None);
+    // Those before are over, though no packet of their hosts came.
+    sensor.alone(&from(5000, b"a", 13));
+    assert_eq!(sensor.in_flow(&from(5000, b"b", 13)).1.tagged, Some(1));
+    assert_eq!(sensor.inspector.refused().host_tags, 1);
 }

@@ -86,7 +86,7 @@ pub(crate) fn try_ruleset(
     prepare(&mut resources);
     let names = Arc::new(loaded.names);
     let (ruleset, failures) =
-        Ruleset::new(loaded.rules, thresholds, names, settings, &mut resources, 1);
+        Ruleset::new(loaded.rules, thresholds, names, settings, &mut resources);
     let refused = loaded.failures.iter().map(|f| format!("{}: {}", f.text, f.error.message));
     let failed = failures.iter().map(|f| format!("{}: {}", f.rule.text, f.error.message));
     (ruleset, refused.chain(failed).collect())

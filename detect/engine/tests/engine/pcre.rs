@@ -45,6 +45,21 @@ fn an_expression_that_takes_too_long_does_not_match() {
     let mut payload = vec![b'a'; 64];
     payload.push(b'!');
     assert_eq!(sensor.alone(&udp(&payload)), NONE);
+    assert_eq!(sensor.inspector.refused().pcre_matches, 1);
+    assert_eq!(sensor.alone(&udp(&payload[..3])), [1]);
+    assert_eq!(sensor.inspector.refused().pcre_matches, 1);
+}
+
+/// A match that sets a group far behind still says where it ends.
+#[test]
+fn an_expression_may_have_many_groups() {
+    let groups = "(x)?".repeat(60);
+    for (payload, want) in [(&b"..y!"[..], &[1][..]), (b"..y.!", &[])] {
+        let mut sensor = Sensor::new(&format!(
+            "alert udp any any -> any any (pcre:\"/{groups}(y)/\"; content:\"!\"; within:1; sid:1;)"
+        ));
+        assert_eq!(sensor.alone(&udp(payload)), want);
+    }
 }
 
 #[test]

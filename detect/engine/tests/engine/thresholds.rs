@@ -184,6 +184,7 @@ fn memory_is_bounded() {
         sensor.alone(&packet);
         assert!(sensor.inspector.threshold_memory() <= 9600);
     }
+    assert!(sensor.inspector.refused().thresholds > 0);
     assert_eq!(ruleset(&rule).thresholds.len(), 0);
 }
 

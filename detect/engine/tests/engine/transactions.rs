@@ -103,6 +103,9 @@ fn buffers_have_instances() {
         ("dns.query; tld; content:\"org\"; startswith; endswith;", [true, false]),
         ("dns.query; content:\"aaa\"; fast_pattern:1,2;", [true, false]),
         ("dns.queries.rrname; content:\"aaa\";", [true, true]),
+        // The pattern that is looked for first lies in the payload.
+        ("content:\"|03|aaa|03|\"; fast_pattern; dns.query; content:\"BBB\";", [true, false]),
+        ("content:\"|03|aab|03|\"; fast_pattern; dns.query; content:\"BBB\";", [false, false]),
     ] {
         check(options, want);
     }

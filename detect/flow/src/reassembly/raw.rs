@@ -26,12 +26,7 @@ impl Stream {
     /// end of the flow all.
     pub fn raw_data(&self, end_of_flow: bool) -> RawChunks<'_> {
         let edge = if end_of_flow || self.flags.inline { u64::MAX } else { self.acked_offset() };
-        let mut from = self.raw_progress;
-        if self.flags.raw_flush && self.min_inspect_depth > 0 {
-            // A flush by the parser is about what it consumed, with some data before that.
-            let window = self.app_offset().saturating_sub(u64::from(self.min_inspect_depth));
-            from = from.min(window);
-        }
+        let from = self.raw_progress;
         let next = self.blocks().partition_point(|block| block.end <= from);
         RawChunks { stream: self, next, from, edge }
     }
@@ -93,11 +88,6 @@ impl Stream {
     /// True if raw inspection still wants data.
     pub fn raw_active(&self) -> bool {
         !self.flags.raw_stopping
-    }
-
-    /// Chunks of a flush begin this many bytes before what the parser consumed.
-    pub fn set_min_inspect_depth(&mut self, bytes: u32) {
-        self.min_inspect_depth = bytes;
     }
 
     fn raw_settle(&mut self) {

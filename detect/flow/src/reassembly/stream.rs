@@ -104,9 +104,6 @@ pub struct Stream {
     /// End of what the application layer was offered.
     app_offered: u64,
     pub(super) raw_progress: u64,
-    /// Data from here on is kept whatever the progress.
-    hold: Option<u64>,
-    pub(super) min_inspect_depth: u32,
     pub(super) depth: u32,
     pub(crate) chunk_size: u32,
 }
@@ -158,11 +155,6 @@ impl Stream {
         self.app_progress
     }
 
-    /// Keeps data from `offset` on even when it was consumed; `None` ends that.
-    pub fn hold_from(&mut self, offset: Option<u64>) {
-        self.hold = offset;
-    }
-
     /// All data still buffered that may be used: its first offset and the pieces, with holes
     /// between them.
     pub fn all_buffered(&self, end_of_flow: bool) -> (u64, Pieces<'_>) {
@@ -170,16 +162,13 @@ impl Stream {
         (self.buffer.base(), Pieces { stream: self, next: 0, edge })
     }
 
-    /// Reassembles up to `depth` bytes (0: all); never less than before.
-    pub fn raise_depth(&mut self, depth: u32) {
-        if self.depth != 0 && (depth == 0 || depth > self.depth) {
+    /// From now on up to `depth` bytes are put together (0: all), unless it were more already.
+    ///
+    /// As in Suricata 8 a stream without a depth gets one.
+    pub(crate) fn raise_depth(&mut self, depth: u32) {
+        if depth == 0 || depth > self.depth {
             self.depth = depth;
         }
-    }
-
-    /// Reassembles up to `depth` bytes (0: all).
-    pub fn set_depth(&mut self, depth: u32) {
-        self.depth = depth;
     }
 
     /// True once data was left out because the depth was reached.
@@ -396,20 +385,20 @@ impl Stream {
 
     /// Frees what nobody needs any more.
     #[inline]
-    pub(crate) fn prune(&mut self, compares: bool, closed: bool, counters: &mut StreamCounters) {
+    pub(crate) fn prune(&mut self, compares: bool, counters: &mut StreamCounters) {
         if !self.flags.no_reassembly {
-            self.free_spent(compares, closed, counters);
+            self.free_spent(compares, counters);
         }
     }
 
-    fn free_spent(&mut self, compares: bool, closed: bool, counters: &mut StreamCounters) {
+    fn free_spent(&mut self, compares: bool, counters: &mut StreamCounters) {
         let unwanted = self.flags.app_stopped && self.flags.raw_stopping;
         if self.flags.depth_reached || unwanted {
             self.flags.no_reassembly = true;
             self.drop_data(counters);
             return;
         }
-        let edge = self.left_edge(compares, closed);
+        let edge = self.left_edge(compares);
         if edge > self.buffer.base() {
             self.buffer.discard(edge, counters);
             self.segments.discard(edge);
@@ -419,16 +408,12 @@ impl Stream {
     }
 
     /// Offset of the first byte that is still needed.
-    fn left_edge(&self, compares: bool, closed: bool) -> u64 {
-        let app = (!self.flags.app_stopped)
-            .then(|| self.hold.map_or(self.app_progress, |hold| hold.min(self.app_progress)));
+    fn left_edge(&self, compares: bool) -> u64 {
+        let app = (!self.flags.app_stopped).then_some(self.app_progress);
         let raw = (!self.flags.raw_stopped).then(|| {
             let mut raw = self.raw_progress;
             if self.flags.inline {
                 raw = raw.saturating_sub(u64::from(self.chunk_size));
-            }
-            if app.is_some() && !closed {
-                raw = raw.saturating_sub(u64::from(self.min_inspect_depth));
             }
             raw
         });

@@ -128,7 +128,7 @@ proptest! {
                     stream.app_consume(n);
                     stream.raw_mark_inspected(offset + n);
                 }
-                stream.prune(false, false, &mut counters);
+                stream.prune(false, &mut counters);
             }
         }
         if let AppData::Data { bytes, .. } = stream.app_data(true) { read.extend_from_slice(bytes) }

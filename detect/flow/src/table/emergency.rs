@@ -59,7 +59,7 @@ impl<X: Default> FlowTable<X> {
     pub(super) fn make_room(
         &mut self,
         now: Timestamp,
-        ended: &mut Vec<(FlowId, EndReason)>,
+        ended: &mut impl Extend<(FlowId, EndReason)>,
     ) -> bool {
         if self.emergency.enter() {
             self.counters.emerg_mode_entered += 1;
@@ -105,7 +105,7 @@ impl<X: Default> FlowTable<X> {
         &mut self,
         now: Timestamp,
         max: usize,
-        ended: &mut Vec<(FlowId, EndReason)>,
+        ended: &mut impl Extend<(FlowId, EndReason)>,
     ) {
         let mut left = max;
         for _ in 0..SWEPT.min(self.slab.places()) {

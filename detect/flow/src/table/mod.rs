@@ -113,7 +113,7 @@ impl<X: Default> FlowTable<X> {
         &mut self,
         p: &Packet<'_>,
         hash: u32,
-        ended: &mut Vec<(FlowId, EndReason)>,
+        ended: &mut impl Extend<(FlowId, EndReason)>,
     ) -> Lookup {
         self.settle_pending(p.timestamp);
         let Some(key) = FlowKey::of(p) else { return Lookup::Missing };
@@ -156,7 +156,12 @@ impl<X: Default> FlowTable<X> {
     }
 
     /// Ends at most `max` flows that have timed out at `now`.
-    pub fn expire(&mut self, now: Timestamp, max: usize, ended: &mut Vec<(FlowId, EndReason)>) {
+    pub fn expire(
+        &mut self,
+        now: Timestamp,
+        max: usize,
+        ended: &mut impl Extend<(FlowId, EndReason)>,
+    ) {
         self.settle_pending(now);
         if !self.wheel.has_due(now.seconds()) && !self.emergency.is_on() {
             return;
@@ -206,7 +211,7 @@ impl<X: Default> FlowTable<X> {
 
     /// Ends all flows, in the order of their start: those that timed out before `now`, then the
     /// others by shutdown.
-    pub fn drain(&mut self, now: Timestamp, ended: &mut Vec<(FlowId, EndReason)>) {
+    pub fn drain(&mut self, now: Timestamp, ended: &mut impl Extend<(FlowId, EndReason)>) {
         self.pending = None;
         let mut ids: Vec<(Timestamp, u64, FlowId)> =
             self.slab.live().map(|(id, flow)| (flow.start, flow.serial, id)).collect();
@@ -397,7 +402,7 @@ impl<X: Default> FlowTable<X> {
     }
 
     /// Takes a flow out of the table; it stays in the slab until it is removed.
-    fn end(&mut self, id: FlowId, reason: EndReason, ended: &mut Vec<(FlowId, EndReason)>) {
+    fn end(&mut self, id: FlowId, reason: EndReason, ended: &mut impl Extend<(FlowId, EndReason)>) {
         let flow = self.slab.get_mut(id);
         if flow.ended {
             return;
@@ -412,7 +417,7 @@ impl<X: Default> FlowTable<X> {
         if self.pending.is_some_and(|(pending, _)| pending == id) {
             self.pending = None;
         }
-        ended.push((id, reason));
+        ended.extend([(id, reason)]);
     }
 
     /// Enters the flow into the wheel for its time-out, or for a look before that.

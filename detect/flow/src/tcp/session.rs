@@ -74,6 +74,12 @@ impl TcpSession {
         &mut self.streams[direction.index()]
     }
 
+    /// Both directions are put together up to `depth` bytes (0: all) from now on, unless it were
+    /// more already. What was beyond the depth before is lost.
+    pub fn raise_depth(&mut self, depth: u32) {
+        self.streams.iter_mut().for_each(|stream| stream.raise_depth(depth));
+    }
+
     /// Flags of all packets of both directions.
     pub fn tcp_flags(&self) -> u8 {
         self.packet_flags
@@ -151,9 +157,8 @@ impl TcpSession {
         settings: &StreamSettings,
         counters: &mut StreamCounters,
     ) {
-        let closed = self.state == TcpState::Closed;
         let compares = settings.check_overlap_different_data || settings.inline;
-        self.stream_mut(direction).prune(compares, closed, counters);
+        self.stream_mut(direction).prune(compares, counters);
     }
 
     /// Frees all data: the flow is bypassed or no longer inspected.

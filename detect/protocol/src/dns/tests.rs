@@ -310,6 +310,20 @@ fn live_messages_are_limited() {
     assert_eq!(EVENTS.len(), 10);
 }
 
+/// One that is not done with does not keep the places of all that come after it.
+#[test]
+fn messages_are_limited_from_the_oldest_on() {
+    let mut dns = Dns::new(false);
+    let bytes = request("a");
+    give(&mut dns, Direction::ToServer, &bytes);
+    for tx in 1..10_000 {
+        give(&mut dns, Direction::ToServer, &bytes);
+        dns.free(tx);
+        assert!(dns.next_tx() - dns.first_tx() <= 4096);
+    }
+    assert_eq!((dns.first_tx(), dns.next_tx()), (10_000, 10_000));
+}
+
 proptest::proptest! {
     #[test]
     fn any_split_of_a_stream_gives_the_same_messages(

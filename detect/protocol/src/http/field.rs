@@ -93,7 +93,8 @@ fn block_end(data: &[u8], response: bool, first: bool) -> Option<usize> {
         }
         (Some(b'\r'), Some(b'\n')) => Some(2),
         (Some(b'\r'), None) => None,
-        // A lone CR ends a block only after a field: `405` of the http-evader set.
+        // A lone CR ends the block of a response, as Suricata 8 reads it; but not before the first
+        // field, where it begins a name.
         (Some(b'\r'), _) if response && !first => Some(1),
         _ => Some(0),
     }

@@ -81,28 +81,9 @@ impl Http1 {
         }
     }
 
-    /// Value of a request header as sent, for the client's address behind proxies; `header` in
-    /// any case.
-    pub fn xff(&self, tx: u64, header: &str) -> Option<&[u8]> {
-        let name = header.to_ascii_lowercase();
-        self.table.get(tx)?.request.message.value_by_name(name.as_bytes())
-    }
-
-    /// What is still held of a body.
-    pub fn body(&self, tx: u64, direction: Direction) -> &[u8] {
-        let Some(tx) = self.table.get(tx) else { return &[] };
-        match direction {
-            Direction::ToServer => tx.bodies[0].held(),
-            Direction::ToClient => {
-                let file = tx.bodies[1].files.first();
-                file.map_or(tx.bodies[1].held(), |file| file.view(u64::MAX).bytes)
-            }
-        }
-    }
-
-    /// Makes a transaction, within the limit of live ones.
+    /// Makes a transaction, within the limit of those from the oldest on.
     fn add_transaction(&mut self) -> Result<u64, Broken> {
-        if self.table.live() >= self.context.settings.max_tx.max(1) {
+        if self.table.span() >= self.context.settings.max_tx.max(1) {
             return Err(Broken);
         }
         Ok(self.table.add())
@@ -204,6 +185,18 @@ impl Parser for Http1 {
 
     fn files_mut(&mut self, tx: u64, direction: Direction) -> &mut [File] {
         self.table.get_mut(tx).map_or(&mut [], |tx| &mut tx.bodies[direction.index()].files)
+    }
+
+    fn request_header(&self, tx: u64, name: &str) -> Option<&[u8]> {
+        let name = name.to_ascii_lowercase();
+        self.table.get(tx)?.request.message.value_by_name(name.as_bytes())
+    }
+
+    fn held_body(&self, tx: u64, direction: Direction) -> Option<&[u8]> {
+        let body = &self.table.get(tx)?.bodies[direction.index()];
+        // The body of a response is kept as the file that it is.
+        let file = body.files.first().filter(|_| direction == Direction::ToClient);
+        Some(file.map_or(body.held(), |file| file.view(u64::MAX).bytes))
     }
 
     fn inspected(&mut self, tx: u64, direction: Direction) {

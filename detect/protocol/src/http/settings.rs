@@ -148,7 +148,8 @@ pub struct HttpSettings {
     pub meta_field_limit: usize,
     /// Headers of a message.
     pub headers_limit: usize,
-    /// Transactions that are alive at a time.
+    /// Transactions at a time, from the oldest that is not done with to the newest; with one more
+    /// the data is given up.
     pub max_tx: usize,
     /// Layers of LZMA that are taken off (`lzma-enabled`: `yes` is 1).
     pub lzma_layers: u32,

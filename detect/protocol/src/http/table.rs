@@ -12,7 +12,6 @@ const SPARES: usize = 2;
 pub(crate) struct Table {
     first: u64,
     kept: VecDeque<Option<Box<Transaction>>>,
-    live: usize,
     #[allow(clippy::vec_box, reason = "the boxes move into `kept` and back")]
     spares: Vec<Box<Transaction>>,
 }
@@ -28,9 +27,10 @@ impl Table {
         self.first + self.kept.len() as u64
     }
 
-    /// How many are alive.
-    pub(crate) const fn live(&self) -> usize {
-        self.live
+    /// How many there are from the oldest that is kept to the newest, freed ones between them
+    /// included: so many are walked through on each packet.
+    pub(crate) fn span(&self) -> usize {
+        self.kept.len()
     }
 
     fn slot(&self, id: u64) -> Option<usize> {
@@ -54,7 +54,6 @@ impl Table {
         let mut transaction = self.spares.pop().unwrap_or_default();
         transaction.reset(id);
         self.kept.push_back(Some(transaction));
-        self.live += 1;
         id
     }
 
@@ -62,7 +61,6 @@ impl Table {
     pub(crate) fn free(&mut self, id: u64) {
         let Some(slot) = self.slot(id) else { return };
         let Some(freed) = self.kept.get_mut(slot).and_then(Option::take) else { return };
-        self.live -= 1;
         if self.spares.len() < SPARES {
             self.spares.push(freed);
         }
@@ -87,9 +85,9 @@ mod tests {
         let mut table = Table::default();
         assert_eq!((table.add(), table.add(), table.add()), (0, 1, 2));
         table.free(1);
-        assert_eq!((table.first(), table.live()), (0, 2));
+        assert_eq!((table.first(), table.span()), (0, 3));
         table.free(0);
-        assert_eq!((table.first(), table.next()), (2, 3));
+        assert_eq!((table.first(), table.next(), table.span()), (2, 3, 1));
         assert_eq!(table.add(), 3);
         assert_eq!(table.get(3).map(|t| t.meta.id), Some(3));
         assert!(table.get(1).is_none());

@@ -188,7 +188,7 @@ fn buffers_of_an_exchange() {
         s.log(0, &options),
         r#""http":{"hostname":"a.example","http_port":81,"url":"/a%20b?c=d","http_user_agent":"u","http_content_type":"text/html","http_method":"GET","protocol":"HTTP/1.1","status":200,"length":5,"response_headers":[{"name":"Server","value":"s"},{"name":"Set-Cookie","value":"q"},{"name":"Content-Type","value":"text/html; charset=x"},{"name":"Content-Length","value":"5"}]}"#
     );
-    assert_eq!(s.http.xff(0, "User-Agent"), Some(&b"u"[..]));
+    assert_eq!(s.http.request_header(0, "User-Agent"), Some(&b"u"[..]));
 }
 
 /// Body, files and events that come of a response to `GET /f`.
@@ -381,6 +381,29 @@ fn limits() {
     assert!(!s.failed);
     s.ts(GET);
     assert!(s.failed);
+}
+
+/// A server that answers again and again while the first request goes on makes no more
+/// transactions than may be alive.
+#[test]
+fn transactions_are_limited_from_the_oldest_on() {
+    let mut s = Session::new(HttpSettings { max_tx: 20, ..settings() });
+    s.ts(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nx");
+    for _ in 0..1000 {
+        s.ts(b"x").tc(b"HTTP/1.0 304\r\n\r\n");
+        for tx in 1..s.http.next_tx() {
+            s.http.free(tx);
+        }
+    }
+    assert!(s.failed);
+    assert_eq!((s.http.first_tx(), s.http.next_tx()), (0, 20));
+    // Without one that stays open there is no end to them.
+    let mut s = Session::new(HttpSettings { max_tx: 20, ..settings() });
+    for tx in 0..1000 {
+        s.ts(GET).tc(b"HTTP/1.1 304 Not Modified\r\n\r\n");
+        s.http.free(tx);
+    }
+    assert_eq!((s.failed, s.http.first_tx(), s.http.next_tx()), (false, 1000, 1000));
 }
 
 #[test]

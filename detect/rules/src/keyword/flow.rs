@@ -12,12 +12,45 @@ pub(crate) const KEYWORD: Keyword = Keyword::new("flow", "detect-flow", setup)
     .features(Features { prefilter: true, firewall: true, ..Features::IP_ONLY });
 
 fn setup(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
-    let mut this = FlowSpec::default();
     if builder.facts.flow_beyond_direction {
         return refuse("A signature may have only one flow option.")
             .map_err(|e: RuleError| e.advice("put all words into one `flow`"));
     }
-    for word in option.value.split(',').map(str::trim) {
+    let this = words(option.value)?;
+    if this.direction.is_some() && builder.rule.direction == RuleDirection::Transactional {
+        return refuse("rule => with flow to_server or to_client: can only work both ways");
+    }
+    // Direction and the choice of packets or stream are marks of the rule, not conditions.
+    let marks = FlowSpec {
+        direction: this.direction,
+        only_stream: this.only_stream,
+        no_stream: this.no_stream,
+        ..FlowSpec::default()
+    };
+    let beyond = marks != this;
+    builder.facts.flow_beyond_direction |= beyond;
+    let before = builder.rule.flow;
+    if before.direction.is_some_and(|before| this.direction.is_some_and(|now| now != before)) {
+        return refuse("cannot set more than one of to_server, to_client");
+    }
+    builder.rule.flow = FlowSpec {
+        direction: this.direction.or(before.direction),
+        established: this.established || before.established,
+        not_established: this.not_established || before.not_established,
+        stateless: this.stateless || before.stateless,
+        only_stream: this.only_stream || before.only_stream,
+        no_stream: this.no_stream || before.no_stream,
+        only_frag: this.only_frag || before.only_frag,
+        no_frag: this.no_frag || before.no_frag,
+    };
+    builder.facts.ip_only &= !beyond;
+    Ok(())
+}
+
+/// The words of one option, which must go together.
+fn words(text: &str) -> Result<FlowSpec> {
+    let mut this = FlowSpec::default();
+    for word in text.split(',').map(str::trim) {
         let word = word.to_ascii_lowercase();
         let slot = match word.as_str() {
             "to_server" | "from_client" => {
@@ -57,34 +90,7 @@ fn setup(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     if this.only_frag && this.no_frag {
         return refuse("cannot set both only_frag and no_frag");
     }
-    if this.direction.is_some() && builder.rule.direction == RuleDirection::Transactional {
-        return refuse("rule => with flow to_server or to_client: can only work both ways");
-    }
-    // Direction and the choice of packets or stream are marks of the rule, not conditions.
-    let marks = FlowSpec {
-        direction: this.direction,
-        only_stream: this.only_stream,
-        no_stream: this.no_stream,
-        ..FlowSpec::default()
-    };
-    let beyond = marks != this;
-    builder.facts.flow_beyond_direction |= beyond;
-    let before = builder.rule.flow;
-    if before.direction.is_some_and(|before| this.direction.is_some_and(|now| now != before)) {
-        return refuse("cannot set more than one of to_server, to_client");
-    }
-    builder.rule.flow = FlowSpec {
-        direction: this.direction.or(before.direction),
-        established: this.established || before.established,
-        not_established: this.not_established || before.not_established,
-        stateless: this.stateless || before.stateless,
-        only_stream: this.only_stream || before.only_stream,
-        no_stream: this.no_stream || before.no_stream,
-        only_frag: this.only_frag || before.only_frag,
-        no_frag: this.no_frag || before.no_frag,
-    };
-    builder.facts.ip_only &= !beyond;
-    Ok(())
+    Ok(this)
 }
 
 fn direction(spec: &mut FlowSpec, direction: Direction) -> Result<()> {

@@ -32,9 +32,46 @@ fn setup(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
         Some((letters, list)) => (letters, Some(list)),
         None => (rest, None),
     };
+    let (mut pcre, mut buffer) = flags(builder, pattern, letters)?;
+    pcre.negated = negated;
+    // A letter for the sticky buffer in force says nothing new; response bodies are file data.
+    let names_this = |spec: &protocol::BufferSpec| {
+        let file_data = builder.catalogue().sticky("file.data").map(|spec| Place::Buffer(spec.id));
+        let place = builder.place();
+        place == Place::Buffer(spec.id)
+            || spec.pcre_letter == 'Q' && builder.in_buffer() && Some(place) == file_data
+    };
+    if buffer.is_some_and(names_this) {
+        buffer = None;
+    }
+    check_letters(builder, &pcre, buffer.is_some(), letters)?;
+    pcre.captures = captures(pattern, list)?;
+    name_captures(builder, pattern, &pcre)?;
+    let relative = pcre.relative;
+    let op = ContentOp::Pcre(Box::new(pcre));
+    match buffer {
+        Some(spec) => {
+            if relative && !builder.has_match_in(spec) {
+                return refuse(NO_PREVIOUS);
+            }
+            builder.push_op_to(spec, op)?;
+        }
+        None => {
+            builder.push_op(op);
+        }
+    }
+    Ok(())
+}
+
+/// The expression with what its letters say, and the buffer that one of them names.
+fn flags(
+    builder: &Builder<'_>,
+    pattern: &str,
+    letters: &str,
+) -> Result<(Pcre, Option<&'static protocol::BufferSpec>)> {
     let mut pcre = Pcre {
         pattern: pattern.as_bytes().to_vec(),
-        negated,
+        negated: false,
         caseless: false,
         dotall: false,
         multiline: false,
@@ -70,20 +107,13 @@ fn setup(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
             }
         }
     }
-    // A letter for the sticky buffer in force says nothing new; response bodies are file data.
-    let names_this = |spec: &protocol::BufferSpec| {
-        let file_data = builder.catalogue().sticky("file.data").map(|spec| Place::Buffer(spec.id));
-        let place = builder.place();
-        place == Place::Buffer(spec.id)
-            || spec.pcre_letter == 'Q' && builder.in_buffer() && Some(place) == file_data
-    };
-    if buffer.is_some_and(names_this) {
-        buffer = None;
-    }
-    check_letters(builder, &pcre, buffer.is_some(), letters)?;
-    pcre.captures = captures(pattern, list)?;
+    Ok((pcre, buffer))
+}
+
+/// Makes the names of its captures known, for which it must have as many groups.
+fn name_captures(builder: &mut Builder<'_>, pattern: &str, pcre: &Pcre) -> Result<()> {
     let groups = match builder.settings.pattern_check {
-        Some(check) => check(&pcre).map_err(|fault| not_compiled(builder, pattern, &fault))?,
+        Some(check) => check(pcre).map_err(|fault| not_compiled(builder, pattern, &fault))?,
         None => transform::captures(pattern),
     };
     if groups > 0 && (groups as usize) < pcre.captures.len() {
@@ -98,19 +128,6 @@ fn setup(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
                 builder.names.pktvars.intern(name);
             }
             _ => {}
-        }
-    }
-    let op = ContentOp::Pcre(Box::new(pcre));
-    match buffer {
-        Some(spec) => {
-            let relative = matches!(&op, ContentOp::Pcre(pcre) if pcre.relative);
-            if relative && !builder.has_match_in(spec) {
-                return refuse(NO_PREVIOUS);
-            }
-            builder.push_op_to(spec, op)?;
-        }
-        None => {
-            builder.push_op(op);
         }
     }
     Ok(())

@@ -287,7 +287,6 @@ fn no_rules() -> Arc<Ruleset> {
         Arc::default(),
         engine::EngineSettings::default(),
         &mut resources,
-        0,
     );
     Arc::new(ruleset)
 }

@@ -21,6 +21,7 @@ pub(super) fn read(
     process: &mut ProcessSettings,
 ) -> Result<(), Fatal> {
     engine(config, &mut process.engine)?;
+    process.engine.seed = detector.seed;
     algorithms(config)?;
     sources(config, process);
     datasets::read(config, process)?;
@@ -75,6 +76,7 @@ fn engine(config: Config<'_>, engine: &mut EngineSettings) -> Result<(), Fatal> 
     };
     engine.threshold_memcap = bytes("detect.thresholds.memcap", engine.threshold_memcap)?;
     engine.host_memcap = bytes("host.memcap", engine.host_memcap)?;
+    engine.pair_memcap = bytes("ippair.memcap", engine.pair_memcap)?;
     Ok(())
 }
 
@@ -178,4 +180,27 @@ fn rule_files(config: Config<'_>) -> Vec<String> {
         }
     };
     node.texts().into_iter().map(place).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::suricata::Mode;
+    use crate::config::tree::Node;
+    use crate::log::Log;
+
+    #[test]
+    fn tables_of_hosts_and_pairs_have_their_limits_and_the_seed() {
+        let mut root = Node::new("");
+        root.set_final("host.memcap", "2mb");
+        root.set_final("ippair.memcap", "3mb");
+        let (log, mode) = (Log::console(), Mode::default());
+        let config = Config { root: &root, log: &log, mode: &mode };
+        let mut detector = Settings { seed: 5, ..Settings::default() };
+        let mut process = ProcessSettings::default();
+        read(config, &mut detector, &mut process).unwrap();
+        let engine = &process.engine;
+        assert_eq!([engine.host_memcap, engine.pair_memcap], [2 << 20, 3 << 20]);
+        assert_eq!(engine.seed, 5);
+    }
 }

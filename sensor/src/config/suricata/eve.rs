@@ -130,6 +130,9 @@ fn record_type(
         _ => match AppProto::ALL.iter().find(|proto| proto.name() == name) {
             Some(&proto) if !matches!(proto, AppProto::Imap | AppProto::Telnet) => {
                 eve.protocols.push((proto, protocol_options(config, proto, options)));
+                if proto == AppProto::Http1 {
+                    eve.http_xff = xff::read(config, options);
+                }
             }
             _ => return unknown(config, name),
         },
@@ -252,8 +255,7 @@ fn drop(options: Option<&Node>) -> DropSettings {
 fn files(config: Config<'_>, options: Option<&Node>) -> FilesSettings {
     let mut files = FilesSettings::default();
     let Some(node) = options else { return files };
-    files.force_magic = node.truth("force-magic").unwrap_or(false);
-    if files.force_magic {
+    if node.truth("force-magic").unwrap_or(false) {
         config.log.warning("output-json-file", "file types are not found out: no magic here");
     }
     for text in hashes(node) {

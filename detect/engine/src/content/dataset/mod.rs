@@ -1,6 +1,7 @@
 //! Data sets and reputations that rules ask and fill.
 //!
-//! A set is shared by all workers; only rules with `dataset` or `datarep` touch it.
+//! A set is shared by all workers; only rules with `dataset` or `datarep` touch it. Where workers
+//! take turns, they do so at a set that some rule changes.
 
 mod error;
 mod json;
@@ -10,6 +11,7 @@ mod text;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use rules::rule::{Compare, Dataset, DatasetCommand, DatasetFormat, DatasetType};
@@ -114,7 +116,8 @@ pub struct DataSet {
     rows: u32,
     memcap: u64,
     save: Option<PathBuf>,
-    load_only: bool,
+    /// Some rule sets or unsets values.
+    written: AtomicBool,
 }
 
 /// All sets, by name.
@@ -224,6 +227,9 @@ impl Datasets {
                 made
             }
         };
+        if matches!(spec.command, DatasetCommand::Set | DatasetCommand::Unset) {
+            set.written.store(true, Ordering::Relaxed);
+        }
         Ok(SetUse {
             set,
             command: spec.command,
@@ -231,12 +237,6 @@ impl Datasets {
             context_key: spec.context_key.clone(),
             max_values: self.limits.max_values,
         })
-    }
-
-    /// Forgets sets that only load a file, so that a reload reads them anew.
-    pub fn forget_loaded(&self) {
-        let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
-        sets.retain(|_, set| !set.load_only);
     }
 
     /// Files of sets with `save` or `state`, to be written at exit: path and bytes.
@@ -293,7 +293,7 @@ impl Datasets {
             }
         }
         let values = RwLock::new(values);
-        Ok(DataSet { kind, values, rows, memcap, load_only: save.is_none(), save })
+        Ok(DataSet { kind, values, rows, memcap, save, written: AtomicBool::new(false) })
     }
 
     /// Rows and memory of a new set.
@@ -391,10 +391,16 @@ impl DataSet {
 }
 
 impl SetUse {
-    /// Does what the rule says with `bytes`; true when the option holds.
-    pub fn check(&self, bytes: &[u8], captured: &mut Vec<Captured>) -> bool {
+    /// True when some rule changes the set. Known once all rules are compiled.
+    pub fn is_written(&self) -> bool {
+        self.set.written.load(Ordering::Relaxed)
+    }
+
+    /// Does what the rule says with `bytes`; true when the option holds. `refused` counts values
+    /// that a full set did not take.
+    pub fn check(&self, bytes: &[u8], captured: &mut Vec<Captured>, refused: &mut u64) -> bool {
         match self.command {
-            DatasetCommand::Set => self.add(bytes),
+            DatasetCommand::Set => self.add(bytes, refused),
             DatasetCommand::Unset => {
                 let Some(key) = text::key(self.set.kind, bytes) else { return false };
                 self.set.values.write().unwrap_or_else(PoisonError::into_inner).remove(&key)
@@ -404,7 +410,7 @@ impl SetUse {
         }
     }
 
-    fn add(&self, bytes: &[u8]) -> bool {
+    fn add(&self, bytes: &[u8], refused: &mut u64) -> bool {
         let Some(key) = text::key_to_add(self.set.kind, bytes) else { return false };
         {
             // Most of what comes is known; that much can be found out side by side.
@@ -416,8 +422,11 @@ impl SetUse {
         let mut values = self.set.values.write().unwrap_or_else(PoisonError::into_inner);
         let rows = u64::from(self.set.rows) * ROW_BYTES;
         let memory = values.memory.saturating_add(rows + VALUE_BYTES + key.len() as u64);
-        let room = values.known.len() < self.max_values && memory <= self.set.memcap;
-        room && values.add(key.into_owned(), Kept::default())
+        if values.known.len() >= self.max_values || memory > self.set.memcap {
+            *refused = refused.saturating_add(1);
+            return false;
+        }
+        values.add(key.into_owned(), Kept::default())
     }
 
     fn is_set(&self, bytes: &[u8], captured: &mut Vec<Captured>) -> bool {

@@ -109,6 +109,24 @@ fn the_depth_ends_reassembly() {
 }
 
 #[test]
+fn the_depth_can_be_raised_before_it_is_reached() {
+    let check = |before, raised, want: &str| {
+        let mut wire = Wire::new(settings(|settings| settings.depth = before));
+        wire.play(HANDSHAKE).play("C PA 1 1 hello; S A 1 6");
+        wire.flow.tcp.as_mut().unwrap().raise_depth(raised);
+        wire.play("C PA 6 1 world; S A 1 11; C PA 11 1 later; S A 1 16");
+        assert_eq!(wire.app(ToServer), want, "{before} {raised}");
+    };
+    check(8, 0, "helloworldlater");
+    // The segment that would cross the depth is left out.
+    check(8, 12, "helloworld");
+    check(8, 4, "hello");
+    // A stream without a depth gets one, but never loses it.
+    check(0, 12, "helloworld");
+    check(0, 0, "helloworldlater");
+}
+
+#[test]
 fn a_direction_that_nobody_wants_is_not_kept() {
     let mut wire = Wire::new(settings(|_| {}));
     wire.play(HANDSHAKE).play("C PA 1 1 hello");

@@ -1,0 +1,8 @@
+//! The whole detector, from packets made by hand to records.
+#![allow(clippy::unwrap_used, reason = "a test may end at what should not be")]
+
+mod bench;
+mod bodies;
+mod ends;
+mod proxies;
+mod storing;
