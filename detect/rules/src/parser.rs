@@ -131,7 +131,7 @@ fn unknown_keyword(name: &str) -> RuleError {
     }
     RuleError::new(format!("unknown rule keyword '{name}'."))
         .module("detect-parse")
-        .advice("--list-keywords lists the keywords")
+        .advice("`bateleur list keywords` lists the keywords")
 }
 
 fn unexpected_value(name: &str, value: &str) -> RuleError {

@@ -51,16 +51,20 @@ pub(super) fn run(arguments: &ReplayArguments) -> Result<ExitCode> {
     let loaded = rules(&mut all)?;
     let refused = loaded.failures.len();
     if refused > 0 {
-        eprintln!("{refused} rules were refused; `bateleur rules check` says why");
+        let rules = if refused == 1 { "rule was" } else { "rules were" };
+        eprintln!("{refused} {rules} refused; `bateleur rules check` says why");
     }
     let (outcome, events) = replay(arguments, all, &loaded, files, filter)?;
-    loaded.save_datasets().map_err(|(file, error)| anyhow::anyhow!("{file}: {error}"))?;
     if !arguments.quiet {
         let text = summary::text(&outcome, &loaded.ruleset, events.as_deref());
         // Whoever closed the pipe does not want it.
         let _ = io::stdout().lock().write_all(text.as_bytes());
     }
-    let whole = outcome.faults == 0;
+    loaded.save_datasets().map_err(|(file, error)| anyhow::anyhow!("{file}: {error}"))?;
+    for failure in &outcome.failures {
+        eprintln!("bateleur: {failure}");
+    }
+    let whole = outcome.faults == 0 && outcome.failures.is_empty();
     Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

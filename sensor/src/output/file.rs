@@ -19,6 +19,9 @@ pub(crate) struct FileSink {
     buffer: Vec<u8>,
     /// When the file is begun anew, seconds since 1970.
     ends: Option<u64>,
+    /// Records that could not be written, and why the last one could not.
+    lost: u64,
+    reason: Option<io::Error>,
 }
 
 impl FileSink {
@@ -34,6 +37,8 @@ impl FileSink {
             directory: directory.to_path_buf(),
             buffer: Vec::with_capacity(BUFFER),
             ends: output.rotation.map(|rotation| rotation.next(now / 1_000_000)),
+            lost: 0,
+            reason: None,
         })
     }
 
@@ -52,7 +57,8 @@ impl FileSink {
             self.flush()?;
         }
         if records.len() > BUFFER {
-            return self.file.write_all(records);
+            let written = self.file.write_all(records);
+            return self.note(written, lines(records));
         }
         self.buffer.extend_from_slice(records);
         Ok(())
@@ -64,8 +70,25 @@ impl FileSink {
     /// When the file cannot be written.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         let written = self.file.write_all(&self.buffer);
+        let count = lines(&self.buffer);
         self.buffer.clear();
-        written
+        self.note(written, count)
+    }
+
+    /// Counts what was lost, and names the file in the error.
+    fn note(&mut self, written: io::Result<()>, records: u64) -> io::Result<()> {
+        let Err(error) = written else { return Ok(()) };
+        self.lost += records;
+        let kind = error.kind();
+        self.reason = Some(error);
+        Err(io::Error::new(kind, self.failure().unwrap_or_default()))
+    }
+
+    /// What was lost, in words; none if nothing was.
+    pub(crate) fn failure(&self) -> Option<String> {
+        let path = self.directory.join(&self.output.filename);
+        let reason = self.reason.as_ref()?;
+        Some(format!("{}: {} records could not be written: {reason}", path.display(), self.lost))
     }
 
     fn rotate(&mut self) -> io::Result<()> {
@@ -81,6 +104,10 @@ impl FileSink {
         self.ends = Some(rotation.next(now / 1_000_000));
         Ok(())
     }
+}
+
+fn lines(records: &[u8]) -> u64 {
+    memchr::memchr_iter(b'\n', records).count() as u64
 }
 
 fn open(output: &FileOutput, directory: &Path, now: u64, append: bool) -> io::Result<File> {

@@ -21,6 +21,8 @@ use crate::config::process::FileOutput;
 #[derive(Debug)]
 pub(crate) struct Outputs {
     sinks: Vec<FileSink>,
+    /// A file that cannot be written is counted and does not end the run.
+    lenient: bool,
 }
 
 impl Outputs {
@@ -32,7 +34,22 @@ impl Outputs {
         let open = |file: &FileOutput| {
             FileSink::open(file, log_dir).map_err(|error| (file.filename.clone(), error))
         };
-        Ok(Self { sinks: files.iter().map(open).collect::<Result<_, _>>()? })
+        Ok(Self { sinks: files.iter().map(open).collect::<Result<_, _>>()?, lenient: false })
+    }
+
+    /// Goes on when a file cannot be written, as Suricata 8 does; see [`Outputs::failures`].
+    pub(crate) fn go_on(mut self) -> Self {
+        self.lenient = true;
+        self
+    }
+
+    /// What could not be written, a text for each file.
+    pub(crate) fn failures(&self) -> impl Iterator<Item = String> {
+        self.sinks.iter().filter_map(FileSink::failure)
+    }
+
+    fn judge(&self, written: io::Result<()>) -> io::Result<()> {
+        if self.lenient { Ok(()) } else { written }
     }
 
     /// Writes the records of one batch.
@@ -41,7 +58,10 @@ impl Outputs {
     /// When a file cannot be written.
     pub(crate) fn write(&mut self, events: &Events) -> io::Result<()> {
         for (sink, records) in self.sinks.iter_mut().zip(&events.outputs) {
-            sink.write(&records.bytes)?;
+            let written = sink.write(&records.bytes);
+            if !self.lenient {
+                written?;
+            }
         }
         Ok(())
     }
@@ -51,7 +71,8 @@ impl Outputs {
     /// # Errors
     /// When the file cannot be written.
     pub(crate) fn write_to(&mut self, output: usize, bytes: &[u8]) -> io::Result<()> {
-        self.sinks.get_mut(output).map_or(Ok(()), |sink| sink.write(bytes))
+        let written = self.sinks.get_mut(output).map_or(Ok(()), |sink| sink.write(bytes));
+        self.judge(written)
     }
 
     /// Passes on what is buffered.
@@ -59,6 +80,10 @@ impl Outputs {
     /// # Errors
     /// When a file cannot be written.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
-        self.sinks.iter_mut().try_for_each(FileSink::flush)
+        let mut flushed = Ok(());
+        for sink in &mut self.sinks {
+            flushed = flushed.and(sink.flush());
+        }
+        self.judge(flushed)
     }
 }

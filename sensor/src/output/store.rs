@@ -31,6 +31,8 @@ pub(crate) struct FileStore {
     files: HashMap<u64, Option<File>>,
     open: usize,
     counters: StoreCounters,
+    /// Why the last operation failed.
+    reason: Option<io::Error>,
 }
 
 /// Handles of one worker, when the configuration sets no limit.
@@ -63,6 +65,7 @@ impl FileStore {
             files: HashMap::new(),
             open: 0,
             counters: StoreCounters::default(),
+            reason: None,
         })
     }
 
@@ -75,8 +78,9 @@ impl FileStore {
                     self.close(*id, sha256.as_ref(), *seconds, record)
                 }
             };
-            if done.is_err() {
+            if let Err(error) = done {
                 self.counters.errors += 1;
+                self.reason = Some(error);
             }
         }
     }
@@ -84,6 +88,13 @@ impl FileStore {
     /// Counters.
     pub(crate) fn counters(&self) -> StoreCounters {
         StoreCounters { open: self.open as u64, ..self.counters }
+    }
+
+    /// What went wrong, in words; none if nothing did.
+    pub(crate) fn failure(&self) -> Option<String> {
+        let (directory, errors) = (self.directory.display(), self.counters.errors);
+        let reason = self.reason.as_ref()?;
+        Some(format!("{directory}: {errors} times files could not be stored: {reason}"))
     }
 
     fn temporary(&self, id: u64) -> PathBuf {
@@ -98,8 +109,12 @@ impl FileStore {
                 None => OpenOptions::new().append(true).open(path)?.write_all(bytes),
             };
         }
-        let mut file = File::create(path)?;
-        file.write_all(bytes)?;
+        let mut file = File::create(&path)?;
+        if let Err(error) = file.write_all(bytes) {
+            // An empty file helps nobody.
+            fs::remove_file(path)?;
+            return Err(error);
+        }
         let keep = self.open < self.max_open;
         match keep {
             true => self.open += 1,

@@ -64,6 +64,8 @@ pub(crate) struct Outcome {
     pub(crate) elapsed: Duration,
     /// Packets whose checksum was found wrong.
     pub(crate) invalid_checksums: u64,
+    /// Files that could not be written, in words.
+    pub(crate) failures: Vec<String>,
 }
 
 impl Replay<'_> {
@@ -137,6 +139,8 @@ impl Replay<'_> {
             self.statistics.write(counters, &extra, self.outputs)?;
         }
         self.outputs.flush()?;
+        outcome.failures = self.outputs.failures().collect();
+        outcome.failures.extend(self.stores.iter().filter_map(FileStore::failure));
         self.progress.finish();
         let of = |(_, snapshot): &(String, Snapshot)| snapshot.get("tcp.invalid_checksum");
         outcome.invalid_checksums = counters.iter().filter_map(of).sum();
@@ -146,7 +150,8 @@ impl Replay<'_> {
 
 impl Outcome {
     pub(super) fn of(summary: Summary, read: SourceStatistics, faults: usize) -> Self {
-        Self { summary, read, faults, elapsed: Duration::ZERO, invalid_checksums: 0 }
+        let (elapsed, failures) = (Duration::ZERO, Vec::new());
+        Self { summary, read, faults, elapsed, invalid_checksums: 0, failures }
     }
 }
 

@@ -36,6 +36,13 @@ pub(crate) fn text(outcome: &Outcome, rules: &Ruleset, events: Option<&Path>) ->
         let list = protocols.iter().map(|(name, count)| format!("{name} {}", grouped(*count)));
         let _ = writeln!(out, "protocols  {}", list.collect::<Vec<_>>().join(", "));
     }
+    if outcome.invalid_checksums > 0 {
+        let count = grouped(outcome.invalid_checksums);
+        let _ = writeln!(
+            out,
+            "checksums  {count} packets with a wrong one were left out; --no-checksums takes them"
+        );
+    }
     alerts(&mut out, outcome, rules);
     if let Some(events) = events {
         let _ = writeln!(out, "events     {}", events.display());

@@ -11,7 +11,7 @@ fn a_replay_says_what_it_found() {
     place.write("a.rules", RULES);
     let ran = place.run(&["replay", "--rules", "a.rules", "--output", "out", "web.pcap"]);
     ran.expect(0, &["packets    10", "flows", "alerts     1 by 1 rules", "seen", "out/eve.json"]);
-    assert!(ran.stderr.contains("1 rules were refused"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("1 rule was refused"), "{}", ran.stderr);
     assert!(place.read("out/eve.json").contains("\"signature\":\"seen\""));
 }
 

@@ -40,6 +40,7 @@ pub(super) fn run(options: &Options, root: &Node, log: &Log) -> Result<(), Fatal
         log.error("logopenfile", format!("Error opening file: \"{file}\": {}", reason(&error)));
         Fatal
     })?;
+    outputs = outputs.go_on();
     let loaded = match mode.detection {
         true => Some(rules::read(&mut all.process, log, mode.errors_fatal)?),
         false => None,
@@ -274,6 +275,9 @@ impl Running<'_> {
             log.error("logopenfile", format!("writing failed: {}", reason(&error)));
             Fatal
         })?;
+        for failure in &outcome.failures {
+            log.warning("logopenfile", failure);
+        }
         farewell(&outcome, log);
         Ok(())
     }
