@@ -67,7 +67,7 @@ pub(super) struct ReplayArguments {
     #[arg(long, short)]
     pub(super) quiet: bool,
     /// Capture files, or directories of them.
-    #[arg(required = true, value_name = "PCAP")]
+    #[arg(value_name = "PCAP")]
     pub(super) captures: Vec<PathBuf>,
 }
 
@@ -116,7 +116,7 @@ pub(super) fn run(arguments: Vec<OsString>) -> ExitCode {
         }
     };
     let done = match command.what {
-        What::Replay(arguments) => replay::run(&arguments),
+        What::Replay(arguments) => replay::run(arguments),
         What::Rules(RulesCommand::Check(arguments)) => check::run(&arguments),
         What::List { what } => list::run(what),
         What::Suricata { options } => return super::suricata::run(&options),

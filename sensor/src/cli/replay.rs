@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -24,7 +24,9 @@ use crate::process::{glob, input, summary};
 
 use super::native::ReplayArguments;
 
-pub(super) fn run(arguments: &ReplayArguments) -> Result<ExitCode> {
+pub(super) fn run(mut arguments: ReplayArguments) -> Result<ExitCode> {
+    tell_captures(&mut arguments);
+    let arguments = &arguments;
     let sensor = match &arguments.config {
         Some(path) => Sensor::read(path)?,
         None => Sensor::default(),
@@ -118,6 +120,22 @@ fn replay(
     Ok((run.run()?, events))
 }
 
+/// `--rules` takes all words that follow; those at the end that are captures by name are meant so.
+fn tell_captures(arguments: &mut ReplayArguments) {
+    let is_capture = |word: &String| {
+        let path = Path::new(word);
+        let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase());
+        path.is_dir()
+            || name.is_some_and(|name| {
+                name.split('.').skip(1).any(|part| matches!(part, "pcap" | "pcapng" | "cap"))
+            })
+    };
+    while arguments.rules.last().is_some_and(is_capture) {
+        let word = arguments.rules.pop().unwrap_or_default();
+        arguments.captures.insert(0, word.into());
+    }
+}
+
 fn captures(arguments: &ReplayArguments) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in &arguments.captures {
@@ -132,7 +150,7 @@ fn captures(arguments: &ReplayArguments) -> Result<Vec<PathBuf>> {
         }
     }
     if files.is_empty() {
-        bail!("there are no captures to replay");
+        bail!("there are no captures to replay; `--` ends the list of rule files before them");
     }
     Ok(files)
 }

@@ -9,7 +9,7 @@ const RULES: &str = "alert http any any -> any any (msg:\"seen\"; http.uri; cont
 fn a_replay_says_what_it_found() {
     let place = Place::new();
     place.write("a.rules", RULES);
-    let ran = place.run(&["replay", "--rules", "a.rules", "--output", "out", "web.pcap"]);
+    let ran = place.run(&["replay", "--output", "out", "--rules", "a.rules", "web.pcap"]);
     ran.expect(0, &["packets    10", "flows", "alerts     1 by 1 rules", "seen", "out/eve.json"]);
     assert!(ran.stderr.contains("1 rule was refused"), "{}", ran.stderr);
     assert!(place.read("out/eve.json").contains("\"signature\":\"seen\""));
