@@ -122,6 +122,8 @@ pub struct Ruleset {
     pub packet: Vec<u32>,
     /// Entries of the threshold file that concern each rule: by index.
     pub thresholds: HashMap<u32, Vec<ThresholdEntry>>,
+    /// Entries of the threshold file for rules that are not there.
+    pub idle_thresholds: Vec<ThresholdEntry>,
     /// Data sets.
     pub datasets: Arc<Datasets>,
     /// Settings.
@@ -189,6 +191,7 @@ impl Ruleset {
             pd_only: Vec::new(),
             packet: Vec::new(),
             thresholds: HashMap::new(),
+            idle_thresholds: Vec::new(),
             datasets: resources.datasets(),
             settings,
             needs: Needs::default(),
@@ -279,11 +282,26 @@ impl Ruleset {
     }
 
     fn attach_thresholds(&mut self, file: &ThresholdFile) {
+        let mut by_id: HashMap<(u32, u32), Vec<u32>> = HashMap::new();
+        if !file.entries.is_empty() {
+            for (c, index) in self.rules.iter().zip(0..) {
+                by_id.entry((c.rule.gid, c.rule.sid)).or_default().push(index);
+            }
+        }
         for entry in &file.entries {
-            for (index, c) in self.rules.iter().enumerate() {
-                if entry.concerns(c.rule.gid, c.rule.sid) {
-                    self.thresholds.entry(index as u32).or_default().push(entry.clone());
+            let concerned: Vec<u32> = match (entry.gid, entry.sid) {
+                (gid @ 1.., sid @ 1..) => by_id.get(&(gid, sid)).cloned().unwrap_or_default(),
+                _ => {
+                    let rules = self.rules.iter().zip(0..);
+                    let concerned = rules.filter(|(c, _)| entry.concerns(c.rule.gid, c.rule.sid));
+                    concerned.map(|(_, index)| index).collect()
                 }
+            };
+            if concerned.is_empty() && entry.sid != 0 {
+                self.idle_thresholds.push(entry.clone());
+            }
+            for index in concerned {
+                self.thresholds.entry(index).or_default().push(entry.clone());
             }
         }
     }

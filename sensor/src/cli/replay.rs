@@ -56,6 +56,10 @@ pub(super) fn run(mut arguments: ReplayArguments) -> Result<ExitCode> {
         let rules = if refused == 1 { "rule was" } else { "rules were" };
         eprintln!("{refused} {rules} refused; `bateleur rules check` says why");
     }
+    for entry in &loaded.ruleset.idle_thresholds {
+        let (line, sid, gid) = (entry.line, entry.sid, entry.gid);
+        eprintln!("line {line} of the threshold file: there is no rule {sid} of gid {gid}");
+    }
     let (outcome, events) = replay(arguments, all, &loaded, files, filter)?;
     if !arguments.quiet {
         let text = summary::text(&outcome, &loaded.ruleset, events.as_deref());

@@ -212,3 +212,18 @@ fn texts_about_the_program() {
         .expect(0, &["=========Supported App Layer Protocols=========\n", "\ntls\n"]);
     place.suricata(&["--dump-config", "--set", "a.b=c"]).expect(0, &["a = (null)\n", "a.b = c\n"]);
 }
+
+#[test]
+fn entries_of_the_threshold_file_for_absent_rules_are_told() {
+    let place = Place::new();
+    place.config(EVE);
+    place.write("a.rules", RULE);
+    place.write(
+        "t.config",
+        "suppress gen_id 1, sig_id 999\nsuppress gen_id 1, sig_id 1, track by_src, ip 192.0.2.9\n",
+    );
+    let ran =
+        place.suricata(&["-r", "web.pcap", "-S", "a.rules", "--set", "threshold-file=t.config"]);
+    ran.expect(0, &["can't suppress sid 999, gid 1: unknown rule"]);
+    assert!(!ran.stderr.contains("sid 1,"), "{}", ran.stderr);
+}

@@ -104,6 +104,11 @@ fn report(loaded: &Loaded, files: usize, log: &Log) {
         );
         log.error(MODULE, said);
     }
+    for entry in &loaded.ruleset.idle_thresholds {
+        let (sid, gid) = (entry.sid, entry.gid);
+        let said = format!("can't suppress sid {sid}, gid {gid}: unknown rule");
+        log.warning("threshold-config", said);
+    }
     for skipped in &loaded.skipped {
         log.info(
             "detect-parse",
