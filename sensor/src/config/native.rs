@@ -3,6 +3,9 @@
 //! What it says is put over the built-in defaults and read by the same code as `suricata.yaml`,
 //! so that both faces make the same settings.
 
+mod words;
+
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -10,10 +13,11 @@ use serde::Deserialize;
 
 use crate::log::Log;
 
-use super::size;
 use super::suricata::{self, Config, Everything, Fatal, Mode};
 use super::tree::Node;
 use super::yaml::Loader;
+
+use words::{FileName, Hash, Protocol, Record, Size};
 
 const DEFAULTS: &str = include_str!("../data/defaults.yaml");
 const CLASSIFICATION: &str = include_str!("../data/classification.config");
@@ -36,6 +40,9 @@ pub(crate) struct Sensor {
     checksums: Checksums,
     /// Simulate an inline sensor: verdicts are reached and reported.
     pub(crate) inline: bool,
+    /// The name of the file, for messages.
+    #[serde(skip)]
+    place: String,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -65,11 +72,11 @@ pub(crate) struct Rules {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 struct Events {
     /// Name of the file of records.
-    file: Option<String>,
+    file: Option<FileName>,
     /// Records that are written; all but drop when absent.
-    records: Option<Vec<String>>,
+    records: Option<Vec<Record>>,
     /// Lines of alerts beside the records.
-    alert_lines: Option<String>,
+    alert_lines: Option<FileName>,
     payload: bool,
     packet: bool,
     verdict: bool,
@@ -82,7 +89,7 @@ struct Statistics {
     /// Seconds between records.
     interval: Option<u64>,
     /// A file of tables.
-    table: Option<String>,
+    table: Option<FileName>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -92,16 +99,8 @@ struct Files {
     store: bool,
     /// Store every file.
     all: bool,
-    directory: Option<String>,
+    directory: Option<FileName>,
     hashes: Vec<Hash>,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Hash {
-    Md5,
-    Sha1,
-    Sha256,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -117,8 +116,8 @@ struct Limits {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 struct Protocols {
-    off: Vec<String>,
-    detection_only: Vec<String>,
+    off: Vec<Protocol>,
+    detection_only: Vec<Protocol>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -129,22 +128,6 @@ enum Checksums {
     Auto,
     Check,
     Ignore,
-}
-
-/// A size such as `64 MiB`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(try_from = "String")]
-struct Size(String);
-
-impl TryFrom<String> for Size {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        match size::strict(&text) {
-            Some(_) => Ok(Self(text)),
-            None => Err(format!("`{text}` is no size: write a number and KiB, MiB or GiB")),
-        }
-    }
 }
 
 /// Why a configuration is refused.
@@ -166,6 +149,21 @@ pub(crate) enum NativeError {
     Refused(#[from] Fatal),
 }
 
+/// Texts of errors where the library speaks of itself.
+struct Messages;
+
+impl serde_saphyr::MessageFormatter for Messages {
+    fn format_message<'a>(&self, error: &'a serde_saphyr::Error) -> Cow<'a, str> {
+        match error {
+            serde_saphyr::Error::DuplicateMappingKey { key: Some(key), .. } => {
+                Cow::Owned(format!("`{key}` is given twice"))
+            }
+            serde_saphyr::Error::DuplicateMappingKey { .. } => "a key is given twice".into(),
+            other => serde_saphyr::DefaultMessageFormatter.format_message(other),
+        }
+    }
+}
+
 impl Sensor {
     /// Reads the file.
     ///
@@ -175,7 +173,8 @@ impl Sensor {
         let file = path.display().to_string();
         let text = std::fs::read_to_string(path)
             .map_err(|error| NativeError::Unreadable(file.clone(), error))?;
-        let mut sensor = Self::parse(&text).map_err(|what| NativeError::Wrong { file, what })?;
+        let wrong = |what: String| NativeError::Wrong { file: file.clone(), what };
+        let mut sensor = Self::parse(&text, &file).map_err(wrong)?;
         let base = path.parent().unwrap_or(Path::new(""));
         for name in &mut sensor.rules.files {
             *name = base.join(&*name).display().to_string();
@@ -188,16 +187,27 @@ impl Sensor {
         ] {
             *place = place.take().map(|name| base.join(name));
         }
+        if let Some(directory) = &sensor.rules.data_directory
+            && !directory.is_dir()
+        {
+            let directory = directory.display();
+            return Err(wrong(format!("rules.data-directory: there is no folder {directory}")));
+        }
+        sensor.place = file;
         Ok(sensor)
     }
 
     /// From text; an empty one says nothing.
-    fn parse(text: &str) -> Result<Self, String> {
+    fn parse(text: &str, file: &str) -> Result<Self, String> {
         let blank = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
         if text.lines().all(blank) {
             return Ok(Self::default());
         }
-        serde_saphyr::from_str(text).map_err(|error| error.to_string())
+        let options = serde_saphyr::render_options! {
+            formatter: &Messages,
+            source_name: Some(file),
+        };
+        serde_saphyr::from_str(text).map_err(|error| error.render_with_options(options))
     }
 
     /// Settings of detector and process.
@@ -215,7 +225,8 @@ impl Sensor {
         loader.text(DEFAULTS).map_err(|error| bad(error.to_string()))?;
         let mut root = loader.finish();
         self.apply(&mut root);
-        let mut all = suricata::read(Config { root: &root, log, mode }, log_dir)?;
+        let mode = Mode { config_file: self.place.clone(), ..mode.clone() };
+        let mut all = suricata::read(Config { root: &root, log, mode: &mode }, log_dir)?;
         let rules = &mut all.process.rules;
         rules.patterns.extend(self.rules.files.iter().cloned());
         rules.classification = self.rules.classification.clone();
@@ -259,7 +270,7 @@ impl Sensor {
         for (words, value) in
             [(&self.protocols.off, "no"), (&self.protocols.detection_only, "detection-only")]
         {
-            for name in words {
+            for Protocol(name) in words {
                 set(&format!("app-layer.protocols.{name}.enabled"), value);
             }
         }
@@ -286,14 +297,14 @@ impl Sensor {
             .filter_map(|item| Some((item.name.clone(), item.item()?.0.to_owned())))
             .collect();
         let mut set = |path: &str, value: &str| root.set_final(path, value);
-        if let Some(file) = &events.file {
+        if let Some(FileName(file)) = &events.file {
             set(&format!("{EVE}.filename"), file);
         }
         for (at, name) in names {
             let place = format!("{types}.{at}.{name}");
             match &events.records {
                 Some(wanted) => {
-                    let on = wanted.contains(&name);
+                    let on = wanted.iter().any(|record| record.0 == name);
                     set(&format!("{place}.enabled"), if on { "yes" } else { "no" });
                 }
                 None if name == "drop" && self.inline => set(&format!("{place}.enabled"), "yes"),
@@ -311,13 +322,8 @@ impl Sensor {
                 }
             }
             if name == "files" {
-                for (at, hash) in self.files.hashes.iter().enumerate() {
-                    let name = match hash {
-                        Hash::Md5 => "md5",
-                        Hash::Sha1 => "sha1",
-                        Hash::Sha256 => "sha256",
-                    };
-                    set(&format!("{place}.force-hash.{at}"), name);
+                for (at, Hash(hash)) in self.files.hashes.iter().enumerate() {
+                    set(&format!("{place}.force-hash.{at}"), hash);
                 }
             }
         }
@@ -329,14 +335,14 @@ impl Sensor {
 
     fn apply_other_outputs(&self, root: &mut Node) {
         let mut set = |path: &str, value: &str| root.set_final(path, value);
-        if let Some(file) = &self.events.alert_lines {
+        if let Some(FileName(file)) = &self.events.alert_lines {
             set("outputs.1.fast.enabled", "yes");
             set("outputs.1.fast.filename", file);
         }
         if let Some(interval) = self.statistics.interval {
             set("stats.interval", &interval.to_string());
         }
-        if let Some(file) = &self.statistics.table {
+        if let Some(FileName(file)) = &self.statistics.table {
             set("outputs.2.stats.enabled", "yes");
             set("outputs.2.stats.filename", file);
         }
@@ -345,7 +351,7 @@ impl Sensor {
             set(&format!("{STORE}.enabled"), "yes");
             set(&format!("{STORE}.write-fileinfo"), "yes");
             set(&format!("{STORE}.force-filestore"), if self.files.all { "yes" } else { "no" });
-            if let Some(directory) = &self.files.directory {
+            if let Some(FileName(directory)) = &self.files.directory {
                 set(&format!("{STORE}.dir"), directory);
             }
         }
@@ -358,7 +364,7 @@ mod tests {
 
     fn settings(text: &str) -> Everything {
         let mode = Mode { detection: true, ..Mode::default() };
-        let sensor = Sensor::parse(text).unwrap();
+        let sensor = Sensor::parse(text, "sensor.yaml").unwrap();
         sensor.settings(Path::new("/tmp"), &mode, &Log::console()).unwrap()
     }
 
@@ -398,16 +404,64 @@ mod tests {
         assert_eq!(eve.protocols.len(), 1);
     }
 
+    /// Every name of a record makes this record and no other; the defaults know no further names.
+    #[test]
+    fn every_record_is_connected() {
+        let eve_of = |name: &str| {
+            let all = settings(&format!("events: {{records: [{name}]}}\n"));
+            let detect::settings::OutputSettings::Eve(eve) = &all.detector.outputs[0] else {
+                panic!("the first output is EVE");
+            };
+            let mut on: Vec<&str> = eve.protocols.iter().map(|(proto, _)| proto.name()).collect();
+            let others = [
+                ("alert", eve.alert.is_some()),
+                ("anomaly", eve.anomaly.is_some()),
+                ("drop", eve.drop.is_some()),
+                ("files", eve.files.is_some()),
+                ("stream", eve.stream.is_some()),
+                ("flow", eve.flow),
+                ("netflow", eve.netflow),
+                ("metadata", eve.metadata_records),
+                ("arp", eve.arp),
+                ("stats", !all.process.statistics.eve.is_empty()),
+            ];
+            on.extend(others.iter().filter(|(_, on)| *on).map(|(name, _)| *name));
+            on.into_iter().map(str::to_owned).collect::<Vec<_>>()
+        };
+        for name in words::RECORDS {
+            assert_eq!(eve_of(name), [*name]);
+        }
+        let log = Log::console();
+        let mut loader = Loader::new(Node::default(), &log);
+        loader.text(DEFAULTS).unwrap();
+        let root = loader.finish();
+        let types = &root.get("outputs.0.eve-log.types").unwrap().children;
+        let names: Vec<&str> = types.iter().map(|item| item.item().unwrap().0).collect();
+        assert_eq!(names, words::RECORDS);
+    }
+
     #[test]
     fn mistakes_are_refused_with_their_place() {
         let check = |text: &str, parts: &[&str]| {
-            let said = Sensor::parse(text).unwrap_err();
+            let said = Sensor::parse(text, "gate.yaml").unwrap_err();
             for part in parts {
                 assert!(said.contains(part), "{part} in {said}");
             }
+            assert!(!said.contains("<input>"), "{said}");
         };
-        check("events:\n  fil: x\n", &["fil", "file", "line 2"]);
+        check("events:\n  fil: x\n", &["fil", "file", "line 2", "gate.yaml:2"]);
         check("limits: {flow-memory: 12 parsecs}\n", &["12 parsecs", "MiB"]);
         check("checksums: maybe\n", &["maybe", "ignore"]);
+        check(
+            "name: a\nevents:\n  records: [dns, alerts]\n",
+            &["`alerts` is no record: did you mean `alert`?", "gate.yaml:3"],
+        );
+        check("\nprotocols: {off: [bogus]}\n", &["`bogus` is no protocol", "smb", "gate.yaml:2"]);
+        check("protocols: {detection-only: [htp]}\n", &["did you mean `http`?"]);
+        check("events:\n  alert-lines: 3\n", &["`3` is no file name", "gate.yaml:2"]);
+        check("events: {file: yes}\n", &["`yes` is no file name"]);
+        check("files: {hashes: [sha256, md6]}\n", &["did you mean `md5`?"]);
+        check("name: a\nname: b\n", &["`name` is given twice", "gate.yaml:2"]);
+        check("rules:\n  files: [a\n", &["gate.yaml"]);
     }
 }

@@ -1,6 +1,6 @@
 //! A file that records are appended to, begun anew when its time has come.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -116,7 +116,11 @@ fn open(output: &FileOutput, directory: &Path, now: u64, append: bool) -> io::Re
     options.create(true).mode(output.mode.unwrap_or(0o644));
     // Several outputs, and the engine log, may share one file: all of them append.
     options.append(true);
-    let file = options.open(directory.join(name))?;
+    let path = directory.join(name);
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    let file = options.open(path)?;
     if !append {
         file.set_len(0)?;
     }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "the helpers of tests may unwrap like the tests")]
 
+mod configuration;
 mod craft;
 mod native;
 mod records;

@@ -128,6 +128,9 @@ const LONG: &[(&str, Takes)] = &[
 
 const LIVE: &str = "live capture is not available in this program: give a capture file with -r";
 
+const PRIVILEGES: &str = "--user and --group are not available: privileges cannot be dropped in a \
+                          replay of this program; start it as the user that it should run as";
+
 /// Reads the arguments behind the program's name.
 ///
 /// # Errors
@@ -270,14 +273,13 @@ impl Options {
             // These change nothing in a replay, which leaves nothing to chance anyway.
             "disable-hashing"
             | "fatal-unittests"
-            | "group"
             | "no-random"
             | "pcap-buffer-size"
             | "pcap-file-buffer-size"
             | "qa-skip-prefilter"
             | "reject-dev"
-            | "strict-rule-keywords"
-            | "user" => {}
+            | "strict-rule-keywords" => {}
+            "user" | "group" => return refuse(PRIVILEGES),
             "pcap-file-continuous" => self.continuous = true,
             "pcap-file-delete" => self.delete = true,
             "engine-analysis" => {
@@ -359,5 +361,7 @@ mod tests {
         check("-r a -r b", "more than one run mode has been specified");
         check("-i eth0", LIVE);
         check("--af-packet=eth0", LIVE);
+        check("-r a --user nobody", PRIVILEGES);
+        check("-r a --group=nogroup", PRIVILEGES);
     }
 }

@@ -16,7 +16,12 @@ pub(super) fn read(config: Config<'_>, settings: &mut FlowSettings) -> Result<()
         }
     }
     settings.memcap = config.size("flow.memcap", settings.memcap)?;
-    settings.hash_size = decimal(config, "flow.hash-size", settings.hash_size);
+    if let Some(text) = config.text("flow.hash-size") {
+        let size = integer::decimal(text).and_then(|size| u32::try_from(size).ok());
+        settings.hash_size = size.ok_or_else(|| {
+            config.fail(MODULE, &format!("Invalid value for flow.hash-size: '{text}'"))
+        })?;
+    }
     settings.prealloc = decimal(config, "flow.prealloc", settings.prealloc);
     if u64::from(settings.hash_size).saturating_mul(64) > settings.memcap {
         let said = "allocating flow hash failed: max flow memcap is smaller than projected hash \

@@ -8,14 +8,24 @@ use super::{Config, Fatal};
 /// Reads the section; `verbosity` counts `-v`.
 ///
 /// # Errors
-/// When a file output has no name.
+/// When a file output has no name, or a level is none.
 pub(crate) fn log_settings(config: Config<'_>, verbosity: u8) -> Result<LogSettings, Fatal> {
     let Some(outputs) = config.root.get("logging.outputs") else {
         return Ok(LogSettings::default());
     };
-    let level_of = |text: Option<&str>| text.and_then(Level::by_name);
-    let forced = level_of(std::env::var("SC_LOG_LEVEL").ok().as_deref());
-    let default_level = level_of(config.text("logging.default-log-level"));
+    let forced = std::env::var("SC_LOG_LEVEL").ok().as_deref().and_then(Level::by_name);
+    let level_of = |text: Option<&str>, what: &str| {
+        let level = |text: &str| {
+            // Suricata's map has two words for no level at all.
+            if ["not set", "none"].iter().any(|word| word.eq_ignore_ascii_case(text)) {
+                return Ok(None);
+            }
+            let refused = || config.fail("log", &format!("Invalid {what}: {text}"));
+            Level::by_name(text).ok_or_else(refused).map(Some)
+        };
+        text.map_or(Ok(None), level)
+    };
+    let default_level = level_of(config.text("logging.default-log-level"), "default log level")?;
     let default_level = default_level.unwrap_or(Level::Notice);
     let default_format = config.text("logging.default-log-format");
     let mut settings = LogSettings { outputs: Vec::new() };
@@ -40,7 +50,7 @@ pub(crate) fn log_settings(config: Config<'_>, verbosity: u8) -> Result<LogSetti
                 continue;
             }
         };
-        let level = forced.or(level_of(text("level"))).unwrap_or(default_level);
+        let level = forced.or(level_of(text("level"), "log level")?).unwrap_or(default_level);
         let format = text("format").or(default_format).map(str::to_owned);
         let json = text("type") == Some("json");
         settings.outputs.push(LogOutput { place, level, format, json });
