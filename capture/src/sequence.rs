@@ -1,5 +1,6 @@
 //! Several files, one after another.
 
+use std::collections::VecDeque;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +13,7 @@ use crate::{Batch, ReadError, Received, Source, SourceStatistics};
 /// A file that cannot be opened or ends in a fault is one error among the results; the next call
 /// goes on with the file after it.
 pub struct Sequence {
-    paths: std::vec::IntoIter<PathBuf>,
+    paths: VecDeque<PathBuf>,
     next_index: u32,
     current: Option<Box<dyn Source>>,
     /// Path of the current file, if it is removed once it has been read.
@@ -26,7 +27,7 @@ impl Sequence {
     /// A sequence of files; frames carry the index of their path in the list.
     pub fn new(paths: Vec<PathBuf>) -> Sequence {
         Sequence {
-            paths: paths.into_iter(),
+            paths: paths.into(),
             next_index: 0,
             current: None,
             removed: None,
@@ -42,9 +43,9 @@ impl Sequence {
         self
     }
 
-    /// A single file, whose frames carry `index`.
-    pub(crate) fn from(path: PathBuf, index: u32, delete: bool) -> Sequence {
-        Sequence { next_index: index, ..Sequence::new(vec![path]).deleting(delete) }
+    /// Adds files behind the others, also when all of those have been read.
+    pub(crate) fn extend(&mut self, paths: impl IntoIterator<Item = PathBuf>) {
+        self.paths.extend(paths);
     }
 
     fn close(&mut self) {
@@ -77,7 +78,7 @@ impl Source for Sequence {
                     other => return other,
                 }
             }
-            let Some(path) = self.paths.next() else {
+            let Some(path) = self.paths.pop_front() else {
                 return Ok(Received::End);
             };
             let index = self.next_index;

@@ -1,6 +1,5 @@
 //! A directory into which captures are put while it is read.
 
-use std::collections::VecDeque;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -35,10 +34,8 @@ pub struct Watch {
     /// Time of the last file that was taken; older ones are never taken.
     newest: Option<SystemTime>,
     next_look: Instant,
-    current: Option<Sequence>,
-    waiting: VecDeque<PathBuf>,
-    files: u32,
-    statistics: SourceStatistics,
+    /// The files taken so far.
+    files: Sequence,
 }
 
 /// Longest wait of one call, so that its caller can look after other things.
@@ -57,10 +54,7 @@ impl Watch {
             settings,
             newest: None,
             next_look: Instant::now(),
-            current: None,
-            waiting: VecDeque::new(),
-            files: 0,
-            statistics: SourceStatistics::default(),
+            files: Sequence::new(Vec::new()).deleting(settings.delete),
         };
         watch.look(SystemTime::now())?;
         Ok(watch)
@@ -77,14 +71,8 @@ impl Watch {
         if let Some((time, _)) = found.last() {
             self.newest = Some(*time);
         }
-        self.waiting.extend(found.into_iter().map(|(_, path)| path));
+        self.files.extend(found.into_iter().map(|(_, path)| path));
         Ok(())
-    }
-
-    fn close(&mut self) {
-        if let Some(done) = self.current.take() {
-            self.statistics.add(&done.statistics());
-        }
     }
 }
 
@@ -113,20 +101,9 @@ fn list(
 impl Source for Watch {
     fn receive(&mut self, max: usize) -> Result<Received, ReadError> {
         loop {
-            if let Some(source) = &mut self.current {
-                match source.receive(max) {
-                    Ok(Received::End) => self.close(),
-                    Err(error) => {
-                        self.close();
-                        return Err(error);
-                    }
-                    other => return other,
-                }
-            }
-            if let Some(path) = self.waiting.pop_front() {
-                self.current = Some(Sequence::from(path, self.files, self.settings.delete));
-                self.files = self.files.saturating_add(1);
-                continue;
+            match self.files.receive(max) {
+                Ok(Received::End) => {}
+                other => return other,
             }
             let now = Instant::now();
             if now < self.next_look {
@@ -138,15 +115,11 @@ impl Source for Watch {
     }
 
     fn batch(&self) -> Batch<'_> {
-        self.current.as_ref().map_or(Batch::new(&[], &[]), |source| source.batch())
+        self.files.batch()
     }
 
     fn statistics(&self) -> SourceStatistics {
-        let mut sum = self.statistics;
-        if let Some(source) = &self.current {
-            sum.add(&source.statistics());
-        }
-        sum
+        self.files.statistics()
     }
 }
 

@@ -327,15 +327,8 @@ impl Detector {
         events: &mut Events,
     ) {
         let Some(id) = progress.flow else { return };
-        let mut run = application::Run {
-            settings: &self.settings,
-            detection: &self.detection,
-            counters: &mut self.app_counters,
-            streams: &mut self.stream_counters,
-            ranges: &mut self.ranges,
-            now: packet.timestamp,
-        };
-        let flow = self.flows.get_mut(id);
+        let (mut run, flows) = self.application(packet.timestamp);
+        let flow = flows.get_mut(id);
         let outcome = match packet.transport {
             Transport::Tcp(_) => run.stream(flow, packet, progress.facts.direction, false),
             Transport::Udp(_) if progress.dropped.is_none() => {
@@ -357,6 +350,19 @@ impl Detector {
         let kept = &mut self.flows.get_mut(id).extension;
         let at = progress.facts.direction.index();
         progress.facts.app_updated = std::mem::take(&mut kept.pending[at]);
+    }
+
+    /// The room of the application layer, and the flows that it is for.
+    fn application(&mut self, now: Timestamp) -> (application::Run<'_>, &mut FlowTable<Kept>) {
+        let run = application::Run {
+            settings: &self.settings,
+            detection: &self.detection,
+            counters: &mut self.app_counters,
+            streams: &mut self.stream_counters,
+            ranges: &mut self.ranges,
+            now,
+        };
+        (run, &mut self.flows)
     }
 
     /// The application layer found the endpoints to be the wrong way round.
@@ -595,15 +601,8 @@ impl Detector {
         packet: &mut Packet<'_>,
         direction: Direction,
     ) -> application::Outcome {
-        let mut run = application::Run {
-            settings: &self.settings,
-            detection: &self.detection,
-            counters: &mut self.app_counters,
-            streams: &mut self.stream_counters,
-            ranges: &mut self.ranges,
-            now: packet.timestamp,
-        };
-        run.stream(self.flows.get_mut(id), packet, direction, true)
+        let (mut run, flows) = self.application(packet.timestamp);
+        run.stream(flows.get_mut(id), packet, direction, true)
     }
 
     /// End of input: all flows end, at most `most` of them in this call. True: call again.
@@ -627,11 +626,14 @@ impl Detector {
         true
     }
 
-    /// What other workers' frames tell: time goes on, and checksums may be in doubt. Ends the
-    /// detector's own sample of checksums.
-    pub fn learn(&mut self, now: Timestamp, checksums: ChecksumSample) {
+    /// Time goes on although this detector saw no packet: other workers did.
+    pub fn advance(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
-        self.sample = checksums.ended();
+    }
+
+    /// Takes over the sample of checksums over all workers' frames; the detector's own ends.
+    pub fn set_checksums(&mut self, sample: ChecksumSample) {
+        self.sample = sample.ended();
     }
 
     /// All counters, in the order of statistics.

@@ -41,8 +41,6 @@ pub struct TxMeta {
     pub store_files: [bool; 2],
     /// `xbits:..., track tx` that are set.
     pub bits: SmallVec<[u32; 2]>,
-    /// Ruleset generation that `rules` belongs to.
-    pub generation: u32,
 }
 
 impl TxMeta {

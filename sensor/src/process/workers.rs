@@ -114,9 +114,9 @@ impl Worker<'_> {
         for share in shares {
             last_round = share.round;
             let mut events = Events::new(outputs);
-            detector.learn(Timestamp::default(), share.checksums);
+            detector.set_checksums(share.checksums);
             inspect(&mut detector, &share, &mut events);
-            detector.learn(Timestamp(share.time_us), share.checksums);
+            detector.advance(Timestamp(share.time_us));
             place.at(share.number + 1);
             self.keep_files(&mut events);
             let asked = shared.asked.load(Ordering::Relaxed);
