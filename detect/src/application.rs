@@ -83,6 +83,7 @@ impl Run<'_> {
                 flow.extension.retired = Some(old);
             }
             flow.extension.pending[side.index()] = true;
+            flow.extension.unmarked = [true; 2];
             self.apply(flow, &effects, outcome);
             outcome.reverse |= effects.reverse;
             outcome.error |= done.error;
@@ -169,6 +170,7 @@ impl Run<'_> {
         outcome.error = done.error;
         outcome.app_events = session.anomalies().bits();
         flow.extension.pending[direction.index()] = true;
+        flow.extension.unmarked = [true; 2];
         self.apply(flow, &effects, &mut outcome);
         outcome
     }

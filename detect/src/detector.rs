@@ -79,6 +79,8 @@ pub(crate) struct Progress {
     pub(crate) verdict: Verdict,
     /// An exception policy keeps the rules off this packet.
     pub(crate) no_inspection: bool,
+    /// Without rules: no transaction changed since the last packet of this direction.
+    pub(crate) unchanged: bool,
     /// Nothing more comes, or the flow goes on as something else: all its records are due.
     pub(crate) all_due: bool,
 }
@@ -126,6 +128,8 @@ fn apply_needs(settings: &mut Settings, needs: &Needs) {
     }
     // Files are followed and hashed without keeping their bytes; only who looks at bytes keeps them.
     protocol.keep_bodies |= bodies;
+    protocol.decode_bodies =
+        detection || !settings.outputs.is_empty() || settings.file_store.is_some();
 }
 
 impl Detector {
@@ -370,6 +374,7 @@ impl Detector {
         self.flows.reverse(id);
         let kept = &mut self.flows.get_mut(id).extension;
         kept.pending.swap(0, 1);
+        kept.unmarked.swap(0, 1);
         kept.ended.swap(0, 1);
     }
 
@@ -454,10 +459,15 @@ impl Detector {
     }
 
     /// Without rules, transactions count as inspected.
-    fn skip_rules(&mut self, progress: &Progress) {
+    fn skip_rules(&mut self, progress: &mut Progress) {
         let Some(id) = progress.flow else { return };
         let kept = &mut self.flows.get_mut(id).extension;
         let direction = progress.facts.direction;
+        progress.unchanged =
+            !std::mem::take(&mut kept.unmarked[direction.index()]) && !progress.facts.last;
+        if progress.unchanged {
+            return;
+        }
         if let Some(parser) = kept.session.parser_mut() {
             let from = kept.inspection.inspect_from[direction.index()];
             kept.inspection.inspect_from[direction.index()] =
@@ -511,7 +521,10 @@ impl Detector {
         if self.settings.inline && flow.action == FlowAction::Drop {
             application::stop(flow, &mut self.stream_counters);
         }
-        application::free_finished(flow, self.reporter.has_outputs());
+        let outputs = self.reporter.has_outputs();
+        if outputs || !progress.unchanged {
+            application::free_finished(flow, outputs);
+        }
         let direction = progress.facts.direction;
         if let Some(tcp) = flow.tcp.as_deref_mut() {
             let stream = tcp.stream_mut(direction);

@@ -19,6 +19,8 @@ pub struct Kept {
     pub ready: [bool; 2],
     /// Directions whose transactions changed since rules looked last.
     pub pending: [bool; 2],
+    /// Directions whose transactions may have changed since they were marked without rules.
+    pub unmarked: [bool; 2],
     /// The end of the data was announced to the parser, by direction.
     pub ended: [bool; 2],
     /// The parser of the protocol before a change, until its records are written.

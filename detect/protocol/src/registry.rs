@@ -85,7 +85,7 @@ parsers! {
 fn open_http(opening: &Opening<'_>) -> crate::http::Http1 {
     let settings = opening.settings;
     let own = Arc::clone(settings.http_of(opening.server));
-    crate::http::Http1::new(own, settings.file, settings.keep_bodies)
+    crate::http::Http1::new(own, settings)
 }
 
 impl fmt::Debug for AnyParser {

@@ -63,6 +63,9 @@ pub struct ProtocolSettings {
     pub http_servers: Vec<(IpAddr, u8, Arc<HttpSettings>)>,
     /// Rules or outputs look at HTTP bodies.
     pub keep_bodies: bool,
+    /// Somebody learns what is in HTTP bodies: a rule, a record, a stored file. Otherwise their
+    /// content codings stay on.
+    pub decode_bodies: bool,
     /// TLS.
     pub tls: TlsSettings,
 }
@@ -78,6 +81,7 @@ impl Default for ProtocolSettings {
             http: Arc::default(),
             http_servers: Vec::new(),
             keep_bodies: true,
+            decode_bodies: true,
             tls: TlsSettings::default(),
         };
         for proto in [AppProto::Modbus, AppProto::Dnp3] {

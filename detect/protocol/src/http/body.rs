@@ -156,6 +156,9 @@ impl Transaction {
 
     /// Prepares the decoders that Content-Encoding asks for.
     pub(crate) fn prepare_decoding(&mut self, direction: usize, context: &mut Context) {
+        if !context.decode_bodies {
+            return;
+        }
         let Some(value) = self.message(direction).value(Known::ContentEncoding) else { return };
         let settings = &context.settings;
         let found =

@@ -38,9 +38,10 @@ use json::Writer;
 
 use crate::app::AppProto;
 use crate::buffer::{BufferId, NumberId, View};
+use crate::file::File;
 use crate::file::range::Ranges;
-use crate::file::{File, FileSettings};
 use crate::parser::{Chunk, Effects, Input, LogOptions, Outcome, Parser};
+use crate::settings::ProtocolSettings;
 use crate::transaction::TxMeta;
 
 pub use buffers::{BUFFERS, FAMILY, HOOKS, NUMBERS};
@@ -63,13 +64,14 @@ pub struct Http1 {
 }
 
 impl Http1 {
-    /// A new state. `keep_bodies` tells that rules or outputs look at bodies.
-    pub fn new(settings: Arc<HttpSettings>, files: FileSettings, keep_bodies: bool) -> Self {
+    /// A new state for a server with its own HTTP settings, within those of all protocols.
+    pub fn new(settings: Arc<HttpSettings>, of_all: &ProtocolSettings) -> Self {
         Self {
             context: Context {
                 settings,
-                files,
-                keep_bodies,
+                files: of_all.file,
+                keep_bodies: of_all.keep_bodies,
+                decode_bodies: of_all.decode_bodies,
                 warnings: 0,
                 bombs: 0,
                 parts: false,

@@ -1,13 +1,15 @@
 //! Whole connections: what comes of a stream of requests and responses, in any pieces.
 
+use std::io::Write as _;
 use std::sync::Arc;
 
 use decode::{Direction, Timestamp};
 use json::Writer;
 
 use super::{BUFFERS, Http1, HttpSettings, Personality};
-use crate::file::{FILE_DATA, FILE_NAME, FileSettings};
+use crate::file::{FILE_DATA, FILE_NAME};
 use crate::parser::{Chunk, Effects, Input, LogOptions, Outcome, Parser};
+use crate::settings::ProtocolSettings;
 
 fn settings() -> HttpSettings {
     let mut settings = HttpSettings { layer_limit: 3, ..HttpSettings::default() };
@@ -26,7 +28,11 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) fn new(settings: HttpSettings) -> Self {
-        let http = Http1::new(Arc::new(settings), FileSettings::default(), true);
+        Self::within(settings, &ProtocolSettings::default())
+    }
+
+    fn within(settings: HttpSettings, of_all: &ProtocolSettings) -> Self {
+        let http = Http1::new(Arc::new(settings), of_all);
         Self { http, left: Default::default(), effects: Vec::new(), failed: false }
     }
 
@@ -144,6 +150,26 @@ const GET: &[u8] = b"GET /a%20b?c=d HTTP/1.1\r\nHost: A.example:81\r\nUser-Agent
 Cookie: k=v\r\nX-Y: 1\r\nx-y: 2\r\n\r\n";
 const OK: &[u8] = b"HTTP/1.1 200 OK fine \r\nServer: s\r\nSet-Cookie: q\r\n\
 Content-Type: text/html; charset=x\r\nContent-Length: 5\r\n\r\nhello";
+
+#[test]
+fn codings_come_off_bodies_only_for_somebody() {
+    let text = [b'a'; 500];
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(&text).unwrap();
+    let body = encoder.finish().unwrap();
+    for decode_bodies in [true, false] {
+        let of_all = ProtocolSettings { decode_bodies, ..ProtocolSettings::default() };
+        let mut session = Session::within(settings(), &of_all);
+        session.ts(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        session.tc(head.as_bytes()).tc(&body);
+        let size = if decode_bodies { text.len() } else { body.len() };
+        assert_eq!(session.files(0, Direction::ToClient), format!("/ CLOSED {size}"));
+    }
+}
 
 #[test]
 fn buffers_of_an_exchange() {

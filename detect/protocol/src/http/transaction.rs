@@ -28,6 +28,8 @@ pub(crate) struct Context {
     pub(crate) files: FileSettings,
     /// Rules or outputs look at bodies.
     pub(crate) keep_bodies: bool,
+    /// Somebody learns what is in bodies.
+    pub(crate) decode_bodies: bool,
     /// Events so far.
     pub(crate) warnings: u32,
     /// Compression bombs so far.
