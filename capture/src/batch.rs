@@ -1,6 +1,8 @@
 //! Frames, together as slices of one buffer.
 
 use crate::LinkType;
+#[cfg(target_os = "linux")]
+use crate::live::Shown;
 
 /// One frame as it was captured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,9 +23,22 @@ pub struct Frame<'a> {
 
 /// Several frames that live equally long, in the buffer of a source or of an [`OwnedBatch`].
 #[derive(Clone, Copy, Debug)]
-pub struct Batch<'a> {
-    buffer: &'a [u8],
-    records: &'a [Record],
+pub struct Batch<'a>(Kind<'a>);
+
+#[derive(Clone, Copy, Debug)]
+enum Kind<'a> {
+    /// Slices of one buffer.
+    Buffer { buffer: &'a [u8], records: &'a [Record] },
+    /// Where the kernel put them.
+    #[cfg(target_os = "linux")]
+    Live(Shown<'a>),
+}
+
+/// The frames of a [`Batch`].
+#[derive(Clone, Debug)]
+pub struct Frames<'a> {
+    batch: Batch<'a>,
+    next: usize,
 }
 
 /// A copy of frames in one allocation, to keep or to send to another thread; meant to be reused.
@@ -47,30 +62,63 @@ pub(crate) struct Record {
 
 impl<'a> Batch<'a> {
     pub(crate) fn new(buffer: &'a [u8], records: &'a [Record]) -> Batch<'a> {
-        Batch { buffer, records }
+        Batch(Kind::Buffer { buffer, records })
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(crate) fn live(shown: Shown<'a>) -> Batch<'a> {
+        Batch(Kind::Live(shown))
     }
 
     /// The number of frames.
     pub fn len(&self) -> usize {
-        self.records.len()
+        match self.0 {
+            Kind::Buffer { records, .. } => records.len(),
+            #[cfg(target_os = "linux")]
+            Kind::Live(shown) => shown.len(),
+        }
     }
 
     /// Whether there is no frame.
     pub fn is_empty(&self) -> bool {
-        self.records.is_empty()
+        self.len() == 0
     }
 
     /// The frame at a place in the batch.
+    #[inline]
     pub fn get(&self, index: usize) -> Option<Frame<'a>> {
-        self.records.get(index).map(|record| record.frame(self.buffer))
+        match self.0 {
+            Kind::Buffer { buffer, records } => {
+                records.get(index).map(|record| record.frame(buffer))
+            }
+            #[cfg(target_os = "linux")]
+            Kind::Live(shown) => shown.get(index),
+        }
     }
 
     /// The frames in the order of their source.
-    pub fn frames(&self) -> impl ExactSizeIterator<Item = Frame<'a>> + use<'a> {
-        let buffer = self.buffer;
-        self.records.iter().map(move |record| record.frame(buffer))
+    pub fn frames(&self) -> Frames<'a> {
+        Frames { batch: *self, next: 0 }
     }
 }
+
+impl<'a> Iterator for Frames<'a> {
+    type Item = Frame<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Frame<'a>> {
+        let frame = self.batch.get(self.next)?;
+        self.next += 1;
+        Some(frame)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = self.batch.len().saturating_sub(self.next);
+        (left, Some(left))
+    }
+}
+
+impl ExactSizeIterator for Frames<'_> {}
 
 impl OwnedBatch {
     /// An empty batch.

@@ -1,4 +1,4 @@
-//! Frames from capture files.
+//! Frames from capture files and network interfaces.
 //!
 //! ```no_run
 //! use capture::{Received, Source};
@@ -21,6 +21,8 @@ mod compressed;
 mod directory;
 mod error;
 mod link;
+#[cfg(target_os = "linux")]
+pub mod live;
 mod merge;
 mod open;
 mod pcapng;
@@ -31,7 +33,7 @@ mod watch;
 mod window;
 mod writer;
 
-pub use batch::{Batch, Frame, OwnedBatch};
+pub use batch::{Batch, Frame, Frames, OwnedBatch};
 pub use directory::{Listing, Skipped, list_captures};
 pub use error::{Position, ReadError};
 pub use link::LinkType;

@@ -192,6 +192,11 @@ impl Summary {
         *self.alerts.entry(rule).or_default() += 1;
     }
 
+    /// The rules that alerts are counted by are others from now on.
+    pub(crate) fn forget_alerts(&mut self) {
+        self.alerts.clear();
+    }
+
     /// Adds another worker's figures.
     pub fn merge(&mut self, other: &Self) {
         self.packets += other.packets;

@@ -1,9 +1,11 @@
 //! The life of a packet: decode, find the flow, order the stream, parse, inspect, report.
 
+mod counting;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use decode::event::{self, DECODE_COUNT, STREAM_COUNT};
+use decode::event::{DECODE_COUNT, STREAM_COUNT};
 use decode::{Decoder, Direction, Origin, Packet, RawFrame, Timestamp, Transport};
 use engine::sharing::OwnOrShared;
 use engine::{Inspector, Kept, Needs, PacketFacts, Ruleset, Verdict};
@@ -17,7 +19,7 @@ use protocol::file::range::Ranges;
 
 use crate::application;
 use crate::checksums::ChecksumSample;
-use crate::counters::{InlineCounters, Snapshot, Summary};
+use crate::counters::{InlineCounters, Summary};
 use crate::output::Events;
 use crate::records::Reporter;
 use crate::settings::{OutputSettings, Settings};
@@ -30,6 +32,9 @@ const ENDED_PER_PACKET: usize = 2;
 /// more than the flows that one packet can end, so that the queue stays short.
 const WAITING_PER_MORE: usize = 32;
 const MOST_PER_PACKET: usize = 16;
+
+/// Flows that end at once when no packets come.
+const ENDED_AT_REST: usize = 128;
 
 /// One worker's whole path from frames to records; owns all its state.
 #[derive(Debug)]
@@ -639,6 +644,30 @@ impl Detector {
         true
     }
 
+    /// Time goes on without packets: flows that have timed out by `now` end, some at each call.
+    pub fn pass_time(&mut self, now: Timestamp, events: &mut Events) {
+        self.advance(now);
+        self.flows.expire(self.now, ENDED_AT_REST, &mut self.ended);
+        for _ in 0..ENDED_AT_REST {
+            let Some((id, reason)) = self.ended.pop_front() else { return };
+            self.end_flow(id, reason, events);
+        }
+    }
+
+    /// Inspects by other rules from now on; see [`Inspector::set_rules`]. What the summary counts
+    /// by rule begins anew.
+    pub fn set_rules(&mut self, rules: Arc<Ruleset>) {
+        let mut own = (*self.settings).clone();
+        apply_needs(&mut own, &rules.needs);
+        own.stream.check_overlap_different_data |= rules.needs.overlap_event;
+        self.raw_stream = own.detection && rules.needs.raw_stream;
+        own.stream.raw |= self.raw_stream;
+        self.detection = protocol::detection::Detector::new(&own.protocol);
+        self.settings = Arc::new(own);
+        self.summary.forget_alerts();
+        self.inspector.set_rules(rules);
+    }
+
     /// Time goes on although this detector saw no packet: other workers did.
     pub fn advance(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
@@ -647,48 +676,6 @@ impl Detector {
     /// Takes over the sample of checksums over all workers' frames; the detector's own ends.
     pub fn set_checksums(&mut self, sample: ChecksumSample) {
         self.sample = sample.ended();
-    }
-
-    /// All counters, in the order of statistics.
-    pub fn counters(&self) -> Snapshot {
-        let mut snapshot = Snapshot::default();
-        let add = &mut |name: &str, value: u64| snapshot.push(name, value);
-        let decoder = self.decoder.counters();
-        decoder.for_each_decoder(Some("decoder.event"), add);
-        decoder.tcp_flags.for_each(add);
-        self.stream_counters.for_each(add);
-        self.flows.counters().for_each(add);
-        decoder.defrag.for_each(add);
-        for (at, count) in self.stream_events.iter().enumerate() {
-            add(event::name((DECODE_COUNT + at) as u16), *count);
-        }
-        if self.settings.inline {
-            self.inline.for_each(add);
-        }
-        add("http.byterange.memuse", self.ranges.size(Ranges::used));
-        add("http.byterange.memcap", self.ranges.size(Ranges::shed));
-        crate::counters::engine(&self.inspector, self.settings.detection, add);
-        self.app_counters.for_each(&self.settings.protocol, add);
-        self.policy_counters(add);
-        snapshot
-    }
-
-    /// Counters of the exception policies that do something.
-    fn policy_counters(&self, add: &mut dyn FnMut(&str, u64)) {
-        let stream = &self.settings.stream;
-        for target in Target::ALL {
-            let policy = match target {
-                Target::FlowMemcap => self.settings.flow_memcap_policy,
-                Target::DefragMemcap => self.settings.defrag_memcap_policy,
-                Target::StreamMemcap => stream.memcap_policy,
-                Target::StreamReassemblyMemcap => stream.reassembly_memcap_policy,
-                Target::StreamMidstream => stream.midstream_policy,
-                Target::AppLayerError => self.settings.app_error_policy,
-            };
-            if policy != Policy::Ignore {
-                self.policies.for_each(target, self.settings.inline, add);
-            }
-        }
     }
 
     /// Figures for people.

@@ -32,6 +32,8 @@ pub struct Kept {
 /// State of inspection on a flow.
 #[derive(Debug, Default)]
 pub struct FlowInspection {
+    /// Of the ruleset that the rest is about.
+    pub(crate) generation: u32,
     /// Number of the group of each direction in the worker's cache, plus one; 0: none yet.
     pub group: [u32; 2],
     /// The flow was established after the packet that rules looked at last.

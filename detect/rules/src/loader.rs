@@ -96,10 +96,16 @@ pub struct Loader {
 impl Loader {
     /// With settings.
     pub fn new(settings: Settings) -> Self {
+        Self::with_names(settings, Names::default())
+    }
+
+    /// For rules that take the place of others in a running sensor: `names` are theirs, and keep
+    /// their numbers.
+    pub fn with_names(settings: Settings, names: Names) -> Self {
         let index = Index::new(&settings.catalogue);
         Self {
             settings,
-            shared: Shared { names: Names::default(), sets: Sets::default(), index },
+            shared: Shared { names, sets: Sets::default(), index },
             rules: Vec::new(),
             by_id: HashMap::new(),
             loaded: LoadedRules::default(),

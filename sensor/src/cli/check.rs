@@ -31,7 +31,7 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<ExitCode> {
     // Everything that rules can ask for is there when they are only checked.
     all.process.loader.file_store = true;
     all.process.rules.patterns.clone_from(&arguments.files);
-    let loaded = super::replay::rules(&mut all)?;
+    let loaded = super::replay::rules(&mut all.process)?;
     if !arguments.quiet {
         let text = match arguments.summary {
             true => figures(&loaded),

@@ -4,7 +4,9 @@ mod check;
 mod list;
 mod native;
 mod replay;
+mod run;
 pub(crate) mod suricata;
+mod writing;
 
 use std::ffi::OsString;
 use std::path::Path;

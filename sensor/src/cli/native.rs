@@ -1,4 +1,4 @@
-//! The native face: `replay`, `rules`, `list`.
+//! The native face: `replay`, `run`, `rules`, `list`.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -20,6 +20,8 @@ struct Command {
 enum What {
     /// Inspect capture files and write what happens in them.
     Replay(ReplayArguments),
+    /// Inspect what comes in on network interfaces until told to stop.
+    Run(RunArguments),
     /// Work with rule files.
     #[command(subcommand)]
     Rules(RulesCommand),
@@ -71,6 +73,38 @@ pub(super) struct ReplayArguments {
     pub(super) captures: Vec<PathBuf>,
 }
 
+/// Arguments of `run`.
+#[derive(Clone, Debug, Args)]
+pub(super) struct RunArguments {
+    /// Interfaces to capture from; several are inspected as one network.
+    #[arg(long, short, num_args = 1.., required = true, value_name = "NAME")]
+    pub(super) interface: Vec<String>,
+    /// Rule files; patterns such as `rules/*.rules` are understood.
+    #[arg(long, short, num_args = 1.., value_name = "FILE")]
+    pub(super) rules: Vec<String>,
+    /// Configuration (sensor.yaml).
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Directory for events; made if it is not there.
+    #[arg(long, short, default_value = ".", value_name = "DIRECTORY")]
+    pub(super) output: PathBuf,
+    /// How frames are had from the interfaces.
+    #[arg(long, short, value_enum, default_value_t = CaptureMethod::Auto)]
+    pub(super) method: CaptureMethod,
+    /// Workers, each with a detector of its own. By default one for each CPU but one.
+    #[arg(long, short, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(super) workers: Option<u16>,
+    /// Only packets that pass this filter, e.g. "tcp port 80".
+    #[arg(long, short, value_name = "EXPRESSION")]
+    pub(super) filter: Option<String>,
+    /// Look at packets whose checksum is wrong as well.
+    #[arg(long)]
+    pub(super) no_checksums: bool,
+    /// No summary at the end.
+    #[arg(long, short)]
+    pub(super) quiet: bool,
+}
+
 #[derive(Debug, Subcommand)]
 enum RulesCommand {
     /// Say which rules load, and why others do not.
@@ -92,6 +126,17 @@ pub(super) struct CheckArguments {
     /// Rule files; patterns such as `rules/*.rules` are understood.
     #[arg(required = true, value_name = "FILE")]
     pub(super) files: Vec<String>,
+}
+
+/// How frames are had from an interface.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum CaptureMethod {
+    /// AF_XDP where kernel, driver and build can, otherwise AF_PACKET.
+    Auto,
+    /// AF_XDP only.
+    AfXdp,
+    /// AF_PACKET only.
+    AfPacket,
 }
 
 /// What can be listed.
@@ -117,6 +162,7 @@ pub(super) fn run(arguments: Vec<OsString>) -> ExitCode {
     };
     let done = match command.what {
         What::Replay(arguments) => replay::run(arguments),
+        What::Run(arguments) => super::run::run(&arguments),
         What::Rules(RulesCommand::Check(arguments)) => check::run(&arguments),
         What::List { what } => list::run(what),
         What::Suricata { options } => return super::suricata::run(&options),

@@ -7,15 +7,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use detect::settings::OutputSettings;
 use rules::threshold::ThresholdFile;
 
 use crate::bpf::Filter;
-use crate::clock::Civil;
 use crate::config::native::Sensor;
+use crate::config::process::ProcessSettings;
 use crate::config::suricata::{Everything, Mode};
 use crate::log::Log;
-use crate::output::{Engine, FileStore, Outputs, Statistics};
 use crate::process::load::{Loaded, Texts, load};
 use crate::process::progress::Progress;
 use crate::process::replay::Replay;
@@ -23,6 +21,7 @@ use crate::process::stop::Stop;
 use crate::process::{glob, input, summary};
 
 use super::native::ReplayArguments;
+use super::writing::Writing;
 
 pub(super) fn run(mut arguments: ReplayArguments) -> Result<ExitCode> {
     tell_captures(&mut arguments);
@@ -50,16 +49,8 @@ pub(super) fn run(mut arguments: ReplayArguments) -> Result<ExitCode> {
         all.detector.stream.checksum_validation = false;
     }
     let filter = arguments.filter.as_deref().map(Filter::parse).transpose()?;
-    let loaded = rules(&mut all)?;
-    let refused = loaded.failures.len();
-    if refused > 0 {
-        let rules = if refused == 1 { "rule was" } else { "rules were" };
-        eprintln!("{refused} {rules} refused; `bateleur rules check` says why");
-    }
-    for entry in &loaded.ruleset.idle_thresholds {
-        let (line, sid, gid) = (entry.line, entry.sid, entry.gid);
-        eprintln!("line {line} of the threshold file: there is no rule {sid} of gid {gid}");
-    }
+    let loaded = rules(&mut all.process)?;
+    tell_refused(&loaded);
     let (outcome, events) = replay(arguments, all, &loaded, files, filter)?;
     if !arguments.quiet {
         let text = summary::text(&outcome, &loaded.ruleset, events.as_deref());
@@ -84,44 +75,22 @@ fn replay(
     filter: Option<Filter>,
 ) -> Result<Done> {
     let workers = usize::from(arguments.workers);
-    let directory = &arguments.output;
-    let opened = |(file, error): (String, std::io::Error)| anyhow::anyhow!("{file}: {error}");
-    let mut outputs = Outputs::open(&all.process.files, directory).map_err(opened)?;
-    let engine = Engine {
-        loaded_at: Civil::now().eve(),
-        loaded: loaded.accepted,
-        failed: loaded.failures.len(),
-        skipped: loaded.skipped.len(),
-    };
-    let mut statistics =
-        Statistics::open(&all.process.statistics, directory, Some(engine)).map_err(opened)?;
-    let mut stores = Vec::new();
-    if let Some(output) = &all.process.file_store {
-        for worker in 0..workers {
-            let store = FileStore::open(output, directory, worker);
-            stores.push(
-                store.map_err(|(path, error)| anyhow::anyhow!("{}: {error}", path.display()))?,
-            );
-        }
-    }
-    let eve = all.detector.outputs.iter().position(|o| matches!(o, OutputSettings::Eve(_)));
-    let events =
-        eve.and_then(|at| all.process.files.get(at)).map(|file| directory.join(&file.filename));
+    let mut writing = Writing::open(&all, loaded, &arguments.output, workers)?;
     let progress = Progress::of_files(&files);
     let run = Replay {
         source: input::merged(files)?,
         settings: Arc::new(all.detector),
         rules: Arc::clone(&loaded.ruleset),
         filter,
-        outputs: &mut outputs,
-        statistics: &mut statistics,
-        stores,
+        outputs: &mut writing.outputs,
+        statistics: &mut writing.statistics,
+        stores: writing.stores,
         workers,
         on_fault: &mut |error| eprintln!("bateleur: {error}"),
         stop: Stop::on_signals().context("signals cannot be handled")?,
         progress,
     };
-    Ok((run.run()?, events))
+    Ok((run.run()?, writing.events))
 }
 
 /// `--rules` takes all words that follow; those at the end that are captures by name are meant so.
@@ -159,9 +128,26 @@ fn captures(arguments: &ReplayArguments) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// Says how many rules were refused, and which thresholds have no rule.
+pub(super) fn tell_refused(loaded: &Loaded) {
+    let refused = loaded.failures.len();
+    if refused > 0 {
+        let rules = if refused == 1 { "rule was" } else { "rules were" };
+        eprintln!("{refused} {rules} refused; `bateleur rules check` says why");
+    }
+    for entry in &loaded.ruleset.idle_thresholds {
+        let (line, sid, gid) = (entry.line, entry.sid, entry.gid);
+        eprintln!("line {line} of the threshold file: there is no rule {sid} of gid {gid}");
+    }
+}
+
 /// Loads the rules of configuration and command line.
-pub(super) fn rules(all: &mut Everything) -> Result<Loaded> {
-    let process = &mut all.process;
+pub(super) fn rules(process: &mut ProcessSettings) -> Result<Loaded> {
+    load_rules(process, None)
+}
+
+/// Loads them; with `before` they take the place of these in a running sensor.
+pub(super) fn load_rules(process: &mut ProcessSettings, before: Option<&Loaded>) -> Result<Loaded> {
     let read = |path: &PathBuf| {
         fs::read(path)
             .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
@@ -189,6 +175,7 @@ pub(super) fn rules(all: &mut Everything) -> Result<Loaded> {
         &entries,
         process.engine.clone(),
         process.datasets.clone(),
+        before,
     );
     for note in loaded.datasets.take_notes() {
         eprintln!("{note}");

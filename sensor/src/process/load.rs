@@ -31,20 +31,28 @@ pub(crate) struct Loaded {
 /// Texts of rules with the names of their files.
 pub(crate) type Texts = Vec<(String, Arc<Vec<u8>>)>;
 
-/// Reads and compiles rules.
+/// Reads and compiles rules. Those that take the place of others in a running sensor keep the
+/// numbers of their names, and their data sets.
 pub(crate) fn load(
     texts: &Texts,
     settings: Settings,
     thresholds: &ThresholdFile,
     engine: EngineSettings,
     limits: DatasetLimits,
+    before: Option<&Loaded>,
 ) -> Loaded {
-    let mut loader = Loader::new(settings);
+    let mut loader = match before {
+        Some(before) => Loader::with_names(settings, (*before.ruleset.names).clone()),
+        None => Loader::new(settings),
+    };
     for (file, text) in texts {
         loader.load_shared(file, text);
     }
     let loaded = loader.finish();
-    let datasets = Arc::new(Datasets::new(limits));
+    let datasets = match before {
+        Some(before) => Arc::clone(&before.datasets),
+        None => Arc::new(Datasets::new(limits)),
+    };
     let read = |path: &Path| fs::read(path);
     let mut resources = Resources::new(Arc::clone(&datasets), Box::new(read));
     let names = Arc::new(loaded.names);

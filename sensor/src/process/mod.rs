@@ -3,6 +3,7 @@
 mod distribute;
 pub(crate) mod glob;
 pub(crate) mod input;
+pub(crate) mod live;
 pub(crate) mod load;
 mod memory;
 mod merge;

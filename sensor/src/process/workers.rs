@@ -80,7 +80,7 @@ pub(super) fn run(mut replay: Replay<'_>) -> io::Result<Outcome> {
 }
 
 /// What a worker may use: its part of the limits on memory that hold for the process.
-fn share_of(settings: &Settings, workers: usize) -> Settings {
+pub(super) fn share_of(settings: &Settings, workers: usize) -> Settings {
     let mut own = settings.clone();
     let limits = [
         &mut own.flow.memcap,

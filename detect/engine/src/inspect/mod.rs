@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use decode::{Direction, Packet};
 use flow::FlowAction;
+use protocol::Parser;
 use rules::keyword::Knowledge;
 use search::Hits;
 
@@ -92,6 +93,8 @@ pub struct Refused {
 /// What one worker needs to run rules.
 pub struct Inspector {
     rules: Arc<Ruleset>,
+    /// Rises with each new ruleset: what flows know of the one before is of no use then.
+    generation: u32,
     groups: Groups,
     work: Work,
     /// Matches and alerts of the packet at hand.
@@ -124,24 +127,28 @@ impl std::fmt::Debug for Inspector {
 impl Inspector {
     /// For a ruleset.
     pub fn new(rules: Arc<Ruleset>) -> Self {
-        let settings = &rules.settings;
-        let work = Work {
-            scratch: Scratch::new(settings.recursion_limit, settings.pcre_limits),
-            buffers: Buffers::new(&rules),
-            hits: Hits::with_capacity(rules.rules().len()),
-            candidates: Vec::new(),
-            remembered: OwnOrShared::Own(Box::new(Remembered::new(settings))),
-            names: Arc::clone(&rules.names),
-            packet_variables: Vec::new(),
-            verdict: Verdict::default(),
-        };
+        let remembered = OwnOrShared::Own(Box::new(Remembered::new(&rules.settings)));
         Self {
             groups: Groups::default(),
-            work,
+            generation: 0,
+            work: Work::new(&rules, remembered),
             queue: Queue::default(),
             counters: EngineCounters::default(),
             rules,
         }
+    }
+
+    /// Inspects by other rules from now on. They have to be read with the names of the present
+    /// ones (`rules::loader::Loader::with_names`), so that bits and variables of flows go on.
+    /// What rules remember beyond one flow stays; transactions begin anew with their rules.
+    pub fn set_rules(&mut self, rules: Arc<Ruleset>) {
+        let own = OwnOrShared::Own(Box::new(Remembered::new(&rules.settings)));
+        let remembered = std::mem::replace(&mut self.work.remembered, own);
+        self.work = Work::new(&rules, remembered);
+        self.groups = Groups::default();
+        self.queue = Queue::default();
+        self.generation = self.generation.wrapping_add(1);
+        self.rules = rules;
     }
 
     /// Shares what rules remember beyond one flow with other workers. If they take turns at it,
@@ -194,8 +201,13 @@ impl Inspector {
         facts: &PacketFacts,
     ) -> Verdict {
         // The ruleset is borrowed, not cloned: its count is shared by all workers.
-        let Self { rules, groups, work, queue, counters } = self;
+        let Self { rules, generation, groups, work, queue, counters } = self;
         queue.clear();
+        if let Some(flow) = flow.as_deref_mut()
+            && flow.extension.inspection.generation != *generation
+        {
+            forget_rules(flow, *generation);
+        }
         work.verdict = Verdict::default();
         work.packet_variables.clear();
         if let Some(flow) = flow.as_deref_mut()
@@ -217,6 +229,42 @@ impl Inspector {
         tx::transaction_rules(rules, groups, group, &mut scene, work, queue);
         finish::finish(rules, &mut scene, work, queue, counters);
         work.verdict
+    }
+}
+
+impl Work {
+    fn new(rules: &Arc<Ruleset>, remembered: OwnOrShared<Remembered>) -> Self {
+        let settings = &rules.settings;
+        let mut scratch = Scratch::new(settings.recursion_limit, settings.pcre_limits);
+        scratch.turn = remembered.turn();
+        Self {
+            scratch,
+            buffers: Buffers::new(rules),
+            hits: Hits::with_capacity(rules.rules().len()),
+            candidates: Vec::new(),
+            remembered,
+            names: Arc::clone(&rules.names),
+            packet_variables: Vec::new(),
+            verdict: Verdict::default(),
+        }
+    }
+}
+
+/// The flow was inspected by other rules: how far they had got means nothing for the present ones.
+fn forget_rules(flow: &mut Flow, generation: u32) {
+    let inspection = &mut flow.extension.inspection;
+    inspection.generation = generation;
+    inspection.group = [0; 2];
+    inspection.group_established = [false; 2];
+    inspection.address_rules_done = [false; 2];
+    inspection.protocol_rules_done = [false; 2];
+    let Some(parser) = flow.extension.session.parser_mut() else { return };
+    for tx in parser.first_tx()..parser.next_tx() {
+        if let Some(meta) = parser.meta_mut(tx) {
+            meta.rules.iter_mut().for_each(Vec::clear);
+            // Data that the rules before saw stays visible until the transaction is complete.
+            meta.updated = [true; 2];
+        }
     }
 }
 

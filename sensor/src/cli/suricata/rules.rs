@@ -37,6 +37,7 @@ pub(super) fn read(process: &mut ProcessSettings, log: &Log, fatal: bool) -> Res
         &thresholds,
         process.engine.clone(),
         process.datasets.clone(),
+        None,
     );
     for note in loaded.datasets.take_notes() {
         log.warning("datasets", note);

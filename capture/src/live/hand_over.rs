@@ -1,0 +1,209 @@
+//! Frames that came in at one worker and belong to another: descriptors go over, bytes stay.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use afxdp::{Area, Frame};
+use crossbeam_utils::CachePadded;
+use rtrb::{Consumer, Producer, RingBuffer};
+
+/// A frame on its way to the worker that owns its flow.
+#[derive(Debug)]
+pub(super) struct Passed {
+    /// When it arrived, nanoseconds since 1970.
+    pub(super) timestamp_ns: u64,
+    /// Bytes on the wire.
+    pub(super) wire_len: u32,
+    /// The lane of the worker that it came in at.
+    pub(super) lane: u16,
+    /// Index of the interface.
+    pub(super) interface: u32,
+    pub(super) bytes: Bytes,
+}
+
+/// The bytes of a packet.
+#[derive(Debug)]
+pub(super) enum Bytes {
+    /// As the kernel put them.
+    Frame(Frame),
+    /// Put together of several frames.
+    Joined(Vec<u8>),
+}
+
+impl Bytes {
+    /// The bytes, in the memory that all lanes of the process share.
+    pub(super) fn of<'a>(&'a self, area: &'a Area) -> &'a [u8] {
+        match self {
+            Self::Frame(frame) => area.bytes(frame),
+            Self::Joined(bytes) => bytes,
+        }
+    }
+}
+
+/// Bytes on their way back.
+#[derive(Debug)]
+pub(super) struct Returned {
+    pub(super) lane: u16,
+    pub(super) bytes: Bytes,
+}
+
+/// The rings of one worker to and from each other one.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    own: usize,
+    peers: Vec<Option<Peer>>,
+    /// Up to when each worker has passed on all frames that arrived, nanoseconds since 1970.
+    progress: Arc<[CachePadded<AtomicU64>]>,
+}
+
+#[derive(Debug)]
+struct Peer {
+    to: Producer<Passed>,
+    from: Consumer<Passed>,
+    back_to: Producer<Returned>,
+    back_from: Consumer<Returned>,
+}
+
+impl Exchange {
+    /// One for each worker. So many frames may wait in each ring; `lent` is the number of frames
+    /// that all lanes of a worker have, so that what comes back always has room.
+    pub(super) fn between(workers: usize, slots: usize, lent: usize) -> Vec<Exchange> {
+        let progress: Arc<[_]> =
+            (0..workers).map(|_| CachePadded::new(AtomicU64::new(0))).collect();
+        let mut all: Vec<Exchange> = (0..workers)
+            .map(|own| Exchange {
+                own,
+                peers: (0..workers).map(|_| None).collect(),
+                progress: Arc::clone(&progress),
+            })
+            .collect();
+        for low in 0..workers {
+            for high in low + 1..workers {
+                let (to_high, from_low) = RingBuffer::new(slots);
+                let (to_low, from_high) = RingBuffer::new(slots);
+                let (back_to_high, back_from_low) = RingBuffer::new(lent);
+                let (back_to_low, back_from_high) = RingBuffer::new(lent);
+                let of_low = Peer {
+                    to: to_high,
+                    from: from_high,
+                    back_to: back_to_high,
+                    back_from: back_from_high,
+                };
+                let of_high = Peer {
+                    to: to_low,
+                    from: from_low,
+                    back_to: back_to_low,
+                    back_from: back_from_low,
+                };
+                if let Some(place) = all.get_mut(low).and_then(|one| one.peers.get_mut(high)) {
+                    *place = Some(of_low);
+                }
+                if let Some(place) = all.get_mut(high).and_then(|one| one.peers.get_mut(low)) {
+                    *place = Some(of_high);
+                }
+            }
+        }
+        all
+    }
+
+    /// Passes a frame on; given back when the ring is full.
+    pub(super) fn pass(&mut self, worker: usize, frame: Passed) -> Result<(), Passed> {
+        match self.peers.get_mut(worker) {
+            Some(Some(peer)) => peer.to.push(frame).map_err(|rtrb::PushError::Full(frame)| frame),
+            _ => Err(frame),
+        }
+    }
+
+    /// Gives bytes back to the worker that they came from.
+    pub(super) fn give_back(&mut self, worker: usize, returned: Returned) {
+        if let Some(Some(peer)) = self.peers.get_mut(worker) {
+            let pushed = peer.back_to.push(returned);
+            debug_assert!(pushed.is_ok(), "there is room for all frames of a worker");
+        }
+    }
+
+    /// Everything that arrived here before has been passed on.
+    pub(super) fn publish(&self, progress_ns: u64) {
+        if let Some(own) = self.progress.get(self.own) {
+            own.store(progress_ns, Ordering::Release);
+        }
+    }
+
+    /// Up to when all others have passed on everything. What they passed is in the rings then:
+    /// look into them after this call.
+    pub(super) fn progress_of_others(&self) -> u64 {
+        let others = self.progress.iter().enumerate().filter(|(worker, _)| *worker != self.own);
+        others.map(|(_, one)| one.load(Ordering::Acquire)).min().unwrap_or(u64::MAX)
+    }
+
+    /// Frames that others passed on, with the worker that did.
+    pub(super) fn passed(&mut self, mut take: impl FnMut(usize, Passed)) {
+        for (worker, peer) in self.peers.iter_mut().enumerate() {
+            let Some(peer) = peer else { continue };
+            let waiting = peer.from.slots();
+            if let Ok(chunk) = peer.from.read_chunk(waiting) {
+                chunk.into_iter().for_each(|frame| take(worker, frame));
+            }
+        }
+    }
+
+    /// Bytes of this worker's lanes that others are through with.
+    pub(super) fn returned(&mut self, mut take: impl FnMut(Returned)) {
+        for peer in self.peers.iter_mut().flatten() {
+            let waiting = peer.back_from.slots();
+            if let Ok(chunk) = peer.back_from.read_chunk(waiting) {
+                chunk.into_iter().for_each(&mut take);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packet(text: &[u8]) -> Passed {
+        let bytes = Bytes::Joined(text.to_vec());
+        Passed { timestamp_ns: 1, wire_len: 1, lane: 3, interface: 0, bytes }
+    }
+
+    #[test]
+    fn frames_go_to_their_owner_and_come_back() {
+        let mut workers = Exchange::between(3, 2, 8);
+        workers[0].pass(2, packet(b"a")).unwrap();
+        workers[1].pass(2, packet(b"b")).unwrap();
+        let mut got = Vec::new();
+        workers[2].passed(|from, frame| got.push((from, frame)));
+        assert_eq!(got.len(), 2);
+        for (from, frame) in got {
+            workers[2].give_back(from, Returned { lane: frame.lane, bytes: frame.bytes });
+        }
+        for worker in [0, 1] {
+            let mut back = 0;
+            workers[worker].returned(|returned| {
+                assert_eq!(returned.lane, 3);
+                back += 1;
+            });
+            assert_eq!(back, 1);
+        }
+    }
+
+    #[test]
+    fn a_full_ring_gives_the_frame_back() {
+        let mut workers = Exchange::between(2, 2, 8);
+        workers[0].pass(1, packet(b"a")).unwrap();
+        workers[0].pass(1, packet(b"b")).unwrap();
+        assert!(workers[0].pass(1, packet(b"c")).is_err());
+        assert!(workers[0].pass(0, packet(b"own")).is_err());
+    }
+
+    #[test]
+    fn order_waits_for_the_slowest() {
+        let workers = Exchange::between(3, 2, 8);
+        workers[0].publish(50);
+        workers[1].publish(20);
+        workers[2].publish(90);
+        let seen: Vec<u64> = workers.iter().map(Exchange::progress_of_others).collect();
+        assert_eq!(seen, [20, 50, 20]);
+    }
+}
