@@ -37,6 +37,7 @@ fn tcp_with_vlan_tags(bencher: Bencher<'_, '_>, tags: usize) {
         link_type: 1,
         input: 0,
         wire_len: u32::try_from(bytes.len()).expect("short"),
+        no_checksum: false,
     };
     let mut packets: Vec<Packet<'_>> = Vec::with_capacity(FRAMES);
     bencher.counter(ItemsCount::new(FRAMES)).bench_local(|| {

@@ -46,6 +46,7 @@ fn packets(frames: &[Vec<u8>]) -> Vec<Packet<'_>> {
             link_type: RAW,
             input: 0,
             wire_len: u32::try_from(bytes.len()).expect("short"),
+            no_checksum: false,
         };
         decoder.decode(frame, &mut packets);
     }

@@ -40,6 +40,7 @@ const MAY_UNSAFE: &[&str] = &[
     "capture/placement/src/ethtool.rs",
     "capture/steer/src/attach.rs",
     "detect/engine/src/pcre.rs",
+    "detect/flow/src/prefetch.rs",
     "detect/search/src/avx2.rs",
     "detect/search/src/vbmi.rs",
 ];

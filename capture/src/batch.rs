@@ -17,8 +17,10 @@ pub struct Frame<'a> {
     pub wire_len: u32,
     /// The captured bytes.
     pub bytes: &'a [u8],
-    /// Index of the input that the frame comes from.
+    /// Index of the input that the frame comes from: a file, or live an interface.
     pub file: u32,
+    /// Its transport checksum is not computed yet: this host sent it, and leaves that to a NIC.
+    pub no_checksum: bool,
 }
 
 /// Several frames that live equally long, in the buffer of a source or of an [`OwnedBatch`].
@@ -171,6 +173,7 @@ impl Record {
             wire_len: self.wire_len,
             bytes: buffer.get(self.offset..end).unwrap_or_default(),
             file: self.file,
+            no_checksum: false,
         }
     }
 }
@@ -189,6 +192,7 @@ mod tests {
             wire_len: 1500,
             bytes: &bytes,
             file: 2,
+            no_checksum: false,
         };
         let mut first = OwnedBatch::new();
         first.push(&frame);

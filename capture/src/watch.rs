@@ -132,7 +132,9 @@ mod tests {
         let link_type = LinkType(1);
         let bytes = &[7; 60];
         let (interface, file) = (0, 0);
-        let frame = Frame { timestamp_us: 1, bytes, wire_len: 60, link_type, interface, file };
+        let (timestamp_us, wire_len, no_checksum) = (1, 60, false);
+        let frame =
+            Frame { timestamp_us, bytes, wire_len, link_type, interface, file, no_checksum };
         let file = write_pcap(Vec::new(), link_type, std::iter::repeat_n(frame, frames)).unwrap();
         fs::write(directory.join(name), file).unwrap();
     }

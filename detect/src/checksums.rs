@@ -26,7 +26,7 @@ impl ChecksumSample {
 
     /// Counts a packet.
     pub fn take(&mut self, packet: &Packet<'_>) {
-        if self.is_over() {
+        if self.is_over() || packet.flags.ignore_checksum {
             return;
         }
         self.packets += 1;

@@ -1,6 +1,7 @@
 //! The life of a packet: decode, find the flow, order the stream, parse, inspect, report.
 
 mod counting;
+mod offloading;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use protocol::file::range::Ranges;
 use crate::application;
 use crate::checksums::ChecksumSample;
 use crate::counters::{InlineCounters, Summary};
+use crate::offload::Offload;
 use crate::output::Events;
 use crate::records::Reporter;
 use crate::settings::{OutputSettings, Settings};
@@ -70,6 +72,8 @@ pub struct Detector {
     sample: ChecksumSample,
     /// Where this worker is among others, if they take turns.
     place: Option<Arc<Place>>,
+    /// Takes flows over that need no inspection.
+    offload: Option<Box<dyn Offload>>,
 }
 
 /// What the path so far found out about a packet.
@@ -174,6 +178,7 @@ impl Detector {
             finishing: false,
             sample: ChecksumSample::default(),
             place: None,
+            offload: None,
             settings,
         }
     }
@@ -203,6 +208,7 @@ impl Detector {
             }
             hashes.push(hash);
         }
+        hashes.iter().flatten().for_each(|hash| self.flows.prefetch_flow(*hash));
         for (at, hash) in hashes.drain(..).enumerate() {
             self.packet(&mut packets, at, hash, events);
         }
@@ -493,6 +499,9 @@ impl Detector {
         if let (Some(id), true) = (progress.flow, progress.verdict.bypass) {
             application::bypass(self.flows.get_mut(id), &mut self.stream_counters);
         }
+        if let (Some(id), true) = (progress.flow, self.offload.is_some()) {
+            self.offer(id);
+        }
         if inline && packet.origin == Origin::Wire {
             self.inline.count(progress.dropped, progress.verdict.reject != [false; 2]);
         }
@@ -552,6 +561,12 @@ impl Detector {
     }
 
     fn end_flow(&mut self, id: FlowId, reason: EndReason, events: &mut Events) {
+        if self.offload.is_some() {
+            if self.lives_on(id, reason) {
+                return;
+            }
+            self.take_back(id);
+        }
         let end = self.flows.end_time(id, reason, self.now);
         // Which packet finds a flow timed out depends on the other flows of the worker; in order
         // records of ends therefore come last, sorted.

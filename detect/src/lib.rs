@@ -9,6 +9,7 @@ pub mod checksums;
 pub mod counters;
 pub mod detector;
 pub mod event;
+pub mod offload;
 pub mod output;
 pub mod records;
 pub mod settings;

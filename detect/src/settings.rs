@@ -29,6 +29,8 @@ pub struct Settings {
     pub ignore_checksums: bool,
     /// `pcap-file.checksum-checks: auto`: ignored when the first 1,000 packets have many bad ones.
     pub checksum_auto: bool,
+    /// Flows that a rule passes are bypassed, where a capture can take them over.
+    pub bypass_passed: bool,
     /// Seed of the flow hash; the same for all workers of a process.
     pub seed: u64,
     /// Keep an order mark with each record, so that records of several workers can be merged.

@@ -33,6 +33,7 @@ pub fn frame(bytes: &[u8], number: u64, link_type: u16, after: u64) -> RawFrame<
         link_type,
         input: 0,
         wire_len: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
+        no_checksum: false,
     }
 }
 

@@ -5,6 +5,7 @@ mod bpf;
 mod cli;
 mod clock;
 mod config;
+mod control;
 mod log;
 mod output;
 mod process;

@@ -26,7 +26,7 @@ pub struct Frame<'a> {
 }
 
 /// The frames of a batch, in the order in which they were received.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Frames<'a> {
     block: &'a [u8],
     slots: slice::Iter<'a, Slot>,

@@ -45,11 +45,13 @@ mod memory;
 mod namespace;
 mod ring;
 mod settings;
+mod spare;
 mod statistics;
 mod system;
 
 pub use error::{Error, Step};
 pub use frame::{Frame, Frames};
-pub use ring::{Block, Ring};
+pub use ring::{Block, Ring, Taken};
 pub use settings::{Fanout, FanoutKind, Instruction, Interface, RingSettings};
+pub use spare::{Found, Spare};
 pub use statistics::Statistics;

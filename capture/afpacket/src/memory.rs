@@ -17,22 +17,25 @@ use crate::system::set_packet_option;
 /// Offset of the word that says which side has a block.
 const STATUS: usize =
     offset_of!(tpacket_block_desc, hdr) + offset_of!(tpacket_hdr_v1, block_status);
+/// Offset of the number of frames in a block.
+const COUNT: usize = offset_of!(tpacket_block_desc, hdr) + offset_of!(tpacket_hdr_v1, num_pkts);
 /// The kernel wants a frame size that fits a block; with TPACKET_V3 frames have any size.
 const FRAME_SIZE: u32 = 2048;
 
-/// The blocks of a ring. They are used in order; at most one is in hand at a time.
+/// The blocks of a ring. They are taken and given back in order; several may be in hand at a time.
 ///
 /// Invariant: `base` begins a mapping of `block_size * blocks` bytes of the TPACKET_V3 receive ring
 /// of a packet socket, page-aligned, that lives until this value is dropped. While the status word
-/// of a block has TP_STATUS_USER the kernel writes nothing to that block. `in_hand` is true only
-/// if that bit was seen in block `current` and has not been taken away since.
+/// of a block has TP_STATUS_USER the kernel writes nothing to that block. The `in_hand` blocks
+/// (`blocks` at most) from `oldest` on, around the ring, are those in which that bit was seen and
+/// has not been taken away since. `oldest` is below `blocks`.
 #[derive(Debug)]
 pub(crate) struct Memory {
     base: NonNull<u8>,
     block_size: usize,
     blocks: usize,
-    current: usize,
-    in_hand: bool,
+    oldest: usize,
+    in_hand: usize,
 }
 
 // SAFETY: the mapping belongs to the process, not to a thread, and this value is its only owner.
@@ -81,73 +84,99 @@ impl Memory {
         };
         match NonNull::new(address.cast::<u8>()) {
             Some(base) if address != libc::MAP_FAILED => {
-                Ok(Memory { base, block_size, blocks, current: 0, in_hand: false })
+                Ok(Memory { base, block_size, blocks, oldest: 0, in_hand: 0 })
             }
             _ => Err((Step::MapRing, io::Error::last_os_error())),
         }
     }
 
-    /// Whether there is a block in hand or the kernel has handed over the next.
+    /// Whether the kernel has handed over the next block.
     pub(crate) fn is_ready(&self) -> bool {
         // Acquire: what the kernel wrote to the block before this word is to be seen after it.
-        self.in_hand || self.status().load(Ordering::Acquire) & libc::TP_STATUS_USER != 0
+        self.in_hand < self.blocks
+            && self.word(self.next(), STATUS).load(Ordering::Acquire) & libc::TP_STATUS_USER != 0
     }
 
-    /// Takes the next block if there is none in hand and the kernel has handed it over; says
-    /// whether there is one in hand.
-    pub(crate) fn take(&mut self) -> bool {
-        self.in_hand = self.is_ready();
+    /// Whether the next block has frames, handed over or not.
+    pub(crate) fn is_pending(&self) -> bool {
+        // The kernel counts a frame before it writes its bytes. It may do so at this moment, hence
+        // the atomic load; if it has not opened the block yet, that is the count of the last time.
+        self.in_hand < self.blocks
+            && (self.is_ready() || self.word(self.next(), COUNT).load(Ordering::Acquire) > 0)
+    }
+
+    /// Takes the next block in hand if the kernel has handed it over.
+    pub(crate) fn take(&mut self) -> Option<usize> {
+        let block = self.is_ready().then(|| self.next())?;
+        self.in_hand += 1;
+        Some(block)
+    }
+
+    /// How many blocks are in hand.
+    pub(crate) fn in_hand(&self) -> usize {
         self.in_hand
     }
 
-    /// The block in hand; empty if there is none.
-    pub(crate) fn block(&self) -> &[u8] {
-        if !self.in_hand {
+    /// A block in hand; empty if it is not.
+    pub(crate) fn block(&self, block: usize) -> &[u8] {
+        if !self.has(block) {
             return &[];
         }
-        // SAFETY: `block_start` has `block_size` bytes in the mapping, which the kernel does not
-        // write as the block is in hand. Only `block_mut` and `give_back` write them, and they
-        // need the value to themselves.
-        unsafe { slice::from_raw_parts(self.block_start().as_ptr(), self.block_size) }
+        // SAFETY: `start` of a block below `blocks` has `block_size` bytes in the mapping, which
+        // the kernel does not write as the block is in hand. Only `block_mut` and `give_back`
+        // write them, and they need the value to themselves.
+        unsafe { slice::from_raw_parts(self.start(block).as_ptr(), self.block_size) }
     }
 
-    /// The block in hand, to put things in place; empty if there is none.
-    pub(crate) fn block_mut(&mut self) -> &mut [u8] {
-        if !self.in_hand {
+    /// A block in hand, to put things in place; empty if it is not.
+    pub(crate) fn block_mut(&mut self, block: usize) -> &mut [u8] {
+        if !self.has(block) {
             return &mut [];
         }
         // SAFETY: as in `block`, and the borrow of `self` makes this the only reference.
-        unsafe { slice::from_raw_parts_mut(self.block_start().as_ptr(), self.block_size) }
+        unsafe { slice::from_raw_parts_mut(self.start(block).as_ptr(), self.block_size) }
     }
 
-    /// Gives the block in hand, if any, back to the kernel.
+    /// Gives the oldest block in hand, if any, back to the kernel.
     pub(crate) fn give_back(&mut self) {
-        if !self.in_hand {
+        if self.in_hand == 0 {
             return;
         }
-        self.in_hand = false;
         // Release: all reads and writes of the block come before the kernel may fill it again.
-        self.status().store(libc::TP_STATUS_KERNEL, Ordering::Release);
-        self.current = (self.current + 1) % self.blocks;
+        self.word(self.oldest, STATUS).store(libc::TP_STATUS_KERNEL, Ordering::Release);
+        self.oldest = (self.oldest + 1) % self.blocks;
+        self.in_hand -= 1;
     }
 
-    /// Leaves the block in hand to be taken once more.
+    /// Leaves the block that was taken last to be taken once more.
     #[cfg(test)]
     pub(crate) fn put_down(&mut self) {
-        self.in_hand = false;
+        self.in_hand = self.in_hand.saturating_sub(1);
     }
 
-    fn block_start(&self) -> NonNull<u8> {
-        // SAFETY: `current` is below `blocks`, so that the offset is inside the mapping, whose
-        // size fits an isize.
-        unsafe { self.base.add(self.current * self.block_size) }
+    /// The block after those in hand.
+    fn next(&self) -> usize {
+        (self.oldest + self.in_hand) % self.blocks
     }
 
-    fn status(&self) -> &AtomicU32 {
-        // SAFETY: the word is inside the block and aligned, as blocks begin at multiples of the
-        // page size. On this side it is accessed through this reference alone, or through the
-        // slice of a block in hand, which cannot live when this one is written (`give_back`).
-        unsafe { AtomicU32::from_ptr(self.block_start().add(STATUS).as_ptr().cast()) }
+    fn has(&self, block: usize) -> bool {
+        block < self.blocks && (block + self.blocks - self.oldest) % self.blocks < self.in_hand
+    }
+
+    fn start(&self, block: usize) -> NonNull<u8> {
+        let offset = block % self.blocks * self.block_size;
+        // SAFETY: the offset is inside the mapping, whose size fits an isize.
+        unsafe { self.base.add(offset) }
+    }
+
+    /// A word of a block's header.
+    fn word(&self, block: usize, offset: usize) -> &AtomicU32 {
+        debug_assert!(offset == STATUS || offset == COUNT);
+        // SAFETY: the callers' offsets are those of words inside a block and aligned, as blocks
+        // begin at multiples of the page size. On this side the words are accessed through such a
+        // reference alone, or through the slice of a block in hand: then only `give_back` writes,
+        // and no slice can live when it does.
+        unsafe { AtomicU32::from_ptr(self.start(block).add(offset).as_ptr().cast()) }
     }
 }
 

@@ -1,5 +1,6 @@
 //! A receive ring: opening it, taking frames from it in order, and seeing what became of it.
 
+use std::collections::VecDeque;
 use std::hint;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -12,6 +13,7 @@ use crate::frame::{Frame, Frames};
 use crate::link;
 use crate::memory::Memory;
 use crate::settings::{FanoutKind, Instruction, Interface, RingSettings};
+use crate::spare::Spare;
 use crate::statistics::Statistics;
 use crate::system;
 
@@ -34,11 +36,35 @@ pub struct Ring {
     snap_length: Option<u32>,
     filter: Vec<Instruction>,
     started: bool,
-    /// The way through the block in hand.
+    /// The way through the block that was taken last.
     walk: Walk,
-    /// The batch: frames of the block in hand.
-    slots: Vec<Slot>,
+    /// What is in hand, the oldest first.
+    in_hand: VecDeque<InHand>,
+    /// Emptied lists of frames.
+    emptied: Vec<Vec<Slot>>,
+    /// The batch of `next_frames`.
+    batch: Option<Taken>,
     counts: Statistics,
+}
+
+/// Frames of a block in hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// Number of the block.
+    pub block: u32,
+    /// Which of the block's frames is the first of them.
+    pub first: u32,
+    /// How many they are.
+    pub count: u32,
+}
+
+/// A block in hand.
+#[derive(Debug)]
+struct InHand {
+    block: usize,
+    slots: Vec<Slot>,
+    /// Frames that were taken and not given back.
+    outstanding: usize,
 }
 
 impl Ring {
@@ -65,6 +91,13 @@ impl Ring {
         settings.validate(system::page_size())?;
         let wanted = settings.interface.to_string();
         let socket = system::packet_socket().map_err(Error::at(&wanted, Step::OpenSocket))?;
+        Ring::prepare_with(Spare(socket), settings)
+    }
+
+    /// The same with a socket that was opened before. This needs no capability.
+    pub fn prepare_with(spare: Spare, settings: &RingSettings) -> Result<Ring, Error> {
+        settings.validate(system::page_size())?;
+        let Spare(socket) = spare;
         let (index, interface, hardware_type) = identify(socket.as_fd(), &settings.interface)?;
         let link_type = link::link_type(hardware_type)
             .ok_or_else(|| Error::LinkType { interface: interface.clone(), hardware_type })?;
@@ -90,7 +123,9 @@ impl Ring {
             filter: settings.filter.clone(),
             started: false,
             walk: Walk::default(),
-            slots: Vec::new(),
+            in_hand: VecDeque::with_capacity(settings.blocks as usize),
+            emptied: Vec::with_capacity(settings.blocks as usize),
+            batch: None,
             counts: Statistics::default(),
         };
         ring.attach(settings, index, ignore_outgoing)?;
@@ -109,35 +144,93 @@ impl Ring {
     /// by the next call. 0 means that the kernel has handed over no further block: see
     /// [`wait`](Ring::wait).
     pub fn next_frames(&mut self, max: usize) -> usize {
-        self.slots.clear();
-        if max == 0 {
-            return 0;
-        }
-        // Further than one block only past blocks without a sound frame.
-        for _ in 0..=self.blocks {
-            if self.walk.is_done() && !self.next_block() {
-                return 0;
-            }
-            let block = self.memory.block_mut();
-            if let Err(malformed) = self.walk.advance(block, max, &mut self.slots) {
-                self.count_malformed(malformed.unread);
-            }
-            if !self.slots.is_empty() {
-                break;
-            }
-        }
-        self.counts.frames = self.counts.frames.saturating_add(self.slots.len() as u64);
-        self.slots.len()
+        self.end_batch();
+        self.batch = self.take(max, 1);
+        self.batch.map_or(0, |batch| batch.count as usize)
     }
 
     /// The frames of the last [`next_frames`](Ring::next_frames).
     pub fn frames(&self) -> Frames<'_> {
-        Frames::new(self.memory.block(), &self.slots)
+        self.batch.map_or_else(Frames::default, |batch| self.taken(batch))
     }
 
     /// One of these frames, by its place among them.
     pub fn frame(&self, index: usize) -> Option<Frame<'_>> {
-        self.slots.get(index).map(|slot| slot.frame(self.memory.block()))
+        let batch = self.batch.filter(|batch| index < batch.count as usize)?;
+        self.taken_frame(batch.block, batch.first.checked_add(u32::try_from(index).ok()?)?)
+    }
+
+    /// Takes the next frames, at most `max` and of one block, without giving back those that were
+    /// taken before. None if there are none, or if they are in a further block and `most` blocks
+    /// are in hand already: then the kernel could run out of them. What was taken so is not to be
+    /// mixed with [`next_frames`](Ring::next_frames).
+    pub fn take(&mut self, max: usize, most: usize) -> Option<Taken> {
+        // Further than one block only past blocks without a sound frame.
+        for _ in 0..=self.blocks {
+            self.release();
+            if self.walk.is_done() && (self.memory.in_hand() >= most || !self.next_block()) {
+                return None;
+            }
+            let Some(newest) = self.in_hand.back_mut() else { return None };
+            let first = newest.slots.len();
+            let block = self.memory.block_mut(newest.block);
+            let walked = self.walk.advance(block, max, &mut newest.slots);
+            let count = newest.slots.len() - first;
+            newest.outstanding += count;
+            let block = newest.block as u32;
+            if let Err(malformed) = walked {
+                self.count_malformed(malformed.unread);
+            }
+            if count > 0 {
+                self.counts.frames = self.counts.frames.saturating_add(count as u64);
+                return Some(Taken { block, first: first as u32, count: count as u32 });
+            }
+            if max == 0 {
+                return None;
+            }
+        }
+        None
+    }
+
+    /// Frames that were taken and of which not all are given back.
+    pub fn taken(&self, taken: Taken) -> Frames<'_> {
+        let Taken { block, first, count } = taken;
+        let (first, count) = (first as usize, count as usize);
+        let slots = self.slots(block).get(first..first.saturating_add(count)).unwrap_or_default();
+        Frames::new(self.memory.block(block as usize), slots)
+    }
+
+    /// A frame of a block in hand, by its place among the frames of the block.
+    #[inline]
+    pub fn taken_frame(&self, block: u32, index: u32) -> Option<Frame<'_>> {
+        let slot = self.slots(block).get(index as usize)?;
+        Some(slot.frame(self.memory.block(block as usize)))
+    }
+
+    /// Gives `count` frames of a block in hand back. Blocks go back to the kernel in their order,
+    /// when all frames were given back.
+    pub fn give_back(&mut self, block: u32, count: usize) {
+        let place = self.place(block);
+        if let Some(one) = place.and_then(|place| self.in_hand.get_mut(place)) {
+            one.outstanding = one.outstanding.saturating_sub(count);
+        }
+        self.release();
+    }
+
+    /// Blocks in hand.
+    pub fn in_hand(&self) -> usize {
+        self.memory.in_hand()
+    }
+
+    /// Whether there are frames that were not taken yet, also in a block that the kernel has not
+    /// handed over. May say so for a moment where there are none.
+    pub fn is_pending(&self) -> bool {
+        !self.walk.is_done() || self.memory.is_pending()
+    }
+
+    /// Whether [`take`](Ring::take) would look at a block.
+    pub fn has_frames(&self) -> bool {
+        !self.walk.is_done() || self.memory.is_ready()
     }
 
     /// The next block that the kernel has handed over, or what is left of one begun with
@@ -172,8 +265,10 @@ impl Ring {
         if self.has_frames() { Ok(true) } else { Err(error) }
     }
 
-    /// Whether the interface is still there and up.
+    /// Whether the interface is still there and up. Takes the error that makes `poll` come back.
     pub fn check(&self) -> Result<(), Error> {
+        // What it tells may be over; what is the case now is asked for.
+        let _ = system::pending_error(self.socket.as_fd());
         let failed = |cause| Error::at(&self.interface, Step::ReadInterface)(cause);
         let interface = || self.interface.clone();
         // The kernel unbinds the socket from an interface that goes away, so that another one of
@@ -261,11 +356,6 @@ impl Ring {
             .map_err(Error::at(&self.interface, Step::AttachFilter))
     }
 
-    /// Whether a call of `next_frames` would look at a block.
-    fn has_frames(&self) -> bool {
-        !self.walk.is_done() || self.memory.is_ready()
-    }
-
     /// Watches the ring for the time set. Waking a thread takes the kernel longer than many
     /// frames take to arrive.
     fn watch(&self) -> bool {
@@ -282,24 +372,51 @@ impl Ring {
         false
     }
 
-    /// Gives the block in hand back and takes the next.
+    /// Takes the next block in hand.
     fn next_block(&mut self) -> bool {
-        self.give_back();
-        if !self.memory.take() {
-            return false;
-        }
+        let Some(block) = self.memory.take() else { return false };
         self.counts.blocks = self.counts.blocks.saturating_add(1);
-        match Walk::begin(self.memory.block(), self.link_type == link::ETHERNET) {
+        let slots = self.emptied.pop().unwrap_or_default();
+        self.in_hand.push_back(InHand { block, slots, outstanding: 0 });
+        match Walk::begin(self.memory.block(block), self.link_type == link::ETHERNET) {
             Ok(walk) => self.walk = walk,
             Err(malformed) => self.count_malformed(malformed.unread),
         }
         true
     }
 
-    fn give_back(&mut self) {
-        self.slots.clear();
-        self.walk = Walk::default();
-        self.memory.give_back();
+    /// Gives blocks back of which nothing is needed any more, the oldest first.
+    fn release(&mut self) {
+        while let Some(oldest) = self.in_hand.front() {
+            let is_walked = self.in_hand.len() > 1 || self.walk.is_done();
+            if oldest.outstanding > 0 || !is_walked {
+                break;
+            }
+            if let Some(InHand { mut slots, .. }) = self.in_hand.pop_front() {
+                slots.clear();
+                self.emptied.push(slots);
+                self.memory.give_back();
+            }
+        }
+    }
+
+    /// The batch of `next_frames` is done with.
+    fn end_batch(&mut self) {
+        if let Some(batch) = self.batch.take() {
+            self.give_back(batch.block, batch.count as usize);
+        }
+    }
+
+    /// Where a block is among those in hand.
+    fn place(&self, block: u32) -> Option<usize> {
+        let oldest = self.in_hand.front()?.block;
+        let blocks = self.blocks as usize;
+        Some((block as usize + blocks).checked_sub(oldest)? % blocks)
+    }
+
+    fn slots(&self, block: u32) -> &[Slot] {
+        let one = self.place(block).and_then(|place| self.in_hand.get(place));
+        one.map_or(&[], |one| &one.slots)
     }
 
     fn count_malformed(&mut self, unread: u32) {
@@ -329,7 +446,8 @@ impl Block<'_> {
 
 impl Drop for Block<'_> {
     fn drop(&mut self) {
-        self.ring.give_back();
+        self.ring.walk = Walk::default();
+        self.ring.end_batch();
     }
 }
 
@@ -362,7 +480,7 @@ fn block_timeout(settings_ms: u32) -> Duration {
     Duration::from_millis(u64::from(settings_ms.max(10)) * 2).min(LAST_FRAMES_LIMIT)
 }
 
-fn is_missing(error: &io::Error) -> bool {
+pub(crate) fn is_missing(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENODEV | libc::ENXIO))
 }
 

@@ -122,6 +122,13 @@ impl Area {
         self.0.chunks.before(frame)
     }
 
+    /// The same, and leaves zeroes there, so that they cannot be taken for what belongs to the next
+    /// packet in this chunk.
+    #[inline]
+    pub fn take_before<const N: usize>(&self, frame: &mut Frame) -> Option<[u8; N]> {
+        self.0.chunks.take_before(frame)
+    }
+
     /// Takes a frame back when there is no queue at hand to give it to. It takes a lock, so it is
     /// not for the path of every packet. A frame of another area comes back to the caller.
     pub fn give_back(&self, frame: Frame) -> Result<(), Frame> {

@@ -193,6 +193,17 @@ impl Chunks {
         Some(unsafe { self.mapping.base().add(first as usize).cast::<[u8; N]>().read() })
     }
 
+    /// The `N` bytes in front of a frame's, if they are in its chunk, which are zeroes afterwards.
+    #[inline]
+    pub(crate) fn take_before<const N: usize>(&self, frame: &mut Frame) -> Option<[u8; N]> {
+        let bytes = self.before(frame)?;
+        let first = frame.address - N as u64;
+        // SAFETY: `before` has found the range in the chunk of this frame of this area; the frame
+        // is borrowed mutably, so there is no slice of the chunk.
+        unsafe { self.mapping.base().add(first as usize).cast::<[u8; N]>().write([0; N]) };
+        Some(bytes)
+    }
+
     /// Says how many bytes a frame holds. False, without effect, if its chunk has no room.
     #[inline]
     pub(crate) fn set_len(&self, frame: &mut Frame, length: usize) -> bool {

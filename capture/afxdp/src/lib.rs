@@ -33,8 +33,6 @@
 //!
 //! Loading an XDP program that directs packets to the sockets is not this crate's affair.
 
-// `loom` is set to try the rings' orderings, see `ring`.
-#![allow(unexpected_cfgs)]
 #![deny(unsafe_code)]
 #![cfg(target_os = "linux")]
 

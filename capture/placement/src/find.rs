@@ -19,7 +19,7 @@ const DEVICE_PREFIX: &str = "PCIDEVICE_";
 pub enum Selector {
     /// Its name or one of its alternative names.
     Name(String),
-    /// Its PCI address, `pci:0000:81:00.1` or without the `pci:`.
+    /// Its PCI address, `pci:0000:81:00.1` or without the `pci:` or the domain.
     Pci(String),
     /// Its MAC, `mac:52:54:00:12:34:56` or without the `mac:`.
     Mac(String),
@@ -128,7 +128,7 @@ impl FromStr for Selector {
             Self::Resource(resource)
         } else if let Some(network) = after("network:") {
             Self::Network(network)
-        } else if is_pci_address(text) {
+        } else if is_pci_address(&full_address(text)) {
             Self::Pci(text.to_owned())
         } else if is_mac(text) {
             Self::Mac(text.to_owned())

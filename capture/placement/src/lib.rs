@@ -28,8 +28,8 @@ pub use find::{Candidate, FindError, Inventory, Selector, Surroundings};
 pub use host::{Host, Kernel};
 pub use pin::{PinError, pin_current_thread};
 pub use plan::{
-    Capture, HugePageWish, InterfacePlan, InterruptPlace, Management, NodeMemory, Plan, Ring, Step,
-    Wishes, Worker,
+    Capture, HugePageWish, InterfacePlan, InterruptPlace, Management, NodeMemory, OwnWishes, Plan,
+    Ring, Step, Wishes, Worker,
 };
 pub use setting::{Flow, HashKey, Indirection, Setting, Transform};
 pub use verify::verify;

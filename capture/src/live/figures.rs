@@ -11,7 +11,7 @@ pub struct WorkerFigures {
     pub turns: AtomicU64,
     /// Frames that waited for others and went on without them.
     pub impatient: AtomicU64,
-    /// Frames that came from other workers.
+    /// Frames that came from other workers and were given to the detector.
     pub taken_over: AtomicU64,
     /// Their bytes on the wire.
     pub taken_over_bytes: AtomicU64,
@@ -42,6 +42,8 @@ pub struct LaneFigures {
     pub joined_frames: AtomicU64,
     /// Frames lost because the kernel's description of them made no sense.
     pub invalid: AtomicU64,
+    /// How often the interface was removed, came back, and was taken up again.
+    pub reopened: AtomicU64,
     /// The interface is down or gone.
     pub down: AtomicBool,
 }
@@ -71,6 +73,8 @@ pub struct LaneSnapshot {
     pub joined_frames: u64,
     /// Lost as senseless.
     pub invalid: u64,
+    /// Times that the interface was removed, came back, and was taken up again.
+    pub reopened: u64,
     /// The interface is down or gone.
     pub down: bool,
 }
@@ -103,6 +107,7 @@ impl LaneFigures {
             hand_over_full: self.hand_over_full.load(Relaxed),
             joined_frames: self.joined_frames.load(Relaxed),
             invalid: self.invalid.load(Relaxed),
+            reopened: self.reopened.load(Relaxed),
             down: self.down.load(Relaxed),
         }
     }

@@ -7,6 +7,8 @@ use afxdp::{Area, Frame};
 use crossbeam_utils::CachePadded;
 use rtrb::{Consumer, Producer, RingBuffer};
 
+use super::lane::Lent;
+
 /// A frame on its way to the worker that owns its flow.
 #[derive(Debug)]
 pub(super) struct Passed {
@@ -16,9 +18,7 @@ pub(super) struct Passed {
     pub(super) wire_len: u32,
     /// The lane of the worker that it came in at.
     pub(super) lane: u16,
-    /// Index of the interface.
-    pub(super) interface: u32,
-    pub(super) bytes: Bytes,
+    pub(super) lent: Lent,
 }
 
 /// The bytes of a packet.
@@ -31,7 +31,7 @@ pub(super) enum Bytes {
 }
 
 impl Bytes {
-    /// The bytes, in the memory that all lanes of the process share.
+    /// The bytes, in the area of the queue that they came in at.
     pub(super) fn of<'a>(&'a self, area: &'a Area) -> &'a [u8] {
         match self {
             Self::Frame(frame) => area.bytes(frame),
@@ -58,6 +58,10 @@ pub(super) struct Exchange {
 
 #[derive(Debug)]
 struct Peer {
+    /// Frames that it has.
+    lent: usize,
+    /// The most that it may have, so that what comes back always has room.
+    most_lent: usize,
     to: Producer<Passed>,
     from: Consumer<Passed>,
     back_to: Producer<Returned>,
@@ -65,11 +69,13 @@ struct Peer {
 }
 
 impl Exchange {
-    /// One for each worker. So many frames may wait in each ring; `lent` is the number of frames
-    /// that all lanes of a worker have, so that what comes back always has room.
-    pub(super) fn between(workers: usize, slots: usize, lent: usize) -> Vec<Exchange> {
+    /// One for each worker. So many frames may wait in each ring, and a worker has at most `lent`
+    /// frames of another one. Only workers that `hand_over` ever do so: nobody waits for others.
+    pub(super) fn between(slots: usize, lent: usize, hand_over: &[bool]) -> Vec<Exchange> {
+        let workers = hand_over.len();
+        let start = |hands_over: &bool| if *hands_over { 0 } else { u64::MAX };
         let progress: Arc<[_]> =
-            (0..workers).map(|_| CachePadded::new(AtomicU64::new(0))).collect();
+            hand_over.iter().map(|one| CachePadded::new(AtomicU64::new(start(one)))).collect();
         let mut all: Vec<Exchange> = (0..workers)
             .map(|own| Exchange {
                 own,
@@ -84,12 +90,16 @@ impl Exchange {
                 let (back_to_high, back_from_low) = RingBuffer::new(lent);
                 let (back_to_low, back_from_high) = RingBuffer::new(lent);
                 let of_low = Peer {
+                    lent: 0,
+                    most_lent: lent,
                     to: to_high,
                     from: from_high,
                     back_to: back_to_high,
                     back_from: back_from_high,
                 };
                 let of_high = Peer {
+                    lent: 0,
+                    most_lent: lent,
                     to: to_low,
                     from: from_low,
                     back_to: back_to_low,
@@ -106,19 +116,22 @@ impl Exchange {
         all
     }
 
-    /// Passes a frame on; given back when the ring is full.
+    /// Passes a frame on; given back when the ring is full, or the other has enough.
     pub(super) fn pass(&mut self, worker: usize, frame: Passed) -> Result<(), Passed> {
-        match self.peers.get_mut(worker) {
-            Some(Some(peer)) => peer.to.push(frame).map_err(|rtrb::PushError::Full(frame)| frame),
-            _ => Err(frame),
+        let Some(Some(peer)) = self.peers.get_mut(worker) else { return Err(frame) };
+        if peer.lent >= peer.most_lent {
+            return Err(frame);
         }
+        peer.to.push(frame).map_err(|rtrb::PushError::Full(frame)| frame)?;
+        peer.lent += 1;
+        Ok(())
     }
 
     /// Gives bytes back to the worker that they came from.
     pub(super) fn give_back(&mut self, worker: usize, returned: Returned) {
         if let Some(Some(peer)) = self.peers.get_mut(worker) {
             let pushed = peer.back_to.push(returned);
-            debug_assert!(pushed.is_ok(), "there is room for all frames of a worker");
+            debug_assert!(pushed.is_ok(), "there is room for all frames that are lent");
         }
     }
 
@@ -136,15 +149,22 @@ impl Exchange {
         others.map(|(_, one)| one.load(Ordering::Acquire)).min().unwrap_or(u64::MAX)
     }
 
-    /// Frames that others passed on, with the worker that did.
-    pub(super) fn passed(&mut self, mut take: impl FnMut(usize, Passed)) {
+    /// At most `max` frames that others passed on, with the worker that did. Says whether these
+    /// were all.
+    pub(super) fn passed(&mut self, max: usize, mut take: impl FnMut(usize, Passed)) -> bool {
+        let mut left = max;
+        let mut is_all = true;
         for (worker, peer) in self.peers.iter_mut().enumerate() {
             let Some(peer) = peer else { continue };
             let waiting = peer.from.slots();
-            if let Ok(chunk) = peer.from.read_chunk(waiting) {
+            let count = waiting.min(left);
+            is_all &= count == waiting;
+            left -= count;
+            if let Ok(chunk) = peer.from.read_chunk(count) {
                 chunk.into_iter().for_each(|frame| take(worker, frame));
             }
         }
+        is_all
     }
 
     /// Bytes of this worker's lanes that others are through with.
@@ -152,6 +172,7 @@ impl Exchange {
         for peer in self.peers.iter_mut().flatten() {
             let waiting = peer.back_from.slots();
             if let Ok(chunk) = peer.back_from.read_chunk(waiting) {
+                peer.lent = peer.lent.saturating_sub(waiting);
                 chunk.into_iter().for_each(&mut take);
             }
         }
@@ -164,19 +185,21 @@ mod tests {
 
     fn packet(text: &[u8]) -> Passed {
         let bytes = Bytes::Joined(text.to_vec());
-        Passed { timestamp_ns: 1, wire_len: 1, lane: 3, interface: 0, bytes }
+        let lent = Lent { bytes, captured: 1, interface: 0, from: 0, area: 0 };
+        Passed { timestamp_ns: 1, wire_len: 1, lane: 3, lent }
     }
 
     #[test]
     fn frames_go_to_their_owner_and_come_back() {
-        let mut workers = Exchange::between(3, 2, 8);
+        let mut workers = Exchange::between(2, 8, &[true; 3]);
         workers[0].pass(2, packet(b"a")).unwrap();
         workers[1].pass(2, packet(b"b")).unwrap();
         let mut got = Vec::new();
-        workers[2].passed(|from, frame| got.push((from, frame)));
+        assert!(!workers[2].passed(1, |from, frame| got.push((from, frame))));
+        assert!(workers[2].passed(9, |from, frame| got.push((from, frame))));
         assert_eq!(got.len(), 2);
         for (from, frame) in got {
-            workers[2].give_back(from, Returned { lane: frame.lane, bytes: frame.bytes });
+            workers[2].give_back(from, Returned { lane: frame.lane, bytes: frame.lent.bytes });
         }
         for worker in [0, 1] {
             let mut back = 0;
@@ -190,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_full_ring_gives_the_frame_back() {
-        let mut workers = Exchange::between(2, 2, 8);
+        let mut workers = Exchange::between(2, 8, &[true; 2]);
         workers[0].pass(1, packet(b"a")).unwrap();
         workers[0].pass(1, packet(b"b")).unwrap();
         assert!(workers[0].pass(1, packet(b"c")).is_err());
@@ -198,8 +221,33 @@ mod tests {
     }
 
     #[test]
+    fn a_worker_has_no_more_than_it_can_give_back() {
+        let mut workers = Exchange::between(8, 2, &[true, false]);
+        let mut got = Vec::new();
+        for round in 0..5 {
+            workers[0].pass(1, packet(b"a")).unwrap();
+            workers[0].pass(1, packet(b"b")).unwrap();
+            assert!(workers[0].pass(1, packet(b"c")).is_err(), "{round}");
+            workers[1].passed(9, |_, frame| got.push(frame));
+            assert!(workers[0].pass(1, packet(b"d")).is_err(), "{round}");
+            for Passed { lane, lent, .. } in got.drain(..) {
+                workers[1].give_back(0, Returned { lane, bytes: lent.bytes });
+            }
+            workers[0].returned(|_| {});
+        }
+    }
+
+    #[test]
+    fn nobody_waits_for_a_worker_that_hands_nothing_over() {
+        let workers = Exchange::between(8, 2, &[true, false, false]);
+        workers[0].publish(70);
+        let seen: Vec<u64> = workers.iter().map(Exchange::progress_of_others).collect();
+        assert_eq!(seen, [u64::MAX, 70, 70]);
+    }
+
+    #[test]
     fn order_waits_for_the_slowest() {
-        let workers = Exchange::between(3, 2, 8);
+        let workers = Exchange::between(2, 8, &[true; 3]);
         workers[0].publish(50);
         workers[1].publish(20);
         workers[2].publish(90);

@@ -1,9 +1,28 @@
 //! Live capture: frames of network interfaces, each flow in one worker, in the order of arrival.
 //!
-//! Every worker has a [`LiveSource`] of its own. An interface is a lane of every worker (packet
-//! sockets, among which the kernel deals out flows by our hash) or one of those workers that its
-//! queues are given to (AF_XDP), who hand over what belongs to others.
+//! Every worker has a [`LiveSource`] of its own, with lanes that frames come in through. An
+//! interface with packet sockets is a lane of every worker: the kernel deals out flows by our
+//! hash. An interface with AF_XDP has a lane for each queue, at one worker, which hands over what
+//! belongs to others.
+//!
+//! - **Order.** The frames of a lane are in order by themselves; those of several lanes are put in
+//!   order by the time of their arrival, and wait until every lane has said that it has none that
+//!   came before. A packet socket holds back a block that is not full: its lane looks whether
+//!   there is something in it. Who has one lane, to whom nobody hands over, never waits.
+//! - **Limits.** At most half of a ring's blocks, and of the chunks of AF_XDP, are held for the
+//!   sake of order. Beyond that, and after [`OrderSettings::longest_us`], frames go on without the
+//!   others and are counted (`impatient`). A worker that stands still so holds up nobody.
+//! - **Memory.** The chunks of AF_XDP are in one area for each NUMA node that is asked for
+//!   ([`LiveInterface::node`]); frames of any area may go to any worker.
+//! - **Interfaces that go.** One that goes down and up again is captured from as before, with
+//!   either method. One that is removed and comes back under its name is another one to the
+//!   kernel. Since the process may have given up its privileges by then, every worker has spare
+//!   packet sockets from the start ([`LiveInterface::spares`]); with those the workers go on when
+//!   all of them have joined the new group, also where it was AF_XDP before: programs cannot be
+//!   attached any more, so that nothing is shunted, excluded or shed there. What arrives between
+//!   is not seen. The figures tell: `down`, `reopened`.
 
+mod comeback;
 mod figures;
 mod hand_over;
 mod lane;
@@ -14,9 +33,10 @@ mod steerer;
 mod steering;
 mod xdp;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use afpacket::{Fanout, FanoutKind, Ring, RingSettings};
+use afpacket::{Fanout, FanoutKind, Ring, RingSettings, Spare};
 use afxdp::Area;
 use steer::{HashSettings, fanout_program};
 
@@ -24,12 +44,20 @@ pub use figures::{LaneFigures, LaneSnapshot, WorkerFigures};
 pub use source::LiveSource;
 pub(crate) use source::Shown;
 pub use steer::Counters as SteererCounters;
-pub use steerer::Steerer;
+pub use steerer::{ShuntedFlow, ShuntedTotals, Shunts, Steerer};
 
+use comeback::{Comeback, Meeting, Terms};
 use hand_over::Exchange;
 use lane::Lane;
-use order::Order;
 use packet::PacketLane;
+use source::Parts;
+use steering::{Memory, XdpLanes};
+
+/// Sockets that are kept for an interface that comes back.
+const SPARES: u8 = 3;
+/// So many frames of AF_XDP may always be held, however little memory there is.
+const LEAST_HELD: usize = 64;
+const COMEBACK: &str = "if it is removed and comes back, packet sockets take over";
 
 /// What live capture is opened with.
 #[derive(Clone, Debug)]
@@ -44,8 +72,19 @@ pub struct LiveSettings {
     pub order: OrderSettings,
     /// Frames that may wait to be handed over, from each worker to each other one.
     pub hand_over: usize,
+    /// Flows that the XDP programs may keep to themselves; none: they deliver everything.
+    pub shunts: Option<ShuntSettings>,
     /// Number that tells the groups of packet sockets of this process from those of others.
     pub group: u16,
+}
+
+/// The table of flows that need no inspection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShuntSettings {
+    /// Flows that find room; the one that was quiet for longest gives way.
+    pub capacity: u32,
+    /// The same flow in two VLANs is two flows.
+    pub vlans: bool,
 }
 
 /// How frames are had from an interface.
@@ -73,6 +112,21 @@ pub struct LiveInterface {
     pub xdp: XdpSettings,
     /// Receive frames for other hosts too.
     pub promiscuous: bool,
+    /// The NUMA node for the memory of AF_XDP, best that of the NIC; none: wherever the kernel
+    /// puts it.
+    pub node: Option<u32>,
+    /// So many packet sockets of each worker are kept for when the interface is removed and comes
+    /// back: each time takes one. They are opened at the start, when the process still may.
+    pub spares: u8,
+}
+
+/// A network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prefix {
+    /// An address in it.
+    pub address: IpAddr,
+    /// How many leading bits its addresses have in common.
+    pub length: u8,
 }
 
 /// Rings of packet sockets.
@@ -101,6 +155,13 @@ pub struct XdpSettings {
     pub zero_copy: bool,
     /// Only the generic mode of XDP, which every driver has.
     pub generic: bool,
+    /// Frames from or to these networks are dropped before they cost anything.
+    pub exclude: Vec<Prefix>,
+    /// So many thousandths of the flows are dropped from the start.
+    pub shed_permille: Option<u32>,
+    /// Workers poll the NIC instead of interrupts: for how many microseconds, and for how many
+    /// frames at a time.
+    pub busy_poll: Option<(u32, u32)>,
 }
 
 impl Default for PacketSettings {
@@ -112,7 +173,16 @@ impl Default for PacketSettings {
 impl Default for XdpSettings {
     fn default() -> XdpSettings {
         let (ring, chunks) = (4096, 12288);
-        XdpSettings { workers: Vec::new(), ring, chunks, zero_copy: true, generic: false }
+        XdpSettings {
+            workers: Vec::new(),
+            ring,
+            chunks,
+            zero_copy: true,
+            generic: false,
+            exclude: Vec::new(),
+            shed_permille: None,
+            busy_poll: None,
+        }
     }
 }
 
@@ -125,6 +195,8 @@ impl LiveInterface {
             packet: PacketSettings::default(),
             xdp: XdpSettings::default(),
             promiscuous: true,
+            node: None,
+            spares: SPARES,
         }
     }
 }
@@ -170,6 +242,8 @@ pub struct Live {
     pub sources: Vec<LiveSource>,
     /// What came of each interface.
     pub interfaces: Vec<Opened>,
+    /// The table of flows that are not delivered, if there is one.
+    pub shunts: Option<Arc<Shunts>>,
 }
 
 /// How an interface is captured from.
@@ -204,72 +278,109 @@ impl Live {
         lanes.resize_with(settings.workers, Vec::new);
         let mut interfaces = Vec::new();
         let mut memory = Memory::default();
+        memory.shunts(settings)?;
         memory.reserve(settings);
         for (number, interface) in settings.interfaces.iter().enumerate() {
-            let mut notes = Vec::new();
-            if interface.method != Method::Packet {
-                match steering::open(settings, number, &mut memory) {
-                    Ok(found) => {
-                        for (worker, lane) in found.lanes {
-                            if let Some(own) = lanes.get_mut(worker) {
-                                own.push(lane);
-                            }
-                        }
-                        interfaces.push(found.opened);
-                        continue;
-                    }
-                    Err(reason) if interface.method == Method::Xdp => {
-                        let interface = interface.name.clone();
-                        return Err(LiveError::NoXdp { interface, reason });
-                    }
-                    Err(reason) => notes.push(format!("no AF_XDP: {reason}")),
+            interfaces.push(match by_xdp(settings, number, &mut memory, &mut lanes)? {
+                Ok(opened) => opened,
+                Err(notes) => {
+                    by_packet_sockets(settings, interface, number, &mut lanes)?;
+                    Opened::packet(&interface.name, notes)
                 }
-            }
-            for (own, ring) in lanes.iter_mut().zip(rings(settings, interface, number)?) {
-                own.push(Lane::Packet(PacketLane::new(ring, number as u32, &interface.packet)));
-            }
-            interfaces.push(Opened::packet(&interface.name, notes));
+            });
         }
-        let lent = memory.chunks as usize + memory.chunks as usize / 2 + 1;
-        let slots = settings.hand_over.max(2);
-        let most_held = (memory.chunks as usize / settings.workers / 2).max(4096);
-        let exchanges = Exchange::between(settings.workers, slots, lent);
-        let sources = (0..).zip(lanes).zip(exchanges).map(|((worker, own), exchange)| {
-            let (order, area) = (Order::new(settings.order), memory.area.clone());
-            LiveSource::new(worker, own, order, exchange, area, most_held)
-        });
-        Ok(Live { sources: sources.collect(), interfaces })
+        let sources = sources(settings, lanes, &memory);
+        let steered = interfaces.iter().any(|one| one.steerer.is_some());
+        let shunts = memory.shunts.filter(|_| steered);
+        Ok(Live { sources, interfaces, shunts })
     }
 }
 
-/// The memory that all queues of AF_XDP share.
-#[derive(Debug, Default)]
-struct Memory {
-    area: Option<Area>,
-    chunks: u32,
+/// Captures from an interface by AF_XDP; if that is not wanted or not to be had, says what there
+/// is to note.
+fn by_xdp(
+    settings: &LiveSettings,
+    number: usize,
+    memory: &mut Memory,
+    lanes: &mut [Vec<Lane>],
+) -> Result<Result<Opened, Vec<String>>, LiveError> {
+    let Some(interface) = settings.interfaces.get(number) else { return Ok(Err(Vec::new())) };
+    if interface.method == Method::Packet {
+        return Ok(Err(Vec::new()));
+    }
+    match steering::open(settings, number, memory) {
+        Ok(XdpLanes { lanes: found, mut opened }) => {
+            for (worker, lane) in found {
+                if let Some(own) = lanes.get_mut(worker) {
+                    own.push(lane);
+                }
+            }
+            match comebacks(settings, interface, number) {
+                Ok(comebacks) => {
+                    opened.notes.extend((!comebacks.is_empty()).then(|| COMEBACK.to_owned()));
+                    for (own, comeback) in lanes.iter_mut().zip(comebacks) {
+                        let (number, blocks) = (number as u32, interface.packet.blocks);
+                        let lane = PacketLane::in_reserve(number, blocks, Some(comeback));
+                        own.push(Lane::Packet(lane));
+                    }
+                }
+                Err(error) => opened.notes.push(format!("no spare sockets: {error}")),
+            }
+            Ok(Ok(opened))
+        }
+        Err(reason) if interface.method == Method::Xdp => {
+            Err(LiveError::NoXdp { interface: interface.name.clone(), reason })
+        }
+        Err(reason) => {
+            let mut notes = vec![format!("no AF_XDP: {reason}")];
+            if !interface.xdp.exclude.is_empty() || interface.xdp.shed_permille.is_some() {
+                notes.push("nothing is excluded or shed: that takes AF_XDP".to_owned());
+            }
+            Ok(Err(notes))
+        }
+    }
 }
 
-/// The queues of an interface as lanes of workers.
-struct XdpLanes {
-    lanes: Vec<(usize, Lane)>,
-    opened: Opened,
-}
-
-/// The packet sockets of an interface, one for each worker.
-fn rings(
+/// Captures from an interface by packet sockets, one of each worker.
+fn by_packet_sockets(
     settings: &LiveSettings,
     interface: &LiveInterface,
     number: usize,
-) -> Result<Vec<Ring>, LiveError> {
-    let mut ring = RingSettings::new(interface.name.as_str());
-    ring.block_size = interface.packet.block_size;
-    ring.blocks = interface.packet.blocks;
-    ring.block_timeout_ms = interface.packet.block_timeout_ms;
-    ring.snap_length = interface.packet.snap_length;
-    ring.promiscuous = interface.promiscuous;
-    if settings.workers == 1 {
-        return Ok(vec![Ring::open(&ring)?]);
+    lanes: &mut [Vec<Lane>],
+) -> Result<(), LiveError> {
+    let terms = terms(settings, interface, number);
+    let rings = Ring::open_group(&RingSettings { fanout: terms.group, ..terms.ring })?;
+    let mut comebacks = comebacks(settings, interface, number)?.into_iter();
+    for (own, ring) in lanes.iter_mut().zip(rings) {
+        let blocks = interface.packet.blocks;
+        let lane = PacketLane::new(ring, number as u32, blocks, comebacks.next());
+        own.push(Lane::Packet(lane));
     }
+    Ok(())
+}
+
+/// What each worker needs to go on with an interface that was removed and is back; nothing if
+/// that is not wanted.
+fn comebacks(
+    settings: &LiveSettings,
+    interface: &LiveInterface,
+    number: usize,
+) -> Result<Vec<Comeback>, afpacket::Error> {
+    if interface.spares == 0 {
+        return Ok(Vec::new());
+    }
+    let terms = Arc::new(terms(settings, interface, number));
+    let meeting = Arc::new(Meeting::default());
+    let comeback = |worker| {
+        let spares = (0..interface.spares).map(|_| Spare::open()).collect::<Result<_, _>>()?;
+        Ok(Comeback::new(Arc::clone(&terms), Arc::clone(&meeting), worker, spares))
+    };
+    (0..terms.workers).map(comeback).collect()
+}
+
+/// How packet sockets on an interface are opened.
+fn terms(settings: &LiveSettings, interface: &LiveInterface, number: usize) -> Terms {
+    let workers = u16::try_from(settings.workers).unwrap_or(u16::MAX);
     let program = fanout_program(&settings.hash).into_iter();
     let program = program.map(|one| afpacket::Instruction {
         code: one.code,
@@ -277,12 +388,47 @@ fn rings(
         jf: one.jf,
         k: one.k,
     });
-    ring.fanout = Some(Fanout {
+    let group = Fanout {
         group: settings.group.wrapping_add(number as u16),
-        members: u16::try_from(settings.workers).unwrap_or(u16::MAX),
+        members: workers,
         kind: FanoutKind::Program(program.collect()),
         defragment: false,
         rollover: false,
-    });
-    Ok(Ring::open_group(&ring)?)
+    };
+    Terms {
+        ring: RingSettings {
+            block_size: interface.packet.block_size,
+            blocks: interface.packet.blocks,
+            block_timeout_ms: interface.packet.block_timeout_ms,
+            snap_length: interface.packet.snap_length,
+            promiscuous: interface.promiscuous,
+            ..RingSettings::new(interface.name.as_str())
+        },
+        group: (workers > 1).then_some(group),
+        step: u16::try_from(settings.interfaces.len()).unwrap_or(1),
+        workers,
+    }
+}
+
+/// A source for each worker out of its lanes.
+fn sources(settings: &LiveSettings, lanes: Vec<Vec<Lane>>, memory: &Memory) -> Vec<LiveSource> {
+    let slots = settings.hand_over.max(2);
+    let most_held = (memory.chunks() / settings.workers.max(1) / 2).max(LEAST_HELD);
+    let hand_over: Vec<bool> = lanes.iter().map(|own| own.iter().any(Lane::hands_over)).collect();
+    let handing = |(own, hands_over): (&Vec<Lane>, &bool)| if *hands_over { own.len() } else { 0 };
+    let handing: Vec<usize> = lanes.iter().zip(&hand_over).map(handing).collect();
+    let areas: Arc<[Area]> = memory.areas.clone().into();
+    // What waits in the ring, and what the other one holds or has taken just now.
+    let lent = slots.saturating_add(most_held);
+    let exchanges = Exchange::between(slots, lent, &hand_over);
+    let parts = |((own, lanes), exchange)| Parts {
+        own,
+        lanes,
+        order: settings.order,
+        exchange,
+        areas: Arc::clone(&areas),
+        handing: handing.clone(),
+        most_held,
+    };
+    (0..).zip(lanes).zip(exchanges).map(parts).map(LiveSource::new).collect()
 }

@@ -1,9 +1,16 @@
 //! Puts frames of several lanes into the order in which they arrived.
 //!
-//! A lane says up to when it has delivered everything. What arrived before the earliest of these
-//! times may go on; the rest waits, but not for ever.
+//! The frames of one lane are in order by themselves: they wait in a queue of their own. A lane
+//! says up to when it has delivered everything. What arrived before the earliest of these times
+//! may go on; the rest waits, but not for ever.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 
 use super::OrderSettings;
+
+/// A clock that goes back further than this was set, and its time counts from then on.
+const CLOCK_SET_NS: u64 = 1_000_000_000;
 
 /// A frame that waits for its turn.
 #[derive(Debug)]
@@ -12,79 +19,145 @@ pub(super) struct Held<P> {
     pub(super) timestamp_ns: u64,
     /// Bytes on the wire.
     pub(super) wire_len: u32,
+    /// Bytes that there are.
+    pub(super) captured: u32,
     /// The lane it came through.
     pub(super) lane: u16,
     /// Where its bytes are.
     pub(super) place: P,
 }
 
-/// Frames that wait, sorted when they are asked for.
+/// Frames that wait, a queue for each lane, and those that go on.
 #[derive(Debug)]
 pub(super) struct Order<P> {
     settings: OrderSettings,
-    held: Vec<Held<P>>,
-    /// Frames at the front that are given out.
-    out: usize,
-    /// Newest that was given out; time never goes back.
+    queues: Vec<Queue<P>>,
+    /// When the first frame of each queue arrived that has one; the earliest is on top.
+    heads: BinaryHeap<Reverse<(u64, usize)>>,
+    /// Frames in the queues.
+    queued: usize,
+    /// Frames that are given out.
+    shown: Vec<Held<P>>,
+    /// Newest that was given out; time does not go back.
     last_ns: u64,
 }
 
+#[derive(Debug)]
+struct Queue<P> {
+    frames: VecDeque<Held<P>>,
+    /// Newest that was added.
+    last_ns: u64,
+}
+
+/// What may be given out.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Due {
+    /// Frames that arrived up to then.
+    pub(super) horizon_ns: u64,
+    /// The time now: others go on when they have waited for too long.
+    pub(super) now_ns: u64,
+    /// All others go on as well: there is no room for more.
+    pub(super) is_full: bool,
+}
+
 impl<P> Order<P> {
-    pub(super) fn new(settings: OrderSettings) -> Order<P> {
-        Order { settings, held: Vec::new(), out: 0, last_ns: 0 }
+    /// For so many lanes.
+    pub(super) fn new(settings: OrderSettings, lanes: usize) -> Order<P> {
+        let queue = || Queue { frames: VecDeque::new(), last_ns: 0 };
+        let mut queues = Vec::new();
+        queues.resize_with(lanes.max(1), queue);
+        let heads = BinaryHeap::with_capacity(lanes.max(1));
+        Order { settings, queues, heads, queued: 0, shown: Vec::new(), last_ns: 0 }
     }
 
     /// Time before which a frame is surely seen in its lane at `now`.
     pub(super) fn seen_by(&self, now_ns: u64) -> u64 {
-        now_ns.saturating_sub(self.settings.guard_us * 1000)
+        now_ns.saturating_sub(self.settings.guard_us.saturating_mul(1000))
     }
 
-    /// Adds a frame.
-    pub(super) fn hold(&mut self, frame: Held<P>) {
-        self.held.push(frame);
+    /// Adds a frame to a queue.
+    pub(super) fn hold(&mut self, queue: usize, mut frame: Held<P>) {
+        // There are as many queues as lanes; a frame is not dropped over it.
+        let number = queue.min(self.queues.len().saturating_sub(1));
+        let Some(queue) = self.queues.get_mut(number) else { return };
+        // Clocks of CPUs differ a little; what came later in a lane is later.
+        frame.timestamp_ns = forward(queue.last_ns, frame.timestamp_ns);
+        queue.last_ns = frame.timestamp_ns;
+        if queue.frames.is_empty() {
+            self.heads.push(Reverse((frame.timestamp_ns, number)));
+        }
+        queue.frames.push_back(frame);
+        self.queued += 1;
     }
 
     /// Frames that are held, given out or not.
     pub(super) fn len(&self) -> usize {
-        self.held.len()
+        self.queued + self.shown.len()
     }
 
-    /// Gives out at most `max` frames that arrived up to `horizon_ns`, or too long ago at
-    /// `now_ns`. The second figure: how many of them were too long ago.
-    pub(super) fn give_out(&mut self, horizon_ns: u64, now_ns: u64, max: usize) -> (usize, usize) {
-        self.held.sort_by_key(|frame| frame.timestamp_ns);
-        let due = now_ns.saturating_sub(self.settings.longest_us * 1000);
-        let until = |limit| self.held.partition_point(|frame| frame.timestamp_ns <= limit);
-        let (ready, overdue) = (until(horizon_ns), until(due));
-        self.out = ready.max(overdue).min(max);
-        for frame in self.held.iter_mut().take(self.out) {
-            // Clocks of CPUs differ a little, and what is late was overtaken.
-            frame.timestamp_ns = frame.timestamp_ns.max(self.last_ns);
-            self.last_ns = frame.timestamp_ns;
+    /// Gives out at most `max` frames that are due. The second figure: how many of them did not
+    /// wait for those of other lanes.
+    pub(super) fn give_out(&mut self, due: Due, max: usize) -> (usize, usize) {
+        let longest_ns = self.settings.longest_us.saturating_mul(1000);
+        let overdue = due.now_ns.saturating_sub(longest_ns);
+        // The clock was set back: nobody waits until it is there again.
+        let future = due.now_ns.saturating_add(longest_ns);
+        let may_go = |at| at <= due.horizon_ns || due.is_full || at <= overdue || at > future;
+        let mut impatient = 0;
+        while self.shown.len() < max {
+            let Some(&Reverse((at, number))) = self.heads.peek() else { break };
+            if !may_go(at) {
+                break;
+            }
+            self.heads.pop();
+            let until = self.heads.peek().map_or(u64::MAX, |Reverse((next, _))| *next);
+            let Some(queue) = self.queues.get_mut(number) else { break };
+            while let Some(mut frame) = queue.frames.pop_front() {
+                self.queued -= 1;
+                impatient += usize::from(frame.timestamp_ns > due.horizon_ns);
+                frame.timestamp_ns = forward(self.last_ns, frame.timestamp_ns);
+                self.last_ns = frame.timestamp_ns;
+                self.shown.push(frame);
+                let Some(next) = queue.frames.front().map(|next| next.timestamp_ns) else { break };
+                if self.shown.len() >= max || next > until || !may_go(next) {
+                    self.heads.push(Reverse((next, number)));
+                    break;
+                }
+            }
         }
-        (self.out, self.out.saturating_sub(ready))
+        (self.shown.len(), impatient)
     }
 
     /// The frames given out.
     pub(super) fn shown(&self) -> &[Held<P>] {
-        self.held.get(..self.out).unwrap_or_default()
+        &self.shown
     }
 
     /// Takes the frames given out away.
     pub(super) fn take_shown(&mut self) -> impl Iterator<Item = Held<P>> {
-        let out = std::mem::take(&mut self.out);
-        self.held.drain(..out)
+        self.shown.drain(..)
     }
+}
+
+/// A time that does not go back, unless the clock was set.
+fn forward(last_ns: u64, now_ns: u64) -> u64 {
+    if now_ns.saturating_add(CLOCK_SET_NS) < last_ns { now_ns } else { now_ns.max(last_ns) }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const SETTINGS: OrderSettings = OrderSettings { guard_us: 1, longest_us: 10 };
 
     fn held(timestamp_ns: u64, place: u32) -> Held<u32> {
-        Held { timestamp_ns, wire_len: 0, lane: 0, place }
+        Held { timestamp_ns, wire_len: 0, captured: 0, lane: 0, place }
+    }
+
+    fn due(horizon_ns: u64, now_ns: u64) -> Due {
+        Due { horizon_ns, now_ns, is_full: false }
     }
 
     fn taken(order: &mut Order<u32>) -> Vec<u32> {
@@ -93,28 +166,79 @@ mod tests {
 
     #[test]
     fn frames_go_out_by_arrival_up_to_the_horizon() {
-        let mut order = Order::new(SETTINGS);
-        for (at, place) in [(500, 1), (300, 2), (300, 3), (900, 4)] {
-            order.hold(held(at, place));
+        let mut order = Order::new(SETTINGS, 3);
+        for (lane, at, place) in [(0, 500, 1), (1, 300, 2), (1, 300, 3), (2, 900, 4)] {
+            order.hold(lane, held(at, place));
         }
-        assert_eq!(order.give_out(600, 1000, 10), (3, 0));
+        assert_eq!(order.give_out(due(600, 1000), 10), (3, 0));
         assert_eq!(taken(&mut order), [2, 3, 1]);
-        assert_eq!(order.give_out(600, 1000, 10), (0, 0));
-        order.hold(held(800, 5));
-        assert_eq!(order.give_out(2000, 1000, 1), (1, 0));
+        assert_eq!(order.give_out(due(600, 1000), 10), (0, 0));
+        order.hold(0, held(800, 5));
+        assert_eq!(order.give_out(due(2000, 1000), 1), (1, 0));
         assert_eq!(taken(&mut order), [5]);
         assert_eq!(order.len(), 1);
+        assert_eq!(order.give_out(Due { is_full: true, ..due(0, 1000) }, 9), (1, 1));
+    }
+
+    #[test]
+    fn a_lane_keeps_its_order() {
+        let mut order = Order::new(SETTINGS, 2);
+        for (lane, at, place) in [(0, 500, 1), (0, 490, 2), (1, 495, 3), (0, 510, 4)] {
+            order.hold(lane, held(at, place));
+        }
+        assert_eq!(order.give_out(due(600, 1000), 10), (4, 0));
+        assert_eq!(taken(&mut order), [3, 1, 2, 4]);
     }
 
     #[test]
     fn nothing_waits_for_ever_and_time_does_not_go_back() {
-        let mut order = Order::new(SETTINGS);
-        order.hold(held(1_000, 1));
-        assert_eq!(order.give_out(0, 10_999, 10), (0, 0));
-        assert_eq!(order.give_out(0, 11_000, 10), (1, 1));
+        let mut order = Order::new(SETTINGS, 2);
+        order.hold(0, held(1_000, 1));
+        assert_eq!(order.give_out(due(0, 10_999), 10), (0, 0));
+        assert_eq!(order.give_out(due(0, 11_000), 10), (1, 1));
         assert_eq!(taken(&mut order), [1]);
-        order.hold(held(400, 2));
-        assert_eq!(order.give_out(0, 11_000, 10), (1, 1));
+        order.hold(1, held(400, 2));
+        assert_eq!(order.give_out(due(0, 11_000), 10), (1, 1));
         assert_eq!(order.shown()[0].timestamp_ns, 1_000);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_holds_up_nothing() {
+        let hour = 3_600_000_000_000;
+        let mut order = Order::new(SETTINGS, 1);
+        order.hold(0, held(hour, 1));
+        order.hold(0, held(500, 2));
+        assert_eq!(order.give_out(due(400, 600), 10).0, 1);
+        assert_eq!(taken(&mut order), [1]);
+        assert_eq!(order.give_out(due(500, 600), 10), (1, 0));
+        assert_eq!(order.shown()[0].timestamp_ns, 500);
+    }
+
+    proptest! {
+        /// Whatever comes in whatever lane, it goes out once, sorted up to each horizon.
+        #[test]
+        fn all_go_out_once_and_sorted(
+            steps in prop::collection::vec((0usize..4, 0u64..50, 0u64..40, 1usize..9), 1..200)
+        ) {
+            let mut order = Order::new(OrderSettings { guard_us: 0, longest_us: 1 << 40 }, 4);
+            let (mut lanes, mut out) = ([0u64; 4], Vec::new());
+            for (number, (lane, gap, back, max)) in (0..).zip(steps) {
+                lanes[lane] += gap;
+                order.hold(lane, held(lanes[lane], number));
+                let horizon = lanes.iter().copied().min().unwrap_or(0).saturating_sub(back);
+                order.give_out(due(horizon, 0), max);
+                out.extend(order.take_shown().map(|frame| (frame.timestamp_ns, frame.place)));
+            }
+            let count = out.len() + order.len();
+            while order.give_out(due(u64::MAX, 0), 7).0 > 0 {
+                out.extend(order.take_shown().map(|frame| (frame.timestamp_ns, frame.place)));
+            }
+            prop_assert_eq!(out.len(), count);
+            prop_assert!(out.is_sorted_by_key(|(at, _)| *at));
+            let mut places: Vec<u32> = out.iter().map(|(_, place)| *place).collect();
+            places.sort_unstable();
+            places.dedup();
+            prop_assert_eq!(places.len(), count);
+        }
     }
 }

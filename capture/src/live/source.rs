@@ -1,56 +1,94 @@
 //! A worker's source of frames: its lanes, in the order of arrival.
 
+use std::array;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use afxdp::Area;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::comeback::soon;
 use super::figures::{WorkerFigures, add};
 use super::hand_over::{Exchange, Passed, Returned};
-use super::lane::{Lane, Place};
-use super::order::{Held, Order};
+use super::lane::{Lane, Lent, Place, Wanted};
+use super::order::{Due, Held, Order};
 use crate::{Batch, Frame, LinkType, ReadError, Received, Source, SourceStatistics};
 
 /// Between two looks at what the kernel counted.
 const PUBLISH_NS: u64 = 250_000_000;
 /// How long a call waits for frames when there are none, and when some wait for those of other
-/// lanes.
+/// lanes or could come from other workers.
 const WAIT: Duration = Duration::from_millis(10);
 const WAIT_FOR_ORDER: Duration = Duration::from_millis(1);
+/// More lanes are not watched for frames, only looked at after a wait.
+const WATCHED: usize = 32;
+/// At the end: for how long frames may be on their way that the kernel has.
+const LAST_FRAMES_NS: u64 = 250_000_000;
 
 /// Frames of network interfaces for one worker.
 ///
 /// It never ends by itself. When an interface goes down or away that shows in the figures; its
-/// lane goes on when it comes back up.
+/// lane goes on when it comes back.
 #[derive(Debug)]
 pub struct LiveSource {
-    own: usize,
+    own: u16,
     lanes: Vec<Lane>,
     order: Order<Place>,
     exchange: Exchange,
-    /// The memory of AF_XDP, if there is any.
-    area: Option<Area>,
-    /// More frames are not held for the sake of order.
+    /// The memory of AF_XDP.
+    areas: Arc<[Area]>,
+    /// The number of the first lane's queue in `order`, for the lanes of each worker.
+    queues: Vec<usize>,
+    /// More frames of AF_XDP are not held.
     most_held: usize,
+    /// The last call gave nothing out although something is held.
+    is_waiting: bool,
     figures: Arc<WorkerFigures>,
     statistics: SourceStatistics,
     publish_at_ns: u64,
+    tend_at_ns: u64,
+    /// Once it is to end: until when the kernel may have frames.
+    last_at_ns: Option<u64>,
+}
+
+/// What a [`LiveSource`] is made of.
+pub(super) struct Parts {
+    pub(super) own: usize,
+    pub(super) lanes: Vec<Lane>,
+    pub(super) order: super::OrderSettings,
+    pub(super) exchange: Exchange,
+    pub(super) areas: Arc<[Area]>,
+    /// How many lanes each worker has, if it hands over at all.
+    pub(super) handing: Vec<usize>,
+    pub(super) most_held: usize,
 }
 
 impl LiveSource {
-    pub(super) fn new(
-        own: usize,
-        lanes: Vec<Lane>,
-        order: Order<Place>,
-        exchange: Exchange,
-        area: Option<Area>,
-        most_held: usize,
-    ) -> Self {
-        let statistics = SourceStatistics { files: lanes.len() as u64, ..Default::default() };
+    pub(super) fn new(parts: Parts) -> Self {
+        let Parts { own, lanes, order, exchange, areas, handing, most_held } = parts;
+        let mut queues = Vec::with_capacity(handing.len());
+        let mut next = lanes.len();
+        for (worker, count) in handing.into_iter().enumerate() {
+            queues.push(if worker == own { 0 } else { next });
+            next += if worker == own { 0 } else { count };
+        }
         let figures = Arc::new(WorkerFigures::new(lanes.iter().map(Lane::interface)));
-        let publish_at_ns = 0;
-        Self { own, lanes, order, exchange, area, most_held, figures, statistics, publish_at_ns }
+        Self {
+            own: own as u16,
+            statistics: SourceStatistics { files: lanes.len() as u64, ..Default::default() },
+            lanes,
+            order: Order::new(order, next),
+            exchange,
+            areas,
+            queues,
+            most_held,
+            is_waiting: false,
+            figures,
+            publish_at_ns: 0,
+            tend_at_ns: 0,
+            last_at_ns: None,
+        }
     }
 
     /// What it counts.
@@ -59,102 +97,163 @@ impl LiveSource {
     }
 
     /// At the end: takes what has come in so far and lets go of what is held for the sake of
-    /// order, as long as it says `Frames`. Workers that end at different times may pass frames on
+    /// order, as long as it says `Frames`; it never waits. `Idle` means that the kernel has frames
+    /// that it will hand over in a moment. Workers that end at different times may pass frames on
     /// to one that is no more; call it until all of them say `End`.
     pub fn finish(&mut self, max: usize) -> Received {
+        let now_ns = now_ns();
+        let last_at_ns = *self.last_at_ns.get_or_insert(now_ns.saturating_add(LAST_FRAMES_NS));
         self.give_back();
-        self.drain(u64::MAX);
+        self.drain(now_ns);
         self.exchange.publish(u64::MAX);
-        let (out, _) = self.order.give_out(u64::MAX, u64::MAX, max);
+        let due = Due { horizon_ns: u64::MAX, now_ns, is_full: true };
+        let (out, _) = self.order.give_out(due, max);
         self.count();
         self.publish();
-        if out == 0 { Received::End } else { Received::Frames }
+        if out > 0 {
+            return Received::Frames;
+        }
+        let is_pending = now_ns < last_at_ns && self.lanes.iter().any(Lane::is_pending);
+        if is_pending { Received::Idle } else { Received::End }
     }
 
     fn give_back(&mut self) {
-        for frame in self.order.take_shown() {
-            match frame.place {
-                Place::Xdp { bytes, from, .. } if from != self.own => {
-                    self.exchange.give_back(from, Returned { lane: frame.lane, bytes });
+        for Held { lane, place, .. } in self.order.take_shown() {
+            match place {
+                Place::Xdp(Lent { from, bytes, .. }) if from != self.own => {
+                    self.exchange.give_back(usize::from(from), Returned { lane, bytes });
                 }
                 place => {
-                    if let Some(lane) = self.lanes.get_mut(usize::from(frame.lane)) {
+                    if let Some(lane) = self.lanes.get_mut(usize::from(lane)) {
                         lane.give_back(place);
                     }
                 }
             }
         }
-        let (lanes, own) = (&mut self.lanes, self.own);
+        let lanes = &mut self.lanes;
         self.exchange.returned(|Returned { lane, bytes }| {
-            if let Some(lane) = lanes.get_mut(usize::from(lane)) {
-                let interface = lane.interface();
-                lane.give_back(Place::Xdp { bytes, from: own, interface });
+            if let Some(Lane::Xdp(lane)) = lanes.get_mut(usize::from(lane)) {
+                lane.give_back(bytes);
             }
         });
+        self.lanes.iter_mut().for_each(Lane::settle);
     }
 
-    /// Takes what waits in the lanes and what others passed on; says up to when all is here.
-    fn drain(&mut self, seen_ns: u64) -> u64 {
-        let mut horizon = u64::MAX;
-        let full = self.order.len() >= self.most_held;
-        if !full {
-            let lanes = self.lanes.iter_mut().zip(&self.figures.lanes);
-            for (number, (lane, figures)) in (0..).zip(lanes) {
-                let (order, exchange) = (&mut self.order, &mut self.exchange);
-                let progress = lane.drain(number, seen_ns, order, exchange, figures);
-                horizon = horizon.min(progress);
+    /// Takes what waits in the lanes and what others passed on; says what is due then, given that
+    /// what arrived before `seen_ns` is in the lanes.
+    fn drain(&mut self, seen_ns: u64) -> (u64, bool) {
+        let of_packets: usize = self.lanes.iter().map(Lane::outstanding).sum();
+        let mut room = self.most_held.saturating_sub(self.order.len().saturating_sub(of_packets));
+        let (mut horizon, mut passed_on) = (u64::MAX, u64::MAX);
+        let (mut is_full, mut is_behind, mut active) = (false, false, 0);
+        for (number, (lane, figures)) in (0..).zip(self.lanes.iter_mut().zip(&self.figures.lanes)) {
+            active += usize::from(lane.is_active());
+            let hands_over = lane.hands_over();
+            if hands_over && room == 0 {
+                (is_full, is_behind) = (true, true);
+                continue;
             }
-            self.exchange.publish(horizon);
+            let (order, exchange) = (&mut self.order, &mut self.exchange);
+            let before = order.len();
+            let wanted = Wanted { seen_ns, all: self.is_waiting, room };
+            let progress = lane.drain(number, wanted, order, exchange, figures);
+            horizon = horizon.min(progress);
+            if hands_over {
+                passed_on = passed_on.min(progress);
+                room = room.saturating_sub(order.len() - before);
+            }
+            is_full |= lane.is_full();
+        }
+        if !is_behind {
+            self.exchange.publish(passed_on);
         }
         let others = self.exchange.progress_of_others();
-        let order = &mut self.order;
-        let (mut count, mut bytes) = (0, 0);
-        self.exchange.passed(|from, frame| {
-            let Passed { timestamp_ns, wire_len, lane, interface, bytes: packet } = frame;
-            count += 1;
-            bytes += u64::from(wire_len);
-            let place = Place::Xdp { bytes: packet, from, interface };
-            order.hold(Held { timestamp_ns, wire_len, lane, place });
+        let (order, queues) = (&mut self.order, &self.queues);
+        is_full |= !self.exchange.passed(room, |from, frame| {
+            let Passed { timestamp_ns, wire_len, lane, lent } = frame;
+            let queue = queues.get(from).map_or(0, |first| first + usize::from(lane));
+            let (captured, place) = (lent.captured, Place::Xdp(lent));
+            order.hold(queue, Held { timestamp_ns, wire_len, captured, lane, place });
         });
-        if count > 0 {
-            add(&self.figures.taken_over, count);
-            add(&self.figures.taken_over_bytes, bytes);
-        }
-        // A single lane is in order by itself; and what finds no room any more has to go on.
-        let alone = self.lanes.len() == 1 && others == u64::MAX;
-        if alone || full { u64::MAX } else { horizon.min(others) }
+        // A single lane is in order by itself.
+        let alone = active <= 1 && others == u64::MAX;
+        (if alone { u64::MAX } else { horizon.min(others) }, is_full)
     }
 
     fn count(&mut self) {
+        let figures = &self.figures;
         for frame in self.order.shown() {
             let wire = u64::from(frame.wire_len);
             self.statistics.frames += 1;
+            self.statistics.bytes += u64::from(frame.captured);
             self.statistics.wire_bytes += wire;
-            let passed = matches!(frame.place, Place::Xdp { from, .. } if from != self.own);
-            if let Some(figures) =
-                self.figures.lanes.get(usize::from(frame.lane)).filter(|_| !passed)
-            {
-                add(&figures.frames, 1);
-                add(&figures.bytes, wire);
+            self.statistics.shortened_frames += u64::from(frame.captured < frame.wire_len);
+            if matches!(&frame.place, Place::Xdp(lent) if lent.from != self.own) {
+                add(&figures.taken_over, 1);
+                add(&figures.taken_over_bytes, wire);
+            } else if let Some(lane) = figures.lanes.get(usize::from(frame.lane)) {
+                add(&lane.frames, 1);
+                add(&lane.bytes, wire);
             }
         }
     }
 
     fn publish(&mut self) {
-        for (lane, figures) in self.lanes.iter_mut().zip(&self.figures.lanes) {
+        let lanes = || self.figures.lanes.iter();
+        for (lane, figures) in self.lanes.iter_mut().zip(lanes()) {
             lane.publish(figures);
+        }
+        // A queue of an interface that came back is of no more use; packet sockets took over.
+        for (lane, figures) in self.lanes.iter().zip(lanes()).filter(|(lane, _)| lane.hands_over())
+        {
+            let replaces = |(other, now): &(&Lane, &super::LaneFigures)| {
+                let same = !other.hands_over() && other.interface() == lane.interface();
+                same && other.is_active() && !now.down.load(Relaxed)
+            };
+            if self.lanes.iter().zip(lanes()).any(|pair| replaces(&pair)) {
+                figures.down.store(false, Relaxed);
+            }
+        }
+    }
+
+    /// What is to be done now and then.
+    fn tend(&mut self, now_ns: u64) {
+        if now_ns >= self.publish_at_ns {
+            self.publish();
+            self.publish_at_ns = now_ns.saturating_add(PUBLISH_NS);
+        }
+        if now_ns >= self.tend_at_ns {
+            let mut is_busy = false;
+            for (lane, figures) in self.lanes.iter_mut().zip(&self.figures.lanes) {
+                is_busy |= lane.tend(now_ns, figures);
+            }
+            self.tend_at_ns = if is_busy { soon(now_ns) } else { self.publish_at_ns };
         }
     }
 
     /// Waits for frames, or until those that are held may go on.
     fn wait(&mut self) {
         self.lanes.iter_mut().for_each(Lane::wake);
-        let hurry = self.order.len() > 0 || self.area.is_some();
+        let hurry = self.order.len() > 0 || !self.areas.is_empty();
         let timeout = if hurry { WAIT_FOR_ORDER } else { WAIT };
-        let mut watched: Vec<PollFd<'_>> =
-            self.lanes.iter().map(|lane| PollFd::new(lane, PollFlags::IN)).collect();
+        let mut sockets = self.lanes.iter().filter_map(Lane::watched);
+        let Some(first) = sockets.next() else {
+            std::thread::sleep(timeout);
+            return;
+        };
+        let mut next = Some(first);
+        let mut count = 0;
+        // Entries beyond the last lane stand for the first one and ask for nothing.
+        let mut watched: [PollFd<'_>; WATCHED] = array::from_fn(|_| {
+            let socket = next.take();
+            next = sockets.next();
+            count += usize::from(socket.is_some());
+            let flags = if socket.is_some() { PollFlags::IN } else { PollFlags::empty() };
+            PollFd::from_borrowed_fd(socket.unwrap_or(first), flags)
+        });
+        let watched = watched.get_mut(..count).unwrap_or_default();
         let limit = Timespec { tv_sec: 0, tv_nsec: timeout.subsec_nanos().into() };
-        let polled = poll(&mut watched, Some(&limit));
+        let polled = poll(watched, Some(&limit));
         let failing = watched.iter().any(|one| one.revents().intersects(PollFlags::ERR));
         let busy = watched.iter().any(|one| one.revents().contains(PollFlags::IN));
         if polled.is_err() || failing && !busy {
@@ -170,12 +269,10 @@ impl Source for LiveSource {
         self.give_back();
         add(&self.figures.turns, 1);
         let now_ns = now_ns();
-        if now_ns >= self.publish_at_ns {
-            self.publish();
-            self.publish_at_ns = now_ns + PUBLISH_NS;
-        }
-        let horizon = self.drain(self.order.seen_by(now_ns));
-        let (out, impatient) = self.order.give_out(horizon, now_ns, max);
+        self.tend(now_ns);
+        let (horizon_ns, is_full) = self.drain(self.order.seen_by(now_ns));
+        let (out, impatient) = self.order.give_out(Due { horizon_ns, now_ns, is_full }, max);
+        self.is_waiting = out == 0 && self.order.len() > 0;
         if out == 0 {
             self.wait();
             return Ok(Received::Idle);
@@ -186,11 +283,7 @@ impl Source for LiveSource {
     }
 
     fn batch(&self) -> Batch<'_> {
-        Batch::live(Shown {
-            lanes: &self.lanes,
-            area: self.area.as_ref(),
-            held: self.order.shown(),
-        })
+        Batch::live(Shown { lanes: &self.lanes, areas: &self.areas, held: self.order.shown() })
     }
 
     fn statistics(&self) -> SourceStatistics {
@@ -202,7 +295,7 @@ impl Source for LiveSource {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shown<'a> {
     lanes: &'a [Lane],
-    area: Option<&'a Area>,
+    areas: &'a [Area],
     held: &'a [Held<Place>],
 }
 
@@ -213,24 +306,29 @@ impl<'a> Shown<'a> {
 
     pub(crate) fn get(&self, index: usize) -> Option<Frame<'a>> {
         let held = self.held.get(index)?;
-        let (link_type, interface, bytes) = match &held.place {
-            Place::Xdp { bytes, interface, .. } => {
-                (LinkType::ETHERNET, *interface, bytes.of(self.area?))
-            }
-            Place::Packet(index) => {
-                let lane = self.lanes.get(usize::from(held.lane))?;
-                (lane.link_type(), lane.interface(), lane.bytes(*index))
-            }
-        };
-        Some(Frame {
+        let mut frame = Frame {
             timestamp_us: held.timestamp_ns / 1000,
-            link_type,
-            interface,
+            link_type: LinkType::ETHERNET,
+            interface: 0,
             wire_len: held.wire_len,
-            bytes,
+            bytes: &[],
             // Flows are not told apart by the interface that they come through.
             file: 0,
-        })
+            no_checksum: false,
+        };
+        match &held.place {
+            Place::Xdp(lent) => {
+                frame.interface = lent.interface;
+                frame.bytes = lent.bytes.of(self.areas.get(usize::from(lent.area))?);
+            }
+            Place::Packet { block, index } => {
+                let lane = self.lanes.get(usize::from(held.lane))?;
+                let found = lane.frame(*block, *index)?;
+                (frame.link_type, frame.interface) = (lane.link_type(), lane.interface());
+                (frame.bytes, frame.no_checksum) = (found.bytes, found.checksum_not_ready);
+            }
+        }
+        Some(frame)
     }
 }
 

@@ -9,7 +9,7 @@ use steer::{HashSettings, Link, METADATA_LEN, read_metadata};
 
 use super::figures::{LaneFigures, add};
 use super::hand_over::{Bytes, Exchange, Passed};
-use super::lane::Place;
+use super::lane::{Lent, Place, Wanted};
 use super::order::{Held, Order};
 
 /// Frames taken from a queue at a time.
@@ -19,23 +19,46 @@ const SPARE_BUFFERS: usize = 64;
 /// Longest packet that is put together.
 const LONGEST_PACKET: usize = 1 << 16;
 
+/// Such packets that may be in use at a time.
+const JOINED_LIMIT: usize = 1024;
+
 /// A queue, and where its frames belong.
 #[derive(Debug)]
 pub(super) struct XdpLane {
     queue: Queue,
     area: Area,
+    /// Index of the area.
+    area_number: u16,
     pub(super) interface: u32,
     /// What the program marks its metadata with.
     magic: u32,
     hash: HashSettings,
     workers: u32,
-    own: usize,
+    own: u16,
     frames: Vec<Frame>,
-    /// A packet of several frames of which more is to come, and when it arrived.
-    joining: Option<(Vec<u8>, Route)>,
+    /// Frames on their way back to the queue.
+    back: Vec<Frame>,
+    /// A packet of several frames of which more is to come.
+    joining: Option<Joining>,
     spare: Vec<Vec<u8>>,
+    /// Packets of several frames that are in use.
+    joined: usize,
+    /// Those for which there was no room.
+    refused: u64,
     /// Nanoseconds from the kernel's monotonic clock to 1970's.
     offset_ns: u64,
+}
+
+/// What an [`XdpLane`] is made of.
+#[derive(Debug)]
+pub(super) struct XdpLaneSettings {
+    pub(super) queue: Queue,
+    pub(super) area_number: u16,
+    pub(super) interface: u32,
+    pub(super) magic: u32,
+    pub(super) hash: HashSettings,
+    pub(super) workers: usize,
+    pub(super) own: usize,
 }
 
 /// Where a packet goes.
@@ -45,27 +68,42 @@ struct Route {
     timestamp_ns: u64,
 }
 
+/// A packet whose last frame has not come.
+#[derive(Debug)]
+struct Joining {
+    /// None: there is no room for it.
+    bytes: Option<Vec<u8>>,
+    /// By the first frame, which has the headers.
+    route: Route,
+    wire_len: u32,
+}
+
+/// A packet.
+struct Packet {
+    bytes: Bytes,
+    route: Route,
+    wire_len: u32,
+}
+
 impl XdpLane {
-    pub(super) fn new(
-        queue: Queue,
-        interface: u32,
-        magic: u32,
-        hash: HashSettings,
-        workers: usize,
-        own: usize,
-    ) -> XdpLane {
+    pub(super) fn new(settings: XdpLaneSettings) -> XdpLane {
+        let XdpLaneSettings { queue, area_number, interface, magic, hash, workers, own } = settings;
         let area = queue.area().clone();
         XdpLane {
             queue,
             area,
+            area_number,
             interface,
             magic,
             hash,
             workers: workers as u32,
-            own,
+            own: own as u16,
             frames: Vec::with_capacity(WINDOW),
+            back: Vec::with_capacity(WINDOW),
             joining: None,
-            spare: Vec::new(),
+            spare: Vec::with_capacity(SPARE_BUFFERS),
+            joined: 0,
+            refused: 0,
             offset_ns: clock_offset(),
         }
     }
@@ -75,43 +113,119 @@ impl XdpLane {
     pub(super) fn drain(
         &mut self,
         lane: u16,
-        seen_ns: u64,
+        wanted: Wanted,
         order: &mut Order<Place>,
         exchange: &mut Exchange,
         figures: &LaneFigures,
     ) -> u64 {
-        let mut frames = std::mem::take(&mut self.frames);
-        let count = self.queue.receive(&mut frames, WINDOW);
-        let mut newest = 0;
-        for frame in frames.drain(..) {
-            let route = self.route(&frame, seen_ns);
-            newest = route.timestamp_ns;
-            let Some((bytes, route)) = self.join(frame, route, figures) else { continue };
-            let wire_len = bytes.of(&self.area).len() as u32;
-            let timestamp_ns = route.timestamp_ns;
-            if route.owner == self.own {
-                let place = Place::Xdp { bytes, from: self.own, interface: self.interface };
-                order.hold(Held { timestamp_ns, wire_len, lane, place });
-                continue;
+        let before = order.len();
+        loop {
+            let (count, newest_ns) = self.drain_some(lane, wanted, order, exchange, figures);
+            if count < WINDOW {
+                return wanted.seen_ns;
             }
-            let interface = self.interface;
-            let passed = Passed { timestamp_ns, wire_len, lane, interface, bytes };
-            match exchange.pass(route.owner, passed) {
-                Ok(()) => add(&figures.handed_over, 1),
-                Err(passed) => {
-                    add(&figures.hand_over_full, 1);
-                    self.give_back(passed.bytes);
-                }
+            if !wanted.all || order.len() - before >= wanted.room {
+                return newest_ns;
             }
         }
+    }
+
+    fn drain_some(
+        &mut self,
+        lane: u16,
+        wanted: Wanted,
+        order: &mut Order<Place>,
+        exchange: &mut Exchange,
+        figures: &LaneFigures,
+    ) -> (usize, u64) {
+        let mut frames = std::mem::take(&mut self.frames);
+        let count = self.queue.receive(&mut frames, WINDOW);
+        let mut newest_ns = 0;
+        for frame in frames.drain(..) {
+            let Some(packet) = self.packet(frame, wanted.seen_ns, figures) else { continue };
+            newest_ns = packet.route.timestamp_ns;
+            self.deliver(lane, packet, order, exchange, figures);
+        }
         self.frames = frames;
+        self.settle();
         self.queue.refill();
-        if count == WINDOW { newest } else { seen_ns }
+        (count, newest_ns)
+    }
+
+    /// Holds a packet, or passes it on.
+    fn deliver(
+        &mut self,
+        lane: u16,
+        packet: Packet,
+        order: &mut Order<Place>,
+        exchange: &mut Exchange,
+        figures: &LaneFigures,
+    ) {
+        let Packet { bytes, route, wire_len } = packet;
+        let lent = Lent {
+            captured: bytes.of(&self.area).len() as u32,
+            bytes,
+            interface: self.interface,
+            from: self.own,
+            area: self.area_number,
+        };
+        let timestamp_ns = route.timestamp_ns;
+        if route.owner == usize::from(self.own) {
+            let (captured, place) = (lent.captured, Place::Xdp(lent));
+            let held = Held { timestamp_ns, wire_len, captured, lane, place };
+            order.hold(usize::from(lane), held);
+            return;
+        }
+        match exchange.pass(route.owner, Passed { timestamp_ns, wire_len, lane, lent }) {
+            Ok(()) => add(&figures.handed_over, 1),
+            Err(passed) => {
+                add(&figures.hand_over_full, 1);
+                self.give_back(passed.lent.bytes);
+            }
+        }
+    }
+
+    /// A packet, once all its frames are here.
+    fn packet(&mut self, mut frame: Frame, seen_ns: u64, figures: &LaneFigures) -> Option<Packet> {
+        let more = frame.continues();
+        let length = self.area.bytes(&frame).len() as u32;
+        let mut joining = match self.joining.take() {
+            Some(joining) => joining,
+            None => {
+                let route = self.route(&mut frame, seen_ns);
+                if !more {
+                    return Some(Packet { bytes: Bytes::Frame(frame), route, wire_len: length });
+                }
+                let bytes = (self.joined < JOINED_LIMIT).then(|| {
+                    self.joined += 1;
+                    let mut buffer = self.spare.pop().unwrap_or_default();
+                    buffer.clear();
+                    buffer
+                });
+                self.refused += u64::from(bytes.is_none());
+                Joining { bytes, route, wire_len: 0 }
+            }
+        };
+        if let Some(bytes) = &mut joining.bytes {
+            let part = self.area.bytes(&frame);
+            let room = LONGEST_PACKET.saturating_sub(bytes.len()).min(part.len());
+            bytes.extend_from_slice(part.get(..room).unwrap_or(part));
+        }
+        joining.wire_len = joining.wire_len.saturating_add(length);
+        add(&figures.joined_frames, 1);
+        self.back.push(frame);
+        if more {
+            self.joining = Some(joining);
+            return None;
+        }
+        let Joining { bytes, route, wire_len } = joining;
+        Some(Packet { bytes: Bytes::Joined(bytes?), route, wire_len })
     }
 
     /// Whose a frame is, and when it came.
-    fn route(&self, frame: &Frame, seen_ns: u64) -> Route {
-        let metadata = self.area.before::<METADATA_LEN>(frame);
+    fn route(&self, frame: &mut Frame, seen_ns: u64) -> Route {
+        // A driver without room for metadata leaves those of an older packet there.
+        let metadata = self.area.take_before::<METADATA_LEN>(frame);
         let metadata = metadata.and_then(|bytes| read_metadata(self.magic, &bytes));
         let (steering, timestamp_ns) = match metadata {
             Some(metadata) => (metadata.steering, metadata.time_ns.wrapping_add(self.offset_ns)),
@@ -120,44 +234,24 @@ impl XdpLane {
         Route { owner: steering.worker(self.workers) as usize, timestamp_ns }
     }
 
-    /// A packet, once all its frames are here.
-    fn join(
-        &mut self,
-        frame: Frame,
-        route: Route,
-        figures: &LaneFigures,
-    ) -> Option<(Bytes, Route)> {
-        if self.joining.is_none() && !frame.continues() {
-            return Some((Bytes::Frame(frame), route));
-        }
-        // The first frame has the headers.
-        let (mut bytes, route) = self.joining.take().unwrap_or_else(|| {
-            let mut buffer = self.spare.pop().unwrap_or_default();
-            buffer.clear();
-            (buffer, route)
-        });
-        let more = frame.continues();
-        let part = self.area.bytes(&frame);
-        if bytes.len() + part.len() <= LONGEST_PACKET {
-            bytes.extend_from_slice(part);
-        }
-        add(&figures.joined_frames, 1);
-        self.queue.give_back([frame]);
-        if more {
-            self.joining = Some((bytes, route));
-            return None;
-        }
-        Some((Bytes::Joined(bytes), route))
-    }
-
-    /// Bytes of this lane are not needed any more.
+    /// Bytes of this lane are not needed any more. Goes with [`settle`](Self::settle).
+    #[inline]
     pub(super) fn give_back(&mut self, bytes: Bytes) {
         match bytes {
-            Bytes::Frame(frame) => {
-                self.queue.give_back([frame]);
+            Bytes::Frame(frame) => self.back.push(frame),
+            Bytes::Joined(buffer) => {
+                self.joined = self.joined.saturating_sub(1);
+                if self.spare.len() < SPARE_BUFFERS {
+                    self.spare.push(buffer);
+                }
             }
-            Bytes::Joined(buffer) if self.spare.len() < SPARE_BUFFERS => self.spare.push(buffer),
-            Bytes::Joined(_) => {}
+        }
+    }
+
+    /// Gives frames back to the queue, many at a time.
+    pub(super) fn settle(&mut self) {
+        if !self.back.is_empty() {
+            self.queue.give_back(self.back.drain(..));
         }
     }
 
@@ -179,7 +273,7 @@ impl XdpLane {
         self.offset_ns = clock_offset();
         figures.down.store(self.is_down(), Relaxed);
         if let Ok(counts) = self.queue.statistics() {
-            figures.ring_drops.store(counts.rx_ring_full, Relaxed);
+            figures.ring_drops.store(counts.rx_ring_full.saturating_add(self.refused), Relaxed);
             figures.kernel_drops.store(counts.rx_dropped, Relaxed);
             figures.fill_empty.store(counts.rx_fill_ring_empty, Relaxed);
             figures.invalid.store(counts.rx_invalid_descriptors, Relaxed);
@@ -193,9 +287,19 @@ impl AsFd for XdpLane {
     }
 }
 
-fn clock_offset() -> u64 {
-    let monotonic = clock_gettime(ClockId::Monotonic);
-    let since_boot = monotonic.tv_sec as u64 * 1_000_000_000 + monotonic.tv_nsec as u64;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(now.as_nanos()).unwrap_or(u64::MAX).saturating_sub(since_boot)
+/// Nanoseconds from the kernel's monotonic clock to 1970's.
+pub(super) fn clock_offset() -> u64 {
+    let monotonic = || {
+        let time = clock_gettime(ClockId::Monotonic);
+        time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+    };
+    // The thread may lose its CPU in between: the closest of some readings counts.
+    let reading = |_| {
+        let before = monotonic();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let taken = monotonic().saturating_sub(before);
+        let now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
+        (taken, now.saturating_sub(before + taken / 2))
+    };
+    (0..4).map(reading).min().map_or(0, |(_, offset)| offset)
 }

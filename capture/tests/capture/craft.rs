@@ -35,6 +35,7 @@ impl Sample {
             wire_len: self.wire_len,
             bytes: &self.bytes,
             file: self.file,
+            no_checksum: false,
         }
     }
 }

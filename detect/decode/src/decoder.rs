@@ -69,6 +69,8 @@ pub struct RawFrame<'a> {
     pub input: u32,
     /// Length on the wire.
     pub wire_len: u32,
+    /// Its transport checksum is not computed yet: this host sent it, and leaves that to a NIC.
+    pub no_checksum: bool,
 }
 
 /// Turns frames into packets; holds what outlives a frame: fragments and counters.
@@ -106,6 +108,7 @@ impl Decoder {
         });
         let Some(packet) = packets.last_mut() else { return };
         packet.input = frame.input;
+        packet.flags.ignore_checksum = frame.no_checksum;
         if self.context.settings.live && (frame.wire_len as usize) > frame.bytes.len() {
             packet.event(DecodeEvent::AfpacketTruncPkt);
         }

@@ -27,6 +27,17 @@ pub struct Kept {
     pub retired: Option<AnyParser>,
     /// The flow is dropped by an exception policy, not by a rule.
     pub policy_drop: bool,
+    /// What the capture kept to itself, once the flow has ended.
+    pub passed_by: Option<Box<PassedBy>>,
+}
+
+/// Packets of a flow that the capture kept to itself, by direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PassedBy {
+    /// Packets to the server and to the client.
+    pub packets: [u64; 2],
+    /// Their bytes, counted as those of other packets of the flow.
+    pub bytes: [u64; 2],
 }
 
 /// State of inspection on a flow.

@@ -23,6 +23,6 @@ pub mod threshold;
 
 pub use content::Resources;
 pub use inspect::{Inspector, PacketFacts, Verdict};
-pub use kept::{Flow, FlowInspection, FlowRecords, Kept};
+pub use kept::{Flow, FlowInspection, FlowRecords, Kept, PassedBy};
 pub use queue::{Alert, ContextValue, Match, Queue};
 pub use ruleset::{CompileFailure, EngineSettings, Needs, RuleCounts, Ruleset};

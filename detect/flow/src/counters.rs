@@ -113,8 +113,14 @@ impl FlowCounters {
     }
 
     /// Counts the end of a flow by its state and, for TCP, its session's.
-    pub(crate) fn ended(&mut self, state: FlowState, session: Option<(TcpState, bool)>) {
+    pub(crate) fn ended(
+        &mut self,
+        state: FlowState,
+        offloaded: bool,
+        session: Option<(TcpState, bool)>,
+    ) {
         match state {
+            FlowState::Bypassed if offloaded => self.end_state_capture_bypassed += 1,
             FlowState::New => self.end_state_new += 1,
             FlowState::Established => self.end_state_established += 1,
             FlowState::Closed => self.end_state_closed += 1,

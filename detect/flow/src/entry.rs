@@ -85,6 +85,18 @@ pub enum AppAction {
     Disabled,
 }
 
+/// Whether the capture keeps the packets of a bypassed flow to itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Offloaded {
+    /// It was not asked.
+    #[default]
+    Untried,
+    /// It can't.
+    Refused,
+    /// It counts them.
+    Yes,
+}
+
 /// A flow and `X`, what the rooms above keep with it.
 ///
 /// The order of the fields is their order in memory: what every packet touches comes first and
@@ -140,6 +152,8 @@ pub struct Flow<X> {
     pub elephant: bool,
     /// Ended in emergency mode.
     pub emergency: bool,
+    /// Its packets do not come any more.
+    pub offloaded: Offloaded,
     /// ICMP type and code of the first packet.
     pub icmp: Option<(u8, u8)>,
     /// ICMP type and code of the first packet of the other direction.
@@ -224,6 +238,7 @@ impl<X: Default> Default for Flow<X> {
             alerted: false,
             elephant: false,
             emergency: false,
+            offloaded: Offloaded::Untried,
             icmp: None,
             icmp_response: None,
             id: 0,

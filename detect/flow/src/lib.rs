@@ -5,7 +5,8 @@
 //!
 //! A packet's way, with `t` a [`FlowTable`] and `c` the worker's [`StreamCounters`]:
 //!
-//! 1. `t.hash(p)`, and `t.prefetch(hash)` for the packets of a batch ahead;
+//! 1. `t.hash(p)`, and for the packets of a batch ahead `t.prefetch(hash)`, then
+//!    `t.prefetch_flow(hash)`, which finds in cache what the first fetched;
 //! 2. `t.lookup(p, hash, &mut ended)`: the flow and the direction, or why there is none;
 //! 3. for TCP, unless the flow is bypassed, [`track`]; if it says `reverse`, `t.reverse(id)`, and
 //!    the packet's direction turns. Each policy hit goes to [`policy::apply`];
@@ -16,7 +17,7 @@
 //! 6. [`TcpSession::prune`] in the packet's direction;
 //! 7. `t.expire(now, 2, &mut ended)`; whatever is in `ended` is finished (`app_data(true)`,
 //!    `raw_data(true)`), logged, and taken out: `c.recycle(t.remove(id))`.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod bits;
 pub mod counters;
@@ -26,6 +27,8 @@ pub mod hostbits;
 pub mod key;
 pub mod macs;
 pub mod policy;
+#[allow(unsafe_code)]
+mod prefetch;
 pub mod rate;
 pub mod reassembly;
 pub mod settings;
@@ -33,7 +36,7 @@ pub mod table;
 pub mod tcp;
 
 pub use counters::FlowCounters;
-pub use entry::{AppAction, EndReason, Flow, FlowAction, FlowState};
+pub use entry::{AppAction, EndReason, Flow, FlowAction, FlowState, Offloaded};
 pub use key::FlowKey;
 pub use reassembly::{AppData, RawChunks, Stream};
 pub use settings::{FlowSettings, ProtocolTimeouts, RateTracking, Timeouts};

@@ -147,6 +147,7 @@ pub fn start(
         out.field_str("in_iface", name);
     }
     if let Some(packet) = packet
+        && eve.interfaces.is_empty()
         && packet.number > 0
         && packet.origin == decode::Origin::Wire
     {

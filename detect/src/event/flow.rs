@@ -2,7 +2,7 @@
 
 use decode::{Direction, Timestamp};
 use engine::{Flow, Ruleset};
-use flow::{EndReason, FlowAction, FlowState};
+use flow::{EndReason, FlowAction, FlowState, Offloaded};
 use json::Writer;
 use protocol::AppProto;
 
@@ -26,16 +26,12 @@ pub fn write(
     head(out, eve, "flow", flow, now, Direction::ToServer, true);
     envelope::app_proto(out, flow);
     out.key("flow").open();
-    out.field_u64("pkts_toserver", flow.packets[0]);
-    out.field_u64("pkts_toclient", flow.packets[1]);
-    out.field_u64("bytes_toserver", flow.bytes[0]);
-    out.field_u64("bytes_toclient", flow.bytes[1]);
+    let passed = flow.extension.passed_by.as_deref().copied().unwrap_or_default();
+    let sum = |own: [u64; 2], more: [u64; 2]| [own[0] + more[0], own[1] + more[1]];
+    counts(out, sum(flow.packets, passed.packets), sum(flow.bytes, passed.bytes));
     if flow.state == FlowState::Bypassed {
         out.key("bypassed").open();
-        // What the capture passed by, as Suricata 8 counts here: nothing is bypassed there.
-        for key in ["pkts_toserver", "pkts_toclient", "bytes_toserver", "bytes_toclient"] {
-            out.field_u64(key, 0);
-        }
+        counts(out, passed.packets, passed.bytes);
         out.close();
     }
     time(out, "start", flow.start);
@@ -62,6 +58,14 @@ pub fn write(
     envelope::close(out, eve, flow.input);
 }
 
+/// Packets and bytes by direction.
+fn counts(out: &mut Writer<'_>, packets: [u64; 2], bytes: [u64; 2]) {
+    out.field_u64("pkts_toserver", packets[0]);
+    out.field_u64("pkts_toclient", packets[1]);
+    out.field_u64("bytes_toserver", bytes[0]);
+    out.field_u64("bytes_toclient", bytes[1]);
+}
+
 /// How the flow stands at its end, and how it ended.
 fn outcome(out: &mut Writer<'_>, flow: &Flow, reason: EndReason) {
     let state = match flow.state {
@@ -72,7 +76,8 @@ fn outcome(out: &mut Writer<'_>, flow: &Flow, reason: EndReason) {
     };
     out.field_str("state", state);
     if flow.state == FlowState::Bypassed {
-        out.field_str("bypass", "local");
+        let by_capture = flow.offloaded == Offloaded::Yes;
+        out.field_str("bypass", if by_capture { "capture" } else { "local" });
     }
     let reason = match reason {
         EndReason::Timeout => "timeout",

@@ -104,7 +104,7 @@ pub fn tunnel(out: &mut Writer<'_>, eve: &EveSettings, inner: &Packet<'_>, root:
     out.field_u64("dest_port", u64::from(root.dst_port));
     envelope::proto(out, root.proto);
     out.field_u64("depth", u64::from(inner.recursion_level));
-    if root.number > 0 {
+    if root.number > 0 && eve.interfaces.is_empty() {
         out.field_u64("pcap_cnt", root.number);
     }
     out.field_str("pkt_src", root.origin.name());

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use decode::{RawFrame, Timestamp};
+use detect::offload::Offload;
 use detect::settings::{EveSettings, OutputSettings};
 use detect::{Detector, Events, FileEvent, Settings};
 use engine::{EngineSettings, Resources, Ruleset};
 use protocol::{AppProto, LogOptions};
-use rules::{Loader, ThresholdFile};
+use rules::{Loader, Names, ThresholdFile};
 use serde_json::Value;
 
 pub(crate) const CLIENT: [u8; 4] = [10, 0, 0, 1];
@@ -43,6 +44,7 @@ pub(crate) fn settings(change: impl FnOnce(&mut Settings, &mut EveSettings)) -> 
 /// A detector under test.
 pub(crate) struct Bench {
     detector: Detector,
+    ruleset: Arc<Ruleset>,
     events: Events,
     frames: u64,
     now: u64,
@@ -52,24 +54,41 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn new(settings: Settings, rules: &str) -> Self {
-        let mut loader = Loader::new(rules::Settings {
-            file_store: settings.file_store.is_some(),
-            ..rules::Settings::default()
-        });
-        loader.load("test.rules", rules.as_bytes());
-        let loaded = loader.finish();
-        assert!(loaded.failures.is_empty(), "{:?}", loaded.failures);
-        let (ruleset, failures) = Ruleset::new(
-            loaded.rules,
-            &ThresholdFile::default(),
-            Arc::new(loaded.names),
-            EngineSettings::default(),
-            &mut Resources::without_files(),
-        );
-        assert!(failures.is_empty(), "{failures:?}");
+        let file_store = settings.file_store.is_some();
+        let ruleset = load(rules, file_store, Names::default());
         let events = Events::new(settings.outputs.len());
-        let detector = Detector::new(Arc::new(settings), Arc::new(ruleset));
-        Self { detector, events, frames: 0, now: 1_700_000_000_000_000, next: START }
+        let detector = Detector::new(Arc::new(settings), Arc::clone(&ruleset));
+        Self { detector, ruleset, events, frames: 0, now: 1_700_000_000_000_000, next: START }
+    }
+
+    /// Other rules from now on.
+    pub(crate) fn reload(&mut self, rules: &str) -> &mut Self {
+        self.ruleset = load(rules, false, (*self.ruleset.names).clone());
+        self.detector.set_rules(Arc::clone(&self.ruleset));
+        self
+    }
+
+    pub(crate) fn offload(&mut self, offload: Box<dyn Offload>) -> &mut Self {
+        self.detector.set_offload(offload);
+        self
+    }
+
+    /// So many seconds without a packet.
+    pub(crate) fn idle(&mut self, seconds: u64) -> &mut Self {
+        self.wait(seconds);
+        self.detector.pass_time(Timestamp(self.now), &mut self.events);
+        self
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp(self.now)
+    }
+
+    /// The numbers of the rules that alerted so far.
+    pub(crate) fn alerts(&self) -> Vec<u64> {
+        let lines = self.events.outputs[0].bytes.split(|byte| *byte == b'\n');
+        let records = lines.filter_map(|line| serde_json::from_slice::<Value>(line).ok());
+        records.filter_map(|record| record["alert"]["signature_id"].as_u64()).collect()
     }
 
     /// The handshake.
@@ -191,7 +210,25 @@ impl Bench {
             link_type: RAW,
             input: 0,
             wire_len: bytes.len() as u32,
+            no_checksum: false,
         };
         self.detector.inspect(std::iter::once(frame), &mut self.events);
     }
+}
+
+fn load(text: &str, file_store: bool, names: Names) -> Arc<Ruleset> {
+    let settings = rules::Settings { file_store, ..rules::Settings::default() };
+    let mut loader = Loader::with_names(settings, names);
+    loader.load("test.rules", text.as_bytes());
+    let loaded = loader.finish();
+    assert!(loaded.failures.is_empty(), "{:?}", loaded.failures);
+    let (ruleset, failures) = Ruleset::new(
+        loaded.rules,
+        &ThresholdFile::default(),
+        Arc::new(loaded.names),
+        EngineSettings::default(),
+        &mut Resources::without_files(),
+    );
+    assert!(failures.is_empty(), "{failures:?}");
+    Arc::new(ruleset)
 }

@@ -4,5 +4,6 @@
 mod bench;
 mod bodies;
 mod ends;
+mod living;
 mod proxies;
 mod storing;

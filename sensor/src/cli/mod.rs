@@ -1,8 +1,12 @@
 //! The command line: the native face, and Suricata's.
 
 mod check;
+mod confine;
+mod cpus;
+mod doctor;
 mod list;
 mod native;
+mod plan;
 mod replay;
 mod run;
 pub(crate) mod suricata;

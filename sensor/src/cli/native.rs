@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::cpus::CpuList;
+use super::doctor::DoctorArguments;
 use super::{check, list, replay};
 
 /// A network intrusion sensor that keeps the contract of Suricata 8.
@@ -22,6 +24,10 @@ enum What {
     Replay(ReplayArguments),
     /// Inspect what comes in on network interfaces until told to stop.
     Run(RunArguments),
+    /// Say where capture runs best on this host, and prepare the host for it.
+    Plan(super::plan::PlanArguments),
+    /// Say where frames and events of a sensor went, and what to do about lost ones.
+    Doctor(DoctorArguments),
     /// Work with rule files.
     #[command(subcommand)]
     Rules(RulesCommand),
@@ -91,6 +97,19 @@ pub(super) struct RunArguments {
     /// How frames are had from the interfaces.
     #[arg(long, short, value_enum, default_value_t = CaptureMethod::Auto)]
     pub(super) method: CaptureMethod,
+    /// AF_XDP: descriptors in the receive ring of each queue, a power of two.
+    #[arg(long, value_name = "NUMBER", default_value_t = 4096)]
+    pub(super) ring: u32,
+    /// AF_XDP: chunks of memory (2 KiB) of each queue.
+    #[arg(long, value_name = "NUMBER", default_value_t = 12288)]
+    pub(super) chunks: u32,
+    /// AF_XDP: flows that need no inspection any more (encrypted, passed or bypassed by a rule,
+    /// longer than the reassembly depth) are counted in the NIC's program and not delivered.
+    #[arg(long)]
+    pub(super) shunt: bool,
+    /// Frames that may wait to be handed over from one worker to another.
+    #[arg(long, value_name = "NUMBER", default_value_t = 4096)]
+    pub(super) hand_over: usize,
     /// Workers, each with a detector of its own. By default one for each CPU but one.
     #[arg(long, short, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(super) workers: Option<u16>,
@@ -100,9 +119,45 @@ pub(super) struct RunArguments {
     /// Look at packets whose checksum is wrong as well.
     #[arg(long)]
     pub(super) no_checksums: bool,
-    /// No summary at the end.
+    /// CPUs for the workers, one after the other, e.g. 2-5,8. By default the system chooses.
+    #[arg(long, value_name = "LIST")]
+    pub(super) cpus: Option<CpuList>,
+    /// Control socket, which answers suricatasc; a name without slash, or none, means one in
+    /// /var/run/suricata.
+    #[arg(long, value_name = "PATH", num_args = 0..=1)]
+    pub(super) control: Option<Option<String>>,
+    /// Stopping takes no longer than this; what is not written then is counted and lost.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    pub(super) drain: u16,
+    /// A worker that stands still for longer than this is told of.
+    #[arg(long, value_name = "SECONDS", default_value_t = 2)]
+    pub(super) stall: u16,
+    #[command(flatten)]
+    pub(super) rights: RightsArguments,
+    /// No figures on the terminal, no summary at the end.
     #[arg(long, short)]
     pub(super) quiet: bool,
+}
+
+/// What `run` gives up once everything is open.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Rights")]
+pub(super) struct RightsArguments {
+    /// User to become, by name or number. By default 65534 when started as root.
+    #[arg(long, value_name = "USER")]
+    pub(super) user: Option<String>,
+    /// Group to become, by name or number. By default the user's own.
+    #[arg(long, value_name = "GROUP")]
+    pub(super) group: Option<String>,
+    /// What becomes of system calls that the sensor has no use for.
+    #[arg(long, value_enum, default_value_t = SystemCalls::Enforce)]
+    pub(super) seccomp: SystemCalls,
+    /// Do not refuse files that the sensor has no use for.
+    #[arg(long)]
+    pub(super) no_landlock: bool,
+    /// Go on when rights cannot be given up, and say which.
+    #[arg(long)]
+    pub(super) insecure: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -139,6 +194,17 @@ pub(super) enum CaptureMethod {
     AfPacket,
 }
 
+/// What becomes of other system calls.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum SystemCalls {
+    /// They end the process.
+    Enforce,
+    /// They are made, and the kernel's audit log tells of them.
+    Log,
+    /// They are made.
+    Off,
+}
+
 /// What can be listed.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum Listed {
@@ -163,6 +229,8 @@ pub(super) fn run(arguments: Vec<OsString>) -> ExitCode {
     let done = match command.what {
         What::Replay(arguments) => replay::run(arguments),
         What::Run(arguments) => super::run::run(&arguments),
+        What::Plan(arguments) => super::plan::run(&arguments),
+        What::Doctor(arguments) => super::doctor::run(&arguments),
         What::Rules(RulesCommand::Check(arguments)) => check::run(&arguments),
         What::List { what } => list::run(what),
         What::Suricata { options } => return super::suricata::run(&options),

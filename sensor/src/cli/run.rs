@@ -2,32 +2,101 @@
 
 use std::fs;
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::{Context, Result};
-use capture::live::{LiveInterface, LiveSettings, Method, OrderSettings};
+use anyhow::{Context, Result, bail};
+use capture::live::{
+    LiveInterface, LiveSettings, Method, OrderSettings, ShuntSettings, XdpSettings,
+};
+use protocol::tls::EncryptionHandling;
 use steer::HashSettings;
 
 use crate::bpf::Filter;
 use crate::config::native::Sensor;
-use crate::config::suricata::Mode;
+use crate::config::process::ProcessSettings;
+use crate::config::suricata::{Everything, Mode};
+use crate::control::notify::Notify;
+use crate::control::privileges::enter;
+use crate::control::signals::Signals;
+use crate::control::socket::{Listener, path_of};
 use crate::log::Log;
-use crate::process::live::LiveRun;
-use crate::process::stop::Stop;
+use crate::process::live::{Ended, LiveRun, Load};
 use crate::process::summary;
 
+use super::confine::{Home, Open, folder_of, sandbox};
 use super::native::{CaptureMethod, RunArguments};
-use super::replay::{rules, tell_refused};
+use super::replay::{load_rules, rules, tell_refused};
 use super::writing::Writing;
 
 pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode> {
+    // From now on a signal waits to be heard; none ends the process by itself.
+    let signals = Signals::listen().context("signals cannot be handled")?;
     let sensor = match &arguments.config {
         Some(path) => Sensor::read(path)?,
         None => Sensor::default(),
     };
+    let home = Home::look(&arguments.output);
     fs::create_dir_all(&arguments.output)
         .with_context(|| format!("{}: cannot be made", arguments.output.display()))?;
+    let mut all = settings(arguments, &sensor)?;
+    let filter = arguments.filter.as_deref().map(Filter::parse).transpose()?;
+    let workers = workers(arguments);
+    let cpus = cpus(arguments, workers)?;
+    // What is wrong with an interface is found out before rules are read.
+    let live = LiveRun::open(&live_settings(arguments, workers))?;
+    let loaded = rules(&mut all.process)?;
+    tell_refused(&loaded);
+    let mut writing = Writing::open(&all, &loaded, &arguments.output, workers)?;
+    let socket = arguments.control.as_ref().map(|name| path_of(name.as_deref()));
+    let socket_folder = socket.as_deref().map(|path| Home::look(&folder_of(path)));
+    let control = socket.as_deref().map(Listener::bind).transpose()?;
+    let notify = Notify::from_environment().context("the service manager cannot be reached")?;
+    let open = Open {
+        home,
+        files: writing.files(),
+        process: &all.process,
+        loaded: &loaded,
+        config: arguments.config.as_deref(),
+        control: socket.as_deref().zip(socket_folder),
+    };
+    let stands = confine(arguments, &open)?;
+    let accepted = loaded.accepted;
+    let opened = live.interfaces.clone();
+    let run = LiveRun {
+        live,
+        settings: Arc::new(all.detector),
+        rules: loaded,
+        load: Some(reloading(all.process)),
+        filter,
+        outputs: &mut writing.outputs,
+        statistics: &mut writing.statistics,
+        stores: writing.stores,
+        cpus,
+        signals,
+        notify,
+        control,
+        lookup: Box::new(|_| None),
+        drain: Duration::from_secs(arguments.drain.into()),
+        stall: Duration::from_secs(arguments.stall.into()),
+        quiet: arguments.quiet,
+        on_ready: &mut || {
+            for interface in &opened {
+                eprintln!("{}: {}", interface.name, interface.method);
+                interface.notes.iter().for_each(|note| eprintln!("  {note}"));
+            }
+            eprintln!("{stands}");
+            eprintln!("bateleur runs with {workers} workers and {accepted} rules");
+        },
+    };
+    let ended = run.run()?;
+    tell(arguments, ended, writing.events.as_deref())
+}
+
+/// What configuration and command line say together.
+fn settings(arguments: &RunArguments, sensor: &Sensor) -> Result<Everything> {
     let mode = Mode {
         inline: sensor.inline,
         detection: true,
@@ -41,34 +110,39 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode> {
         all.detector.checksum_auto = false;
         all.detector.stream.checksum_validation = false;
     }
-    let filter = arguments.filter.as_deref().map(Filter::parse).transpose()?;
-    let workers = workers(arguments);
-    // What is wrong with an interface is found out before rules are read.
-    let live = LiveRun::open(&live_settings(arguments, workers))?;
-    let loaded = rules(&mut all.process)?;
-    tell_refused(&loaded);
-    let mut writing = Writing::open(&all, &loaded, &arguments.output, workers)?;
-    let opened = live.interfaces.clone();
-    let run = LiveRun {
-        live,
-        settings: Arc::new(all.detector),
-        rules: Arc::clone(&loaded.ruleset),
-        filter,
-        outputs: &mut writing.outputs,
-        statistics: &mut writing.statistics,
-        stores: writing.stores,
-        stop: Stop::on_signals().context("signals cannot be handled")?,
-        on_ready: &mut || {
-            for interface in &opened {
-                eprintln!("{}: {}", interface.name, interface.method);
-                interface.notes.iter().for_each(|note| eprintln!("  {note}"));
-            }
-            eprintln!("bateleur runs with {workers} workers and {} rules", loaded.accepted);
-        },
-    };
-    let outcome = run.run()?;
+    if arguments.shunt {
+        let detector = &mut all.detector;
+        detector.stream.bypass = true;
+        detector.bypass_passed = true;
+        detector.protocol.tls.encryption_handling = EncryptionHandling::Bypass;
+    }
+    Ok(all)
+}
+
+/// Gives up all rights that are not needed from here on; says where the process stands.
+fn confine(arguments: &RunArguments, open: &Open<'_>) -> Result<String> {
+    let sandbox = sandbox(&arguments.rights, open);
+    let entered = enter(&sandbox).context("rights cannot be given up; --insecure goes on")?;
+    for warning in &entered.warnings {
+        eprintln!("bateleur: warning: {warning}");
+    }
+    // The last step has looked at what the kernel says of it.
+    Ok(entered.done.last().cloned().unwrap_or_default())
+}
+
+/// Loads rules by the same settings again.
+fn reloading(process: ProcessSettings) -> Load {
+    Arc::new(move |before| {
+        let mut process = process.clone();
+        load_rules(&mut process, Some(before)).map_err(|error| format!("{error:#}"))
+    })
+}
+
+/// The summary, what failed, and data sets.
+fn tell(arguments: &RunArguments, ended: Ended, events: Option<&Path>) -> Result<ExitCode> {
+    let Ended { outcome, loaded, alerts } = ended;
     if !arguments.quiet {
-        let text = summary::text(&outcome, &loaded.ruleset, writing.events.as_deref());
+        let text = summary::of_alerts(&outcome, alerts, events);
         // Whoever closed the pipe does not want it.
         let _ = io::stdout().lock().write_all(text.as_bytes());
     }
@@ -79,8 +153,22 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode> {
     Ok(if outcome.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// As many as asked for, or one for each CPU but one, which writes.
+/// A CPU for each worker, if they are to be kept on some.
+fn cpus(arguments: &RunArguments, workers: usize) -> Result<Vec<Option<usize>>> {
+    let Some(list) = &arguments.cpus else { return Ok(Vec::new()) };
+    let usable = core_affinity::get_core_ids().unwrap_or_default();
+    let usable: Vec<usize> = usable.into_iter().map(|core| core.id).collect();
+    if let Some(missing) = list.missing(&usable) {
+        bail!("--cpus: CPU {missing} is not there, or not for this process");
+    }
+    Ok(list.of_workers(workers))
+}
+
+/// As many as asked for, or one for each CPU of the list, or of the machine but one, which writes.
 fn workers(arguments: &RunArguments) -> usize {
+    if let (None, Some(list)) = (arguments.workers, &arguments.cpus) {
+        return list.len();
+    }
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
     arguments.workers.map_or((cpus - 1).max(1), usize::from)
 }
@@ -94,6 +182,11 @@ fn live_settings(arguments: &RunArguments, workers: usize) -> LiveSettings {
             CaptureMethod::AfXdp => Method::Xdp,
             CaptureMethod::AfPacket => Method::Packet,
         },
+        xdp: XdpSettings {
+            ring: arguments.ring,
+            chunks: arguments.chunks,
+            ..XdpSettings::default()
+        },
         ..LiveInterface::new(name)
     };
     LiveSettings {
@@ -101,7 +194,8 @@ fn live_settings(arguments: &RunArguments, workers: usize) -> LiveSettings {
         workers,
         hash: HashSettings { seed, ..HashSettings::default() },
         order: OrderSettings::default(),
-        hand_over: 4096,
+        hand_over: arguments.hand_over,
+        shunts: arguments.shunt.then_some(ShuntSettings { capacity: 1 << 16, vlans: true }),
         group: (std::process::id() & 0xffff) as u16,
     }
 }

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use detect::settings::OutputSettings;
 
-use crate::clock::Civil;
 use crate::config::suricata::Everything;
 use crate::output::{Engine, FileStore, Outputs, Statistics};
 use crate::process::load::Loaded;
@@ -31,12 +30,7 @@ impl Writing {
     ) -> Result<Self> {
         let opened = |(file, error): (String, io::Error)| anyhow::anyhow!("{file}: {error}");
         let outputs = Outputs::open(&all.process.files, directory).map_err(opened)?;
-        let engine = Engine {
-            loaded_at: Civil::now().eve(),
-            loaded: loaded.accepted,
-            failed: loaded.failures.len(),
-            skipped: loaded.skipped.len(),
-        };
+        let engine = Engine::of(loaded);
         let statistics =
             Statistics::open(&all.process.statistics, directory, Some(engine)).map_err(opened)?;
         let mut stores = Vec::new();
@@ -53,5 +47,10 @@ impl Writing {
         let events =
             eve.and_then(|at| all.process.files.get(at)).map(|file| directory.join(&file.filename));
         Ok(Self { outputs, statistics, stores, events })
+    }
+
+    /// Names of all open files but stored ones.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        self.outputs.paths().chain(self.statistics.paths()).map(Path::to_path_buf).collect()
     }
 }

@@ -1,6 +1,7 @@
 //! From configuration files to the settings of the detector and the process.
 
 pub(crate) mod boolean;
+pub(crate) mod capture;
 pub(crate) mod duration;
 pub(crate) mod integer;
 pub(crate) mod native;

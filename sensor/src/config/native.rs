@@ -3,6 +3,7 @@
 //! What it says is put over the built-in defaults and read by the same code as `suricata.yaml`,
 //! so that both faces make the same settings.
 
+mod capture;
 mod words;
 
 use std::borrow::Cow;
@@ -13,6 +14,7 @@ use serde::Deserialize;
 
 use crate::log::Log;
 
+use super::capture::CaptureSettings;
 use super::suricata::{self, Config, Everything, Fatal, Mode};
 use super::tree::Node;
 use super::yaml::Loader;
@@ -38,6 +40,7 @@ pub(crate) struct Sensor {
     protocols: Protocols,
     #[serde(default)]
     checksums: Checksums,
+    capture: self::capture::Section,
     /// Simulate an inline sensor: verdicts are reached and reported.
     pub(crate) inline: bool,
     /// The name of the file, for messages.
@@ -193,7 +196,6 @@ impl Sensor {
             let directory = directory.display();
             return Err(wrong(format!("rules.data-directory: there is no folder {directory}")));
         }
-        sensor.place = file;
         Ok(sensor)
     }
 
@@ -207,7 +209,9 @@ impl Sensor {
             formatter: &Messages,
             source_name: Some(file),
         };
-        serde_saphyr::from_str(text).map_err(|error| error.render_with_options(options))
+        let sensor: Self =
+            serde_saphyr::from_str(text).map_err(|error| error.render_with_options(options))?;
+        Ok(Self { place: file.to_owned(), ..sensor })
     }
 
     /// Settings of detector and process.
@@ -236,6 +240,15 @@ impl Sensor {
         loader.classifications = rules::classification::Classifications::parse(CLASSIFICATION).0;
         loader.references = rules::reference::References::parse(REFERENCE).0;
         Ok(all)
+    }
+
+    /// Settings of live capture.
+    ///
+    /// # Errors
+    /// When parts of the section contradict each other.
+    pub(crate) fn capture(&self) -> Result<CaptureSettings, NativeError> {
+        let wrong = |what| NativeError::Wrong { file: self.place.clone(), what };
+        self.capture.settings().map_err(wrong)
     }
 
     fn apply(&self, root: &mut Node) {

@@ -15,6 +15,8 @@ const BUFFER: usize = 64 * 1024;
 pub(crate) struct FileSink {
     output: FileOutput,
     directory: PathBuf,
+    /// The name of the file that is open.
+    path: PathBuf,
     file: File,
     buffer: Vec<u8>,
     /// When the file is begun anew, seconds since 1970.
@@ -31,8 +33,10 @@ impl FileSink {
     /// When the system refuses.
     pub(crate) fn open(output: &FileOutput, directory: &Path) -> io::Result<Self> {
         let now = now_us();
+        let (path, file) = open(output, directory, now, output.append)?;
         Ok(Self {
-            file: open(output, directory, now, output.append)?,
+            path,
+            file,
             output: output.clone(),
             directory: directory.to_path_buf(),
             buffer: Vec::with_capacity(BUFFER),
@@ -84,6 +88,24 @@ impl FileSink {
         Err(io::Error::new(kind, self.failure().unwrap_or_default()))
     }
 
+    /// Closes the file and opens it by name again: somebody has moved it away. When that cannot
+    /// be done, the old one stays in use.
+    ///
+    /// # Errors
+    /// With the name of the file.
+    pub(crate) fn reopen(&mut self) -> Result<(), String> {
+        self.flush().map_err(|error| error.to_string())?;
+        let opened = open(&self.output, &self.directory, now_us(), true)
+            .map_err(|error| format!("{}: cannot be opened anew: {error}", self.path.display()))?;
+        (self.path, self.file) = opened;
+        Ok(())
+    }
+
+    /// The name of the file that is open.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// What was lost, in words; none if nothing was.
     pub(crate) fn failure(&self) -> Option<String> {
         let path = self.directory.join(&self.output.filename);
@@ -100,7 +122,7 @@ impl FileSink {
             return Ok(());
         }
         self.flush()?;
-        self.file = open(&self.output, &self.directory, now, true)?;
+        (self.path, self.file) = open(&self.output, &self.directory, now, true)?;
         self.ends = Some(rotation.next(now / 1_000_000));
         Ok(())
     }
@@ -110,7 +132,12 @@ fn lines(records: &[u8]) -> u64 {
     memchr::memchr_iter(b'\n', records).count() as u64
 }
 
-fn open(output: &FileOutput, directory: &Path, now: u64, append: bool) -> io::Result<File> {
+fn open(
+    output: &FileOutput,
+    directory: &Path,
+    now: u64,
+    append: bool,
+) -> io::Result<(PathBuf, File)> {
     let name = Civil::from_us(now).expand(&output.filename);
     let mut options = OpenOptions::new();
     options.create(true).mode(output.mode.unwrap_or(0o644));
@@ -120,11 +147,11 @@ fn open(output: &FileOutput, directory: &Path, now: u64, append: bool) -> io::Re
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)?;
     }
-    let file = options.open(path)?;
+    let file = options.open(&path)?;
     if !append {
         file.set_len(0)?;
     }
-    Ok(file)
+    Ok((path, file))
 }
 
 #[cfg(test)]
@@ -148,5 +175,29 @@ mod tests {
         assert_eq!(write(&output, b"three\n"), b"three\n");
         let large = vec![b'x'; BUFFER * 2];
         assert_eq!(write(&output, &large).len(), BUFFER * 2);
+    }
+
+    #[test]
+    fn a_file_that_was_moved_away_is_begun_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let (name, moved) = (dir.path().join("eve.json"), dir.path().join("eve.json.1"));
+        let mut output = FileOutput::new("eve-log", "eve.json");
+        output.append = false;
+        let mut sink = FileSink::open(&output, dir.path()).unwrap();
+        sink.write(b"one\n").unwrap();
+        std::fs::rename(&name, &moved).unwrap();
+        sink.reopen().unwrap();
+        sink.write(b"two\n").unwrap();
+        // Where nothing was moved, nothing is lost.
+        sink.reopen().unwrap();
+        sink.write(b"three\n").unwrap();
+        sink.flush().unwrap();
+        assert_eq!(std::fs::read(moved).unwrap(), b"one\n");
+        assert_eq!(std::fs::read(&name).unwrap(), b"two\nthree\n");
+        // The old file stays in use when there can be no new one.
+        std::fs::remove_file(&name).unwrap();
+        std::fs::create_dir(&name).unwrap();
+        assert!(sink.reopen().unwrap_err().contains("eve.json"));
+        sink.write(b"four\n").and_then(|()| sink.flush()).unwrap();
     }
 }

@@ -75,6 +75,16 @@ impl Outputs {
         self.judge(written)
     }
 
+    /// Closes all files and opens them by name again; says which could not be.
+    pub(crate) fn reopen(&mut self) -> Vec<String> {
+        self.sinks.iter_mut().filter_map(|sink| sink.reopen().err()).collect()
+    }
+
+    /// Names of the open files.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.sinks.iter().map(FileSink::path)
+    }
+
     /// Passes on what is buffered.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ use json::Writer;
 
 use crate::clock::Civil;
 use crate::config::process::{StatisticsForm, StatisticsSettings};
+use crate::process::load::Loaded;
 
 use super::tree::Branch;
 use super::{FileSink, Outputs, table};
@@ -76,6 +77,32 @@ impl Statistics {
         self.host = host.map(str::to_owned);
     }
 
+    /// Other rules are in force.
+    pub(crate) fn set_engine(&mut self, engine: Engine) {
+        self.engine = Some(engine);
+    }
+
+    /// Closes the tables and opens them by name again; says which could not be.
+    pub(crate) fn reopen(&mut self) -> Vec<String> {
+        self.tables.iter_mut().filter_map(|(sink, _)| sink.reopen().err()).collect()
+    }
+
+    /// Names of the open tables.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.tables.iter().map(|(sink, _)| sink.path())
+    }
+
+    /// The counters as one JSON object: sums and each thread's.
+    pub(crate) fn object(&self, threads: &[(String, Snapshot)], extra: &[(&str, u64)]) -> String {
+        let form = StatisticsForm { totals: true, threads: true, deltas: false, null_values: true };
+        let totals = self.selected(&totals(threads, extra));
+        let threads = self.selected_of(threads);
+        let mut object = Vec::with_capacity(32 * 1024);
+        let uptime = self.started.elapsed().as_secs();
+        self.groups(&form, uptime, &totals, &threads, Writer::new(&mut object).open());
+        String::from_utf8_lossy(&object).into_owned()
+    }
+
     /// Somebody asks for statistics.
     pub(crate) fn wanted(&self) -> bool {
         !self.settings.eve.is_empty() || !self.tables.is_empty()
@@ -101,18 +128,8 @@ impl Statistics {
         extra: &[(&str, u64)],
         outputs: &mut Outputs,
     ) -> io::Result<()> {
-        let mut parts = threads.iter().map(|(_, snapshot)| snapshot);
-        let mut totals = parts.next().cloned().unwrap_or_default();
-        parts.for_each(|snapshot| totals.merge(snapshot));
-        for (name, value) in extra {
-            match totals.entries.iter_mut().find(|(known, _)| known == name) {
-                Some(entry) => entry.1 = *value,
-                None => totals.push(name, *value),
-            }
-        }
-        let totals = self.selected(&totals);
-        let threads: Vec<_> =
-            threads.iter().map(|(name, of)| (name.clone(), self.selected(of))).collect();
+        let totals = self.selected(&totals(threads, extra));
+        let threads = self.selected_of(threads);
         let uptime = self.started.elapsed().as_secs();
         for (output, form) in self.settings.eve.clone() {
             let line = self.line(&form, uptime, &totals, &threads);
@@ -155,21 +172,7 @@ impl Statistics {
         writer.open();
         writer.field_str("timestamp", &Civil::now().eve());
         writer.field_str("event_type", "stats");
-        writer.key("stats").open();
-        writer.field_u64("uptime", uptime);
-        if form.totals {
-            self.counters(form, totals, form.deltas, &mut writer);
-        }
-        if form.threads {
-            writer.key("threads").open();
-            for (name, snapshot) in threads {
-                writer.key(name).open();
-                self.counters(form, snapshot, false, &mut writer);
-                writer.close();
-            }
-            writer.close();
-        }
-        writer.close();
+        self.groups(form, uptime, totals, threads, writer.key("stats").open());
         if let Some(host) = &self.host {
             writer.field_str("host", host);
         }
@@ -177,6 +180,35 @@ impl Statistics {
         line.append(&mut object);
         line.push(b'\n');
         line
+    }
+
+    fn selected_of(&self, threads: &[(String, Snapshot)]) -> Vec<(String, Snapshot)> {
+        threads.iter().map(|(name, of)| (name.clone(), self.selected(of))).collect()
+    }
+
+    /// The members of an object that has been opened, and its end.
+    fn groups(
+        &self,
+        form: &StatisticsForm,
+        uptime: u64,
+        totals: &Snapshot,
+        threads: &[(String, Snapshot)],
+        writer: &mut Writer<'_>,
+    ) {
+        writer.field_u64("uptime", uptime);
+        if form.totals {
+            self.counters(form, totals, form.deltas, writer);
+        }
+        if form.threads {
+            writer.key("threads").open();
+            for (name, snapshot) in threads {
+                writer.key(name).open();
+                self.counters(form, snapshot, false, writer);
+                writer.close();
+            }
+            writer.close();
+        }
+        writer.close();
     }
 
     fn counters(
@@ -203,7 +235,31 @@ impl Statistics {
     }
 }
 
+/// Sums over all threads, and what is counted once for all.
+fn totals(threads: &[(String, Snapshot)], extra: &[(&str, u64)]) -> Snapshot {
+    let mut parts = threads.iter().map(|(_, snapshot)| snapshot);
+    let mut totals = parts.next().cloned().unwrap_or_default();
+    parts.for_each(|snapshot| totals.merge(snapshot));
+    for (name, value) in extra {
+        match totals.entries.iter_mut().find(|(known, _)| known == name) {
+            Some(entry) => entry.1 = *value,
+            None => totals.push(name, *value),
+        }
+    }
+    totals
+}
+
 impl Engine {
+    /// Of rules that have just been loaded.
+    pub(crate) fn of(loaded: &Loaded) -> Self {
+        Self {
+            loaded_at: Civil::now().eve(),
+            loaded: loaded.accepted,
+            failed: loaded.failures.len(),
+            skipped: loaded.skipped.len(),
+        }
+    }
+
     fn write(&self, writer: &mut Writer<'_>) {
         writer.key("engines").open_array().open();
         writer.field_u64("id", 0);

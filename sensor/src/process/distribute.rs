@@ -168,7 +168,15 @@ mod tests {
 
     fn worker(dealer: &mut Dealer, bytes: &[u8]) -> usize {
         let (timestamp, wire_len) = (decode::Timestamp(0), bytes.len() as u32);
-        dealer.worker(RawFrame { bytes, timestamp, number: 1, link_type: 1, input: 0, wire_len })
+        dealer.worker(RawFrame {
+            bytes,
+            timestamp,
+            number: 1,
+            link_type: 1,
+            input: 0,
+            wire_len,
+            no_checksum: false,
+        })
     }
 
     #[test]

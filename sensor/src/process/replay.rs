@@ -175,6 +175,7 @@ pub(super) fn raw<'f>(frame: &Frame<'f>, number: u64) -> RawFrame<'f> {
         link_type: frame.link_type.0,
         input: frame.file,
         wire_len: frame.wire_len,
+        no_checksum: frame.no_checksum,
     }
 }
 

@@ -10,8 +10,28 @@ use super::replay::Outcome;
 /// Rules that are listed with their alerts.
 const MOST_RULES: usize = 20;
 
+/// Alerts of one rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Alerts {
+    /// How many.
+    pub(crate) count: u64,
+    /// The rule's number.
+    pub(crate) sid: u32,
+    /// The rule's message.
+    pub(crate) msg: String,
+}
+
 /// A text of several lines.
 pub(crate) fn text(outcome: &Outcome, rules: &Ruleset, events: Option<&Path>) -> String {
+    let alerts = outcome.summary.alerts.iter().filter_map(|(index, count)| {
+        let rule = &rules.get(*index)?.rule;
+        Some(Alerts { count: *count, sid: rule.sid, msg: rule.msg.clone() })
+    });
+    of_alerts(outcome, alerts.collect(), events)
+}
+
+/// The same, when alerts were counted under several generations of rules.
+pub(crate) fn of_alerts(outcome: &Outcome, by_rule: Vec<Alerts>, events: Option<&Path>) -> String {
     let summary = &outcome.summary;
     let seconds = outcome.elapsed.as_secs_f64().max(1e-6);
     let mut out = String::new();
@@ -43,25 +63,19 @@ pub(crate) fn text(outcome: &Outcome, rules: &Ruleset, events: Option<&Path>) ->
             "checksums  {count} packets with a wrong one were left out; --no-checksums takes them"
         );
     }
-    alerts(&mut out, outcome, rules);
+    alerts(&mut out, by_rule);
     if let Some(events) = events {
         let _ = writeln!(out, "events     {}", events.display());
     }
     out
 }
 
-fn alerts(out: &mut String, outcome: &Outcome, rules: &Ruleset) {
-    let mut alerts: Vec<_> = outcome
-        .summary
-        .alerts
-        .iter()
-        .filter_map(|(index, count)| Some((*count, &rules.get(*index)?.rule)))
-        .collect();
-    alerts.sort_by_key(|(count, rule)| (std::cmp::Reverse(*count), rule.sid));
-    let total: u64 = alerts.iter().map(|(count, _)| count).sum();
+fn alerts(out: &mut String, mut alerts: Vec<Alerts>) {
+    alerts.sort_by(|a, b| (b.count, a.sid, &a.msg).cmp(&(a.count, b.sid, &b.msg)));
+    let total: u64 = alerts.iter().map(|rule| rule.count).sum();
     let _ = writeln!(out, "alerts     {} by {} rules", grouped(total), alerts.len());
-    for (count, rule) in alerts.iter().take(MOST_RULES) {
-        let _ = writeln!(out, "  {:>10}  {:>9}  {}", grouped(*count), rule.sid, rule.msg);
+    for Alerts { count, sid, msg } in alerts.iter().take(MOST_RULES) {
+        let _ = writeln!(out, "  {:>10}  {sid:>9}  {msg}", grouped(*count));
     }
     if let Some(more) = alerts.len().checked_sub(MOST_RULES).filter(|more| *more > 0) {
         let _ = writeln!(out, "  and {more} more rules");
@@ -69,7 +83,7 @@ fn alerts(out: &mut String, outcome: &Outcome, rules: &Ruleset) {
 }
 
 /// Digits in groups of three.
-fn grouped(number: u64) -> String {
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (at, digit) in digits.chars().enumerate() {

@@ -41,6 +41,7 @@ impl Place {
             wire_len: bytes.len() as u32,
             bytes,
             file: 0,
+            no_checksum: false,
         });
         let file = File::create(self.path(name)).unwrap();
         write_pcap(file, LinkType::ETHERNET, frames).unwrap();

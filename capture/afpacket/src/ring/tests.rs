@@ -28,8 +28,8 @@ fn filled() -> Ring {
 
 /// Changes the first block before the ring looks at it; returns how many frames it had.
 fn change(ring: &mut Ring, change: impl FnOnce(&mut [u8])) -> u64 {
-    assert!(ring.memory.take());
-    let block = ring.memory.block_mut();
+    let block = ring.memory.take().unwrap();
+    let block = ring.memory.block_mut(block);
     let count = u32::from_ne_bytes(block[COUNT].try_into().unwrap());
     change(block);
     ring.memory.put_down();

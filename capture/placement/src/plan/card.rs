@@ -193,7 +193,7 @@ fn frame_size(of: &Interface, wishes: &Wishes) -> (u32, String) {
 
 fn frames_per_ring(of: &Interface, queues: u32, wishes: &Wishes) -> u32 {
     if let Some(wished) = wishes.frames_per_ring {
-        return wished.clamp(64, MOST_FRAMES).next_power_of_two();
+        return wished.clamp(64, MOST_FRAMES);
     }
     // A ring's worth with the card, as many waiting, and twice that being inspected.
     let ring = ring_size(of, queues, wishes).map_or(USUAL_RING, |(size, _)| size);

@@ -7,6 +7,8 @@ mod rings;
 mod text;
 mod warnings;
 
+use std::{borrow::Cow, collections::BTreeMap};
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -47,6 +49,20 @@ pub struct Wishes {
     pub interrupts: InterruptPlace,
     /// Microseconds that receive interrupts may be put off; not touched when left open.
     pub coalesce_usecs: Option<u32>,
+    /// What is wanted of single interfaces, by name, in place of what is wanted of all.
+    pub own: BTreeMap<String, OwnWishes>,
+}
+
+/// What is wanted of one interface; what is left open is as for all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OwnWishes {
+    /// Receive queues.
+    pub queues: Option<u32>,
+    /// How frames are taken.
+    pub capture: Option<Capture>,
+    /// Whether to receive what is not addressed to it.
+    pub promiscuous: Option<bool>,
 }
 
 impl Default for Wishes {
@@ -66,7 +82,21 @@ impl Default for Wishes {
             huge_pages: HugePageWish::default(),
             interrupts: InterruptPlace::default(),
             coalesce_usecs: None,
+            own: BTreeMap::new(),
         }
+    }
+}
+
+impl Wishes {
+    /// What is wanted of this interface.
+    fn of(&self, interface: &str) -> Cow<'_, Self> {
+        let Some(own) = self.own.get(interface) else { return Cow::Borrowed(self) };
+        Cow::Owned(Self {
+            queues: own.queues.or(self.queues),
+            capture: own.capture.unwrap_or(self.capture),
+            promiscuous: own.promiscuous.unwrap_or(self.promiscuous),
+            ..self.clone()
+        })
     }
 }
 
@@ -236,19 +266,24 @@ impl Plan {
         let chosen = interfaces(facts, wishes, &mut warnings);
         let homes: Vec<Home> = chosen.iter().map(|interface| Home::of(facts, interface)).collect();
         let staff = cores::choose(facts, wishes, &homes);
-        let queues: Vec<rings::Queues> =
-            homes.iter().map(|home| rings::queues(home, wishes, &staff.workers, facts)).collect();
+        let wanted: Vec<Cow<'_, Wishes>> =
+            homes.iter().map(|home| wishes.of(&home.interface.name)).collect();
+        let queues: Vec<rings::Queues> = homes
+            .iter()
+            .zip(&wanted)
+            .map(|(home, wanted)| rings::queues(home, wanted, &staff.workers, facts))
+            .collect();
         let shares = rings::share(&homes, &queues, &staff.workers);
         let mut plan = Self { management: staff.management.clone(), ..Self::default() };
-        for (home, queues) in homes.iter().zip(queues) {
-            plan.interfaces.push(card::interface(home, queues, wishes));
+        for ((home, wanted), queues) in homes.iter().zip(&wanted).zip(queues) {
+            plan.interfaces.push(card::interface(home, queues, wanted));
         }
         for (index, (place, rings)) in staff.workers.iter().zip(shares).enumerate() {
             plan.workers.push(worker(&plan.interfaces, index, place, rings));
         }
         memory::plan(facts, wishes, &mut plan);
-        for home in &homes {
-            card::steps(facts, home, wishes, &mut plan);
+        for (home, wanted) in homes.iter().zip(&wanted) {
+            card::steps(facts, home, wanted, &mut plan);
         }
         card::interrupts(facts, &homes, wishes, &mut plan);
         warnings.extend(staff.warnings);

@@ -47,7 +47,7 @@ pub(super) fn add(
         warnings.push("no cpu is allowed: there are no workers".to_owned());
     }
     for home in homes {
-        device(facts, wishes, home, plan, warnings);
+        device(facts, &wishes.of(&home.interface.name), home, plan, warnings);
     }
     across_nodes(facts, homes, plan, warnings);
     workers(facts, plan, warnings);

@@ -74,6 +74,7 @@ fn by_name_address_and_mac() {
     check(" enp129s1\n", Ok("net1"));
     check("0000:81:01.1", Ok("net2"));
     check("pci:81:01.1", Ok("net2"));
+    check("81:01.1", Ok("net2"));
     check("pci:0000:AF:01.2", Ok("net3"));
     check("02:00:00:00:00:12", Ok("net2"));
     check("mac:0A:58:0A:00:00:02", Ok("eth0"));

@@ -112,6 +112,7 @@ impl Copy {
         );
         self.file("proc/self/cgroup", "0::/kubepods/pod1/sensor");
         let group = "sys/fs/cgroup/kubepods";
+        self.file(&format!("{group}/cpu.max"), "800000 100000");
         self.file(&format!("{group}/pod1/cpu.max"), "350000 100000");
         self.file(&format!("{group}/pod1/sensor/cpu.max"), "max 100000");
         self.file(&format!("{group}/pod1/sensor/cpuset.cpus.effective"), "0-7");

@@ -2,7 +2,8 @@
 
 use crate::machines::{Shape, card, fixed_queues, virtual_function};
 use placement::{
-    Capture, Channels, CpuSet, Facts, HugePageWish, Interface, InterruptPlace, Plan, Wishes,
+    Capture, Channels, CpuSet, Facts, HugePageWish, Interface, InterruptPlace, OwnWishes, Plan,
+    Wishes,
 };
 
 fn check(name: &str, facts: &Facts, wishes: &Wishes) {
@@ -211,6 +212,27 @@ fn a_virtual_pair_by_packet_socket() {
         &wishes,
     );
     check("a_virtual_pair_on_one_cpu", &Shape::new(1, 1, 1).facts(vec![pair]), &Wishes::default());
+}
+
+#[test]
+fn an_interface_may_have_wishes_of_its_own() {
+    let cards = ["ens1", "ens2"].map(|name| card(name, "i40e", Some(0), 10_000, 8));
+    let facts = Shape::new(1, 8, 1).facts(cards.to_vec());
+    let own =
+        OwnWishes { queues: Some(2), capture: Some(Capture::Packet), promiscuous: Some(false) };
+    let wishes =
+        Wishes { queues: Some(4), own: [("ens2".to_owned(), own)].into(), ..Wishes::default() };
+    let plan = Plan::make(&facts, &wishes);
+    let of = |name: &str| {
+        let queues = plan.interfaces.iter().find(|one| one.name == name).unwrap().queues;
+        let steps = plan.steps.iter().map(|step| step.setting.to_string());
+        let steps: Vec<String> = steps.filter(|step| step.contains(name)).collect();
+        let has = |word: &str| steps.iter().any(|step| step.contains(word));
+        // XDP needs tags in frames, a packet socket does not.
+        (queues, has("promisc on"), has("rx-vlan-hw-parse"))
+    };
+    assert_eq!(of("ens1"), (4, true, true));
+    assert_eq!(of("ens2"), (2, false, false));
 }
 
 #[test]

@@ -83,6 +83,7 @@ pub(crate) fn frame(link_type: u16, bytes: &[u8], seconds: u64) -> RawFrame<'_> 
         link_type,
         input: 0,
         wire_len: bytes.len() as u32,
+        no_checksum: false,
     }
 }
 

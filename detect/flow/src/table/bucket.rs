@@ -1,5 +1,7 @@
 //! Buckets of eight tags, one cache line each: from a hash to the places of flows.
 
+use crate::prefetch;
+
 /// Flows of a bucket before it overflows.
 const WIDTH: usize = 8;
 
@@ -58,9 +60,18 @@ impl Buckets {
         ((self.rows.capacity() + self.overflow.capacity()) * size_of::<Bucket>()) as u64
     }
 
-    /// Reads the bucket of `hash`, so that it is at hand when it is needed.
-    pub(super) fn touch(&self, hash: u32) {
-        std::hint::black_box(self.rows[self.row(hash)].used);
+    /// Starts fetching the bucket of `hash`.
+    #[inline]
+    pub(super) fn prefetch(&self, hash: u32) {
+        prefetch::first(&self.rows[self.row(hash)], size_of::<Bucket>());
+    }
+
+    /// The first place whose tag is that of `hash`; most likely the one that is looked for.
+    #[inline]
+    pub(super) fn likely(&self, hash: u32) -> Option<u32> {
+        let bucket = &self.rows[self.row(hash)];
+        let bits = bucket.matching(tag(hash));
+        bucket.flows.get(bits.trailing_zeros() as usize).copied()
     }
 
     /// The first place with `hash` that `accept` accepts.

@@ -13,8 +13,9 @@ mod wheel;
 use decode::{Direction, Packet, Tcp, Timestamp, Transport};
 
 use crate::counters::FlowCounters;
-use crate::entry::{EndReason, Flow, FlowState};
+use crate::entry::{EndReason, Flow, FlowState, Offloaded};
 use crate::key::{FlowKey, TCP};
+use crate::prefetch;
 use crate::rate::Rate;
 use crate::settings::FlowSettings;
 use crate::tcp::TcpSession;
@@ -23,6 +24,9 @@ use emergency::Emergency;
 pub use slab::FlowId;
 use slab::Slab;
 use wheel::{HORIZON, Wheel};
+
+/// Bytes of a flow that a look-up reads and changes: addresses, ports, counters.
+const LOOKED_UP: usize = 128;
 
 /// Entries of the wheel looked at in one call of [`FlowTable::expire`].
 const CHECKS: usize = 256;
@@ -100,9 +104,19 @@ impl<X: Default> FlowTable<X> {
         FlowKey::of(p).map(|key| key.hash(self.seed, &self.settings))
     }
 
-    /// Fetches the bucket of `hash` so that a look-up soon after finds it in cache.
+    /// Starts fetching the bucket of `hash`, so that a look-up soon after finds it in cache.
+    #[inline]
     pub fn prefetch(&self, hash: u32) {
-        self.buckets.touch(hash);
+        self.buckets.prefetch(hash);
+    }
+
+    /// Starts fetching what a look-up reads of the flow that `hash` most likely leads to; its
+    /// bucket should be there. All that a packet touches would be more than fits.
+    #[inline]
+    pub fn prefetch_flow(&self, hash: u32) {
+        if let Some(place) = self.buckets.likely(hash) {
+            prefetch::first(self.slab.get(FlowId(place)), LOOKED_UP);
+        }
     }
 
     /// Finds or makes the flow of `p` and counts the packet on it.
@@ -230,7 +244,8 @@ impl<X: Default> FlowTable<X> {
         let flow = self.slab.get_mut(id);
         let session = flow.tcp.take();
         let states = session.as_ref().map(|session| (session.state(), session.is_liberal()));
-        self.counters.ended(flow.state, states);
+        let offloaded = flow.offloaded == Offloaded::Yes;
+        self.counters.ended(flow.state, offloaded, states);
         let (hash, was_ended) = (flow.hash, flow.ended);
         if was_ended {
             self.waiting = self.waiting.saturating_sub(1);
@@ -246,6 +261,41 @@ impl<X: Default> FlowTable<X> {
         self.counters.recycler_recycled += 1;
         self.update_memory();
         session
+    }
+
+    /// A flow that had timed out goes on: the capture saw packets of it, the last at `last`.
+    /// False if another flow has taken its place meanwhile.
+    pub fn revive(&mut self, id: FlowId, last: Timestamp) -> bool {
+        let flow = self.slab.get(id);
+        let same = |at: u32| {
+            let other = self.slab.get(FlowId(at));
+            other.proto == flow.proto
+                && (other.client_port, other.server_port) == (flow.client_port, flow.server_port)
+                && (other.client, other.server) == (flow.client, flow.server)
+        };
+        if !flow.ended || self.buckets.find(flow.hash, same).is_some() {
+            return false;
+        }
+        let hash = flow.hash;
+        let flow = self.slab.get_mut(id);
+        flow.ended = false;
+        flow.last = flow.last.max(last);
+        self.buckets.insert(hash, id.0);
+        self.waiting = self.waiting.saturating_sub(1);
+        self.schedule(id, last);
+        true
+    }
+
+    /// The capture kept so many packets and bytes of a flow to itself, which now ends.
+    pub fn count_passed_by(&mut self, packets: u64, bytes: u64) {
+        self.counters.bypassed_closed += 1;
+        self.counters.bypassed_pkts += packets;
+        self.counters.bypassed_bytes += bytes;
+    }
+
+    /// Whether the flow would have timed out at `now` had its last packet come at `last`.
+    pub fn is_idle_since(&self, id: FlowId, last: Timestamp, now: Timestamp) -> bool {
+        now.since_us(last) >= self.timeout(self.slab.get(id)) * 1_000_000 && now >= last
     }
 
     /// Swaps client and server of a flow with everything counted by direction.
@@ -380,7 +430,10 @@ impl<X: Default> FlowTable<X> {
         let flow = self.slab.get_mut(id);
         let bytes = p.bytes.len() as u64;
         let replies = direction == Direction::ToClient && !embedded;
-        if flow.state == FlowState::Bypassed {
+        if flow.state == FlowState::Bypassed && flow.offloaded == Offloaded::Yes {
+            self.counters.bypassed_local_capture_pkts += 1;
+            self.counters.bypassed_local_capture_bytes += bytes;
+        } else if flow.state == FlowState::Bypassed {
             self.counters.bypassed_local_pkts += 1;
             self.counters.bypassed_local_bytes += bytes;
         } else if flow.state == FlowState::New

@@ -1,8 +1,14 @@
-//! Values of `sensor.yaml` that are words of a list, names of files or sizes.
+//! Values of `sensor.yaml`: words of a list, names of files, sizes, numbers, networks, CPUs.
 
+use std::fmt;
+use std::net::IpAddr;
+
+use placement::{CpuSet, Selector};
 use protocol::AppProto;
-use serde::Deserialize;
+use serde::de::{Error, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
+use crate::config::capture;
 use crate::config::size;
 
 /// Records that `events.records` can name.
@@ -123,6 +129,178 @@ impl TryFrom<String> for Size {
             Some(_) => Ok(Self(text)),
             None => Err(format!("`{text}` is no size: write a number and KiB, MiB or GiB")),
         }
+    }
+}
+
+/// A whole number from `LOW` to `HIGH`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Within<const LOW: u32, const HIGH: u32>(pub(super) u32);
+
+impl<const LOW: u32, const HIGH: u32> TryFrom<String> for Within<LOW, HIGH> {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let number = text.parse().ok().filter(|number| (LOW..=HIGH).contains(number));
+        number.map(Self).ok_or_else(|| format!("`{text}` is not from {LOW} to {HIGH}"))
+    }
+}
+
+/// A power of two from `LOW` to `HIGH`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct PowerOfTwo<const LOW: u32, const HIGH: u32>(pub(super) u32);
+
+impl<const LOW: u32, const HIGH: u32> TryFrom<String> for PowerOfTwo<LOW, HIGH> {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let fits = |number: &u32| number.is_power_of_two() && (LOW..=HIGH).contains(number);
+        let number = text.parse().ok().filter(fits);
+        number.map(Self).ok_or_else(|| format!("`{text}` is no power of two from {LOW} to {HIGH}"))
+    }
+}
+
+/// A span of time such as `500 us`, in microseconds.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Delay(pub(super) u64);
+
+impl Delay {
+    /// In whole milliseconds.
+    ///
+    /// # Errors
+    /// When it has none.
+    pub(super) fn milliseconds(self) -> Result<u32, String> {
+        let whole = self.0.is_multiple_of(1000).then_some(self.0 / 1000);
+        let said = || format!("{} us are no number of milliseconds", self.0);
+        whole.and_then(|ms| u32::try_from(ms).ok()).ok_or_else(said)
+    }
+}
+
+impl TryFrom<String> for Delay {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let read = || {
+            let end = text.find(|letter: char| !letter.is_ascii_digit())?;
+            let (number, unit) = text.split_at_checked(end)?;
+            let factor: u64 = match unit.trim() {
+                "us" => 1,
+                "ms" => 1000,
+                "s" => 1_000_000,
+                _ => return None,
+            };
+            number.parse::<u64>().ok()?.checked_mul(factor)
+        };
+        // An hour is longer than anything here can sensibly take.
+        let span = read().filter(|span| *span <= 3_600_000_000);
+        let said = || format!("`{text}` is no span of time: write a number and us, ms or s");
+        span.map(Self).ok_or_else(said)
+    }
+}
+
+/// What tells an interface: its name, its address, a resource or network of a pod.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct InterfaceName(pub(super) String);
+
+impl TryFrom<String> for InterfaceName {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.parse::<Selector>() {
+            Ok(_) => Ok(Self(text)),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+/// A network such as `10.0.0.0/8`; an address alone is one of its own.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Network(pub(super) capture::Network);
+
+impl TryFrom<String> for Network {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is no network: write one such as 10.0.0.0/8");
+        let (address, length) = match text.split_once('/') {
+            Some((address, length)) => (address, Some(length)),
+            None => (text.as_str(), None),
+        };
+        let address: IpAddr = address.parse().map_err(|_| wrong())?;
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        let length = length.map_or(Ok(most), |length| length.parse().map_err(|_| wrong()))?;
+        if length > most {
+            return Err(wrong());
+        }
+        let first = first_of(address, length);
+        if first != address {
+            return Err(format!("`{text}` is no network: the one around it is {first}/{length}"));
+        }
+        Ok(Self(capture::Network { address, length }))
+    }
+}
+
+/// The first address of the network around one.
+fn first_of(address: IpAddr, length: u8) -> IpAddr {
+    let kept = u32::from(length);
+    match address {
+        IpAddr::V4(address) => {
+            let mask = u32::MAX.checked_shl(32u32.saturating_sub(kept)).unwrap_or(0);
+            IpAddr::V4((address.to_bits() & mask).into())
+        }
+        IpAddr::V6(address) => {
+            let mask = u128::MAX.checked_shl(128u32.saturating_sub(kept)).unwrap_or(0);
+            IpAddr::V6((address.to_bits() & mask).into())
+        }
+    }
+}
+
+/// CPUs: a number, a range such as `2-5`, or a list of such.
+#[derive(Clone, Debug)]
+pub(super) struct Cpus(pub(super) CpuSet);
+
+impl<'de> Deserialize<'de> for Cpus {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(CpusVisitor)
+    }
+}
+
+struct CpusVisitor;
+
+impl<'de> Visitor<'de> for CpusVisitor {
+    type Value = Cpus;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("CPUs such as 2-5 or [0, 2-5]")
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Cpus, E> {
+        self.visit_str(&number.to_string())
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Cpus, E> {
+        self.visit_str(&number.to_string())
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Cpus, E> {
+        let cpus: CpuSet = text.parse().map_err(E::custom)?;
+        if cpus.is_empty() {
+            Err(E::custom("there is no CPU in this list"))
+        } else {
+            Ok(Cpus(cpus))
+        }
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Cpus, A::Error> {
+        let mut cpus = CpuSet::new();
+        while let Some(text) = list.next_element::<String>()? {
+            cpus = cpus.union(&text.parse().map_err(A::Error::custom)?);
+        }
+        self.visit_str(&cpus.to_string())
     }
 }
 

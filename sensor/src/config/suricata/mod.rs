@@ -1,5 +1,6 @@
 //! From the tree of `suricata.yaml` to settings, one file a section.
 
+mod capture;
 mod datasets;
 mod decode;
 mod detect;
@@ -16,6 +17,7 @@ mod stream;
 mod vars;
 mod xff;
 
+pub(crate) use self::capture::{Section as CaptureSection, read as read_capture};
 pub(crate) use detect::features;
 pub(crate) use logging::log_settings;
 

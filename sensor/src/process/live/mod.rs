@@ -1,21 +1,42 @@
 //! Live capture: workers on the interfaces, and the supervisor that writes and looks after them.
 
+mod balance;
+mod board;
+mod console;
+mod display;
 mod figures;
+mod guard;
+mod ledger;
+mod pulse;
+mod question;
+mod reload;
+mod shunt;
 mod supervisor;
+mod tally;
+mod team;
 mod worker;
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use capture::live::{Live, LiveError, LiveSettings};
 use detect::settings::Settings;
-use engine::Ruleset;
 
 use crate::bpf::Filter;
+use crate::control::notify::Notify;
+use crate::control::signals::Signals;
+use crate::control::socket::Listener;
 use crate::output::{FileStore, Outputs, Statistics};
 
+use super::load::Loaded;
 use super::replay::Outcome;
-use super::stop::Stop;
+use super::summary::Alerts;
+
+/// Loads rules that take the place of others, or says why they do not.
+pub(crate) type Load = Arc<dyn Fn(&Loaded) -> Result<Loaded, String> + Send + Sync>;
+/// Finds the text of the configuration's node at a dotted path.
+pub(crate) type Lookup = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 /// Everything that live capture needs.
 pub(crate) struct LiveRun<'a> {
@@ -24,7 +45,9 @@ pub(crate) struct LiveRun<'a> {
     /// Settings of the detectors.
     pub(crate) settings: Arc<Settings>,
     /// Rules.
-    pub(crate) rules: Arc<Ruleset>,
+    pub(crate) rules: Loaded,
+    /// Loads them anew; none: they stay as they are.
+    pub(crate) load: Option<Load>,
     /// Only frames that pass are looked at.
     pub(crate) filter: Option<Filter>,
     /// Files of records.
@@ -33,10 +56,34 @@ pub(crate) struct LiveRun<'a> {
     pub(crate) statistics: &'a mut Statistics,
     /// Stored files, one for each worker; empty: files are not stored.
     pub(crate) stores: Vec<FileStore>,
-    /// Ends it.
-    pub(crate) stop: Stop,
-    /// Told once everything runs.
+    /// The CPU of each worker; those beyond the list run where the system puts them.
+    pub(crate) cpus: Vec<Option<usize>>,
+    /// What is asked of the process.
+    pub(crate) signals: Signals,
+    /// The service manager.
+    pub(crate) notify: Notify,
+    /// The control socket, bound.
+    pub(crate) control: Option<Listener>,
+    /// What the configuration says, for those who ask over the socket.
+    pub(crate) lookup: Lookup,
+    /// From the wish to stop to the end of the process passes no more time than this.
+    pub(crate) drain: Duration,
+    /// A worker that stands still for longer is told of.
+    pub(crate) stall: Duration,
+    /// No figures on the terminal.
+    pub(crate) quiet: bool,
+    /// Told once all workers run.
     pub(crate) on_ready: &'a mut dyn FnMut(),
+}
+
+/// What came of it.
+pub(crate) struct Ended {
+    /// Figures, and what failed.
+    pub(crate) outcome: Outcome,
+    /// The rules that were in force at the end.
+    pub(crate) loaded: Arc<Loaded>,
+    /// Alerts by rule, also by rules that are no longer there.
+    pub(crate) alerts: Vec<Alerts>,
 }
 
 impl LiveRun<'_> {
@@ -48,11 +95,11 @@ impl LiveRun<'_> {
         Live::open(settings)
     }
 
-    /// Runs until it is told to stop.
+    /// Runs until it is told to stop. When that takes longer than it may, the process ends here.
     ///
     /// # Errors
     /// When an output cannot be written or a thread cannot be started.
-    pub(crate) fn run(self) -> io::Result<Outcome> {
+    pub(crate) fn run(self) -> io::Result<Ended> {
         supervisor::run(self)
     }
 }

@@ -1,225 +1,437 @@
-//! The supervisor: starts the workers, writes their records, asks for counters, ends them.
+//! The supervisor: starts the workers, writes their records, looks after them, ends them.
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use capture::SourceStatistics;
-use capture::live::WorkerFigures;
-use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
+use crossbeam::channel::{Receiver, RecvTimeoutError};
 use detect::counters::{Snapshot, Summary};
 use detect::output::Events;
+use detect::settings::Settings;
 
-use crate::output::{FileStore, Outputs, Statistics};
+use crate::control::notify::Notify;
+use crate::control::socket::{Limits, Listener, Memcap, Sensor, Server};
+use crate::output::{Engine, FileStore, Outputs, Statistics};
 use crate::process::memory::Memory;
 use crate::process::replay::Outcome;
 use crate::process::workers::share_of;
-use crate::process::writer::Figures;
 
-use super::LiveRun;
-use super::figures;
-use super::worker::{Line, Order, Report, Start};
+use super::balance::Balance;
+use super::board::{Board, Facts, Request};
+use super::display::{Detected, Display};
+use super::pulse::{Change, Links};
+use super::question::Question;
+use super::reload::{Reloader, Step};
+use super::tally::Tally;
+use super::team::{Contract, Team};
+use super::worker::{Order, Report};
+use super::{Ended, LiveRun, guard};
 
-/// Reports of a worker that may wait for the supervisor.
-const WAITING: usize = 16;
 /// The supervisor looks around this often.
 const BEAT: Duration = Duration::from_millis(100);
-
-/// A worker as the supervisor sees it.
-struct Held {
-    orders: Sender<Order>,
-    rung: Arc<AtomicU64>,
-    shed: Arc<AtomicU64>,
-    capture: Arc<WorkerFigures>,
-    figures: Option<Figures>,
-}
-
-impl Held {
-    fn tell(&self, order: Order) {
-        // A worker that has ended needs no orders.
-        let _ = self.orders.send(order);
-        self.rung.fetch_add(1, Ordering::Release);
-    }
-}
+/// It tells the service manager how it goes this often.
+const STATUS: Duration = Duration::from_secs(10);
+/// Time to end in beyond that of draining: for statistics, data sets and the like.
+const REST: Duration = Duration::from_secs(5);
 
 /// Runs live capture to its end.
-pub(super) fn run(run: LiveRun<'_>) -> io::Result<Outcome> {
-    let count = run.live.sources.len();
-    let settings = Arc::new(share_of(&run.settings, count));
-    let common = Arc::new(detect::Shared::new(&run.settings, &run.rules));
-    let (reports, received) = bounded(count * WAITING);
-    let (spare, spares) = unbounded();
-    let filter = run.filter.map(Arc::new);
-    let mut stores: Vec<Option<FileStore>> = run.stores.into_iter().map(Some).collect();
-    stores.resize_with(count, || None);
-    let mut held = Vec::with_capacity(count);
-    let mut threads = Vec::with_capacity(count);
-    let sources = run.live.sources.into_iter().zip(stores);
-    for (number, (source, store)) in sources.enumerate() {
-        let capture = source.figures();
-        let (orders, taken) = unbounded();
-        let (rung, shed) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
-        held.push(Held {
-            orders,
-            rung: Arc::clone(&rung),
-            shed: Arc::clone(&shed),
-            capture,
-            figures: None,
-        });
-        let (reports, spare) = (reports.clone(), spares.clone());
-        let line = Line { orders: taken, rung, reports, spare, shed };
-        let (settings, rules) = (Arc::clone(&settings), Arc::clone(&run.rules));
-        let (common, filter) = (Arc::clone(&common), filter.clone());
-        let worker = Start { number, source, settings, rules, common, filter, store, line };
-        let name = format!("W#{:02}", number + 1);
-        threads.push(thread::Builder::new().name(name).spawn(move || worker.run())?);
-    }
-    drop(reports);
-    (run.on_ready)();
+pub(super) fn run(run: LiveRun<'_>) -> io::Result<Ended> {
+    let loaded = Arc::new(run.rules);
+    let (mut team, reports) = Team::hire(Contract {
+        sources: run.live.sources,
+        settings: Arc::clone(&run.settings),
+        rules: Arc::clone(&loaded.ruleset),
+        filter: run.filter,
+        stores: run.stores,
+        shunts: run.live.shunts,
+        cpus: run.cpus,
+        stall: run.stall,
+    })?;
+    let facts = Facts {
+        balance: Balance::new(&run.live.interfaces, team.captures()),
+        interfaces: run.live.interfaces,
+        workers: team.captures(),
+        ledgers: team.ledgers(),
+        can_reload: run.load.is_some(),
+        memcaps: memcaps(&run.settings),
+        lookup: run.lookup,
+    };
+    let (board, requests) = Board::new(facts, &loaded);
+    let guard = guard::watch(run.signals, Arc::clone(&board), run.drain)?;
+    let sensor: Arc<dyn Sensor> = Arc::<Board>::clone(&board);
+    let serve = |listener: Listener| listener.serve(sensor, Limits::default());
+    let server = run.control.map(serve).transpose()?;
     let mut supervisor = Supervisor {
-        held,
+        links: Links::new(board.interfaces.iter().map(|one| one.name.clone()).collect()),
+        display: Display::new(team.captures(), run.quiet),
+        memory: Memory::new(&share_of(&run.settings, team.len())),
+        reload: Reloader::new(run.load, loaded),
+        board: Arc::clone(&board),
+        server,
+        requests,
         outputs: run.outputs,
         statistics: run.statistics,
-        memory: Memory::new(&settings),
-        spare,
-        started: Instant::now(),
-        asked: false,
+        notify: run.notify,
+        on_ready: Some(run.on_ready),
+        drain: run.drain,
+        question: Question::default(),
+        tally: Tally::default(),
         summary: Summary::default(),
         stores: Vec::new(),
+        unflushed: 0,
+        told_at: Instant::now(),
+        stage: Stage::Working,
+        deaths: Vec::new(),
     };
-    let done = supervisor.supervise(&received, &run.stop);
-    drop(received);
-    for thread in threads {
-        if thread.join().is_err() {
-            return Err(io::Error::other("a worker has panicked"));
-        }
-    }
-    done?;
-    supervisor.outcome()
+    let done = supervisor.supervise(&mut team, &reports);
+    // Workers that are still there find that nobody listens.
+    drop(reports);
+    team.tell(|| Order::End);
+    team.join();
+    let ended = done.and_then(|()| supervisor.outcome(&team));
+    board.end();
+    // The guard looks around often; it cannot panic.
+    let _ = guard.join();
+    ended
+}
+
+/// How far the end is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Working,
+    /// Workers take what had come in.
+    Draining,
+    /// Flows end.
+    Ending,
 }
 
 struct Supervisor<'a> {
-    held: Vec<Held>,
+    board: Arc<Board>,
+    /// The control socket; its clients are sent away when this goes.
+    server: Option<Server>,
+    requests: Receiver<Request>,
+    links: Links,
+    display: Display,
     outputs: &'a mut Outputs,
     statistics: &'a mut Statistics,
     memory: Memory,
-    spare: Sender<Events>,
-    started: Instant,
-    /// Counters were asked for and have not come from all.
-    asked: bool,
+    reload: Reloader,
+    notify: Notify,
+    /// Told once all workers run.
+    on_ready: Option<&'a mut dyn FnMut()>,
+    drain: Duration,
+    question: Question,
+    tally: Tally,
     summary: Summary,
     stores: Vec<FileStore>,
+    /// Records that were given to outputs and may not be in their files.
+    unflushed: u64,
+    /// When the service manager was last told how it goes.
+    told_at: Instant,
+    stage: Stage,
+    /// Workers that have panicked.
+    deaths: Vec<usize>,
 }
 
 impl Supervisor<'_> {
     /// Works until all workers have ended.
-    fn supervise(
-        &mut self,
-        reports: &Receiver<Report>,
-        stop: &crate::process::stop::Stop,
-    ) -> io::Result<()> {
-        let mut stopping = false;
+    fn supervise(&mut self, team: &mut Team, reports: &Receiver<Report>) -> io::Result<()> {
         let mut beat = Instant::now();
-        loop {
+        while !team.have_ended() {
             match reports.recv_timeout(BEAT) {
-                Ok(report) => self.take(report)?,
+                Ok(report) => self.take(team, report)?,
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                Err(RecvTimeoutError::Disconnected) => break,
             }
-            if beat.elapsed() < BEAT {
-                continue;
-            }
-            beat = Instant::now();
-            self.outputs.flush()?;
-            if stop.is_wanted() && !stopping {
-                stopping = true;
-                self.held.iter().for_each(|worker| worker.tell(Order::Stop));
-            }
-            if !stopping && !self.asked && self.statistics.is_due() {
-                self.ask();
-            }
-        }
-    }
-
-    fn take(&mut self, report: Report) -> io::Result<()> {
-        match report {
-            Report::Events(mut events) => {
-                self.outputs.write(&events)?;
-                events.clear();
-                // Workers that have ended need no buffers.
-                let _ = self.spare.send(events);
-            }
-            Report::Figures { worker, figures } => {
-                self.note(worker, *figures);
-                if self.asked && self.held.iter().all(|one| one.figures.is_some()) {
-                    self.asked = false;
-                    self.write_statistics()?;
-                }
-            }
-            Report::Reloaded { worker } => tracing::debug!(worker, "new rules are in force"),
-            Report::Finished { worker, figures, summary, store } => {
-                self.note(worker, *figures);
-                self.summary.merge(&summary);
-                self.stores.extend(store);
+            let now = Instant::now();
+            if now.saturating_duration_since(beat) >= BEAT {
+                beat = now;
+                self.look_around(team, now)?;
             }
         }
         Ok(())
     }
 
-    fn note(&mut self, worker: usize, figures: Figures) {
-        if let Some(held) = self.held.get_mut(worker) {
-            held.figures = Some(figures);
+    fn take(&mut self, team: &mut Team, report: Report) -> io::Result<()> {
+        match report {
+            Report::Events(mut events) => {
+                self.outputs.write(&events)?;
+                self.unflushed += count(&events);
+                events.clear();
+                team.recycle(events);
+            }
+            Report::Figures { worker, figures } => team.note(worker, *figures),
+            Report::Reloaded { worker, alerts } => self.changed_over(team, worker, &alerts),
+            Report::Drained { worker } => {
+                team.drained(worker);
+                self.end_flows(team);
+            }
+            Report::Finished { worker, figures, summary, store } => {
+                team.note(worker, *figures);
+                if let Some(rules) = team.rules(worker) {
+                    self.tally.add(&rules, &summary.alerts);
+                }
+                self.summary.merge(&summary);
+                self.stores.extend(store);
+                team.ended(worker);
+                self.end_flows(team);
+            }
+            Report::Died { worker } => {
+                self.display.say(&format!("worker {} has panicked; the sensor ends", worker + 1));
+                self.deaths.push(worker);
+                team.ended(worker);
+                self.board.stop();
+                self.end_flows(team);
+            }
+            Report::Note(said) => self.display.say(&said),
+        }
+        Ok(())
+    }
+
+    /// Everything that is done from time to time.
+    fn look_around(&mut self, team: &mut Team, now: Instant) -> io::Result<()> {
+        self.outputs.flush()?;
+        self.board.add_written(std::mem::take(&mut self.unflushed));
+        while let Ok(request) = self.requests.try_recv() {
+            self.serve(request);
+        }
+        self.watch(team, now);
+        if self.stage == Stage::Working {
+            self.load_rules(team);
+            if self.board.stopping_for().is_some() {
+                self.stop(team);
+            }
+        }
+        self.count(team, now)?;
+        if self.on_ready.is_none() && team.all_move() {
+            self.report(team, now);
+        }
+        Ok(())
+    }
+
+    /// Who moves, and which interfaces are there.
+    fn watch(&mut self, team: &mut Team, now: Instant) {
+        for (worker, change) in team.look(now) {
+            let worker = worker + 1;
+            self.display.say(&match change {
+                Change::Stalled => format!("worker {worker} stands still; its packets wait"),
+                Change::GoesOn(after) => {
+                    format!("worker {worker} goes on after {:.1} s", after.as_secs_f32())
+                }
+            });
+        }
+        for said in self.links.look(&self.board.interfaces_down()) {
+            self.display.say(&said);
+        }
+        if team.have_begun()
+            && let Some(on_ready) = self.on_ready.take()
+        {
+            on_ready();
+            if let Some(server) = &self.server {
+                self.display.say(&format!("takes commands at {}", server.path().display()));
+            }
+            self.tell_ready();
         }
     }
 
-    /// Asks all workers for their counters.
-    fn ask(&mut self) {
-        self.asked = true;
-        for worker in &mut self.held {
-            worker.figures = None;
-            worker.tell(Order::Figures);
+    fn serve(&mut self, request: Request) {
+        match request {
+            Request::Counters(answer) => self.question.want(answer),
+            Request::Reopen => {
+                let reopened = self.outputs.reopen().into_iter();
+                let failures = reopened.chain(self.statistics.reopen());
+                let failures: Vec<String> = failures.collect();
+                failures.iter().for_each(|why| self.display.say(why));
+                if failures.is_empty() {
+                    self.display.say("output files are opened anew");
+                }
+            }
+            // What is refused at the end is the wish to wait for it: the answer is dropped.
+            Request::Reload { .. } if self.stage != Stage::Working => {}
+            Request::Reload { answer, waits } => self.begin_reload(answer, waits),
         }
     }
 
-    /// Counters of each worker, those of capture first.
-    fn counters(&self) -> Vec<(String, Snapshot)> {
-        let mut threads = Vec::with_capacity(self.held.len());
-        for (number, worker) in (1..).zip(&self.held) {
-            let Some(figures) = &worker.figures else { continue };
-            let mut all = figures::of_capture(&worker.capture);
-            all.entries.extend(figures.counters.entries.iter().cloned());
-            all.push("events.shed", worker.shed.load(Ordering::Relaxed));
-            threads.push((format!("W#{number:02}"), all));
+    fn begin_reload(&mut self, answer: Option<super::board::ReloadAnswer>, waits: bool) {
+        if self.reload.begin(answer, waits) {
+            self.display.say("rules are being loaded anew");
+            let _ = self.notify.reloading("rules are being loaded anew");
         }
-        threads
     }
 
-    fn write_statistics(&mut self) -> io::Result<()> {
-        let threads = self.counters();
-        let stored: Vec<_> =
-            self.held.iter().filter_map(|one| Some(one.figures.as_ref()?.stored)).collect();
-        let extra = self.memory.counters(&threads, &stored);
-        self.statistics.write(&threads, &extra, self.outputs)
+    fn load_rules(&mut self, team: &Team) {
+        match self.reload.poll(team.len()) {
+            Step::None => {}
+            Step::Spread(rules) => team.tell(|| Order::Rules(Arc::clone(&rules))),
+            Step::Failed(why) => {
+                self.display.say(&format!("the old rules stay in force: {why}"));
+                self.tell_ready();
+            }
+        }
+        if self.reload.is_wanted_again() {
+            self.begin_reload(None, false);
+        }
+    }
+
+    /// A worker inspects by the new rules.
+    fn changed_over(
+        &mut self,
+        team: &mut Team,
+        worker: usize,
+        alerts: &std::collections::HashMap<u32, u64>,
+    ) {
+        let Some(next) = self.reload.next() else { return };
+        if let Some(before) = team.change_rules(worker, next) {
+            self.tally.add(&before, alerts);
+        }
+        let Some(done) = self.reload.changed_over() else { return };
+        self.statistics.set_engine(Engine::of(&done.loaded));
+        self.board.set_rules(&done.loaded);
+        let (rules, refused) = (done.loaded.accepted, done.loaded.failures.len());
+        let seconds = done.took.as_secs_f32();
+        self.display.say(&format!(
+            "new rules are in force after {seconds:.1} s: {rules} loaded, {refused} refused"
+        ));
+        self.tell_ready();
+    }
+
+    /// The workers take what has come in, then their flows end.
+    fn stop(&mut self, team: &Team) {
+        self.stage = Stage::Draining;
+        let _ = self.notify.stopping("inspecting what has come in, ending flows");
+        let _ = self.notify.extend(self.drain + REST);
+        team.tell(|| Order::Drain);
+        self.end_flows(team);
+    }
+
+    /// Flows end when all workers have taken everything: until then they may pass on frames.
+    fn end_flows(&mut self, team: &Team) {
+        if self.stage == Stage::Draining && team.have_drained() {
+            self.stage = Stage::Ending;
+            team.tell(|| Order::End);
+        }
+    }
+
+    /// Asks the workers for counters when somebody needs them, and passes them on.
+    fn count(&mut self, team: &mut Team, now: Instant) -> io::Result<()> {
+        let is_working = self.stage == Stage::Working;
+        if is_working && self.statistics.is_due() {
+            self.question.want_statistics();
+        }
+        if is_working && self.display.is_due(now) {
+            self.question.want_figures();
+        }
+        if self.question.is_to_be_asked(now) {
+            team.ask();
+        }
+        let Some(answered) = self.question.answered(team.have_answered(), now) else {
+            return Ok(());
+        };
+        let (threads, extra) = self.counters(team);
+        if answered.statistics {
+            self.statistics.write(&threads, &extra, self.outputs)?;
+        }
+        for answer in answered.waiting {
+            // A client may have left meanwhile.
+            let _ = answer.send(self.statistics.object(&threads, &extra));
+        }
+        let totals = total(&threads);
+        let of = |name| totals.get(name).unwrap_or(0);
+        let detected = Detected { flows: of("flow.active"), alerts: of("detect.alert") };
+        *self.board.totals() = totals;
+        if self.display.is_due(now) {
+            self.display.show(detected, now);
+        }
+        Ok(())
+    }
+
+    /// Tells the service manager that all is well. Who calls this has seen that it is.
+    fn report(&mut self, team: &Team, now: Instant) {
+        let _ = self.notify.alive(now);
+        if self.stage == Stage::Working && now.saturating_duration_since(self.told_at) >= STATUS {
+            self.told_at = now;
+            let (workers, status) = (team.at_work(), self.display.status());
+            let _ = self.notify.status(&format!("{workers} workers, {status}"));
+        }
+    }
+
+    fn tell_ready(&self) {
+        let rules = self.reload.loaded().accepted;
+        let _ = self.notify.ready(&format!("{rules} rules"));
+    }
+
+    fn counters(&mut self, team: &Team) -> (Vec<(String, Snapshot)>, Vec<(&'static str, u64)>) {
+        let threads = team.counters();
+        let mut extra = self.memory.counters(&threads, &team.stored());
+        extra.extend(self.board.balance.counters());
+        let reloads = self.reload.figures();
+        extra.push(("rules.reloads", reloads.done));
+        extra.push(("rules.reloads_failed", reloads.failed));
+        extra.push(("rules.reload_ms", reloads.last_ms));
+        if let Some(clients) = self.server.as_ref().map(Server::figures) {
+            extra.push(("control.clients", clients.accepted));
+            extra.push(("control.refused", clients.refused));
+            extra.push(("control.evicted", clients.evicted));
+            extra.push(("control.malformed", clients.malformed));
+            extra.push(("control.late", clients.late));
+            extra.push(("control.commands", clients.commands));
+        }
+        (threads, extra)
     }
 
     /// The last statistics, and what it came to.
-    fn outcome(mut self) -> io::Result<Outcome> {
+    fn outcome(mut self, team: &Team) -> io::Result<Ended> {
+        let (threads, extra) = self.counters(team);
         if self.statistics.wanted() {
-            self.write_statistics()?;
+            self.statistics.write(&threads, &extra, self.outputs)?;
         }
         self.outputs.flush()?;
+        self.display.finish();
         let mut read = SourceStatistics::default();
-        for lane in self.held.iter().flat_map(|one| &one.capture.lanes) {
-            let lane = lane.snapshot();
-            read.frames += lane.frames;
-            read.wire_bytes += lane.bytes;
+        for worker in team.captures() {
+            for lane in worker.lanes.iter().map(|lane| lane.snapshot()) {
+                read.frames += lane.frames;
+                read.wire_bytes += lane.bytes;
+            }
         }
         let mut outcome = Outcome::of(self.summary, read, 0);
-        outcome.elapsed = self.started.elapsed();
+        outcome.elapsed = self.board.started.elapsed();
+        outcome.invalid_checksums = total(&threads).get("tcp.invalid_checksum").unwrap_or(0);
         outcome.failures = self.outputs.failures().collect();
         outcome.failures.extend(self.stores.iter().filter_map(FileStore::failure));
-        Ok(outcome)
+        outcome.failures.extend(
+            self.deaths
+                .iter()
+                .map(|worker| format!("worker {} has panicked; what it knew is lost", worker + 1)),
+        );
+        let dropped = team.dropped();
+        if dropped > 0 {
+            let why = "because the outputs did not keep up";
+            self.display.say(&format!("{dropped} records were dropped {why}"));
+        }
+        let loaded = Arc::clone(self.reload.loaded());
+        Ok(Ended { outcome, loaded, alerts: self.tally.into_alerts() })
     }
+}
+
+fn count(events: &Events) -> u64 {
+    events.outputs.iter().map(|records| records.count).sum()
+}
+
+fn total(threads: &[(String, Snapshot)]) -> Snapshot {
+    let mut total = Snapshot::default();
+    threads.iter().for_each(|(_, snapshot)| total.merge(snapshot));
+    total
+}
+
+/// Limits under the names that Suricata has for them.
+fn memcaps(settings: &Settings) -> Vec<Memcap> {
+    let limits = [
+        ("stream", settings.stream.memcap),
+        ("stream-reassembly", settings.stream.reassembly_memcap),
+        ("flow", settings.flow.memcap),
+        ("defrag", settings.decode.defrag.memcap),
+    ];
+    limits.map(|(name, bytes)| Memcap { name, bytes }).to_vec()
 }

@@ -1,12 +1,14 @@
 //! A worker of live capture: its source, its detector, and what it is told meanwhile.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use capture::live::LiveSource;
+use capture::live::{LiveSource, Shunts};
 use capture::{Received, Source};
-use crossbeam::channel::{Receiver, Sender, TrySendError};
+use crossbeam::channel::{Receiver, Sender, TryRecvError, TrySendError};
 use decode::Timestamp;
 use detect::Detector;
 use detect::counters::Summary;
@@ -15,9 +17,13 @@ use detect::settings::Settings;
 use engine::Ruleset;
 
 use crate::bpf::Filter;
+use crate::clock::now_us;
 use crate::output::FileStore;
 use crate::process::replay::{BATCH, ENDS, passes, raw};
 use crate::process::writer::Figures;
+
+use super::ledger::Ledger;
+use super::shunt::Shunter;
 
 /// Records go to the writer when they are so many bytes, or so old.
 const ENOUGH: usize = 64 << 10;
@@ -28,14 +34,21 @@ const MOST: usize = 16 << 20;
 /// so far behind the clock.
 const BEHIND_US: u64 = 250_000;
 
+/// At the end frames may lie in the kernel this long before they can be seen.
+const SETTLE: Duration = Duration::from_millis(50);
+/// A worker that waits for the others to end looks for frames that they pass on this often.
+const PAUSE: Duration = Duration::from_millis(1);
+
 /// What a worker is told to do.
 pub(super) enum Order {
     /// Inspect by these rules from now on.
     Rules(Arc<Ruleset>),
     /// Report the counters.
     Figures,
-    /// Take what has come in so far, end all flows and report that.
-    Stop,
+    /// Take what has come in so far, report that, and go on with what other workers pass on.
+    Drain,
+    /// End all flows and report that.
+    End,
 }
 
 /// What workers tell the supervisor.
@@ -44,10 +57,26 @@ pub(super) enum Report {
     Events(Events),
     /// Counters, as asked for.
     Figures { worker: usize, figures: Box<Figures> },
-    /// The new rules are in force.
-    Reloaded { worker: usize },
+    /// The new rules are in force; so many alerts came of each of the old ones, by index.
+    Reloaded { worker: usize, alerts: HashMap<u32, u64> },
+    /// Everything that had come in is inspected.
+    Drained { worker: usize },
     /// The worker has ended.
     Finished { worker: usize, figures: Box<Figures>, summary: Summary, store: Option<FileStore> },
+    /// The worker has panicked.
+    Died { worker: usize },
+    /// Something to be said.
+    Note(String),
+}
+
+/// What the orders come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    GoOn,
+    Drain,
+    End,
+    /// Nobody takes anything any more.
+    Leave,
 }
 
 /// What a worker is made of. Its detector is made in its own thread.
@@ -60,14 +89,27 @@ pub(super) struct Start {
     pub(super) common: Arc<detect::Shared>,
     pub(super) filter: Option<Arc<Filter>>,
     pub(super) store: Option<FileStore>,
+    /// Where flows go that need no inspection, if there is such a place.
+    pub(super) shunts: Option<Arc<Shunts>>,
+    /// The CPU that it shall run on.
+    pub(super) cpu: Option<usize>,
     pub(super) line: Line,
 }
 
 impl Start {
     /// Works until it is told to stop or nobody listens any more.
     pub(super) fn run(self) {
+        if let Some(cpu) = self.cpu
+            && !core_affinity::set_for_current(core_affinity::CoreId { id: cpu })
+        {
+            let said = format!("worker {} cannot be kept on CPU {cpu}", self.number + 1);
+            let _ = self.line.reports.send(Report::Note(said));
+        }
         let mut detector = Detector::new(Arc::clone(&self.settings), self.rules);
         detector.share(&self.common, None, self.number == 0);
+        if let Some(shunts) = self.shunts {
+            detector.set_offload(Box::new(Shunter(shunts)));
+        }
         Worker {
             number: self.number,
             source: self.source,
@@ -77,6 +119,9 @@ impl Start {
             outputs: self.settings.outputs.len(),
             line: self.line,
             frames: 0,
+            passed: 0,
+            heard: 0,
+            sent: Instant::now(),
         }
         .run();
     }
@@ -94,6 +139,12 @@ struct Worker {
     line: Line,
     /// The number of the last frame.
     frames: u64,
+    /// Records that were passed on, or dropped.
+    passed: u64,
+    /// Orders that were heard.
+    heard: u64,
+    /// When records were last passed on.
+    sent: Instant,
 }
 
 /// The lines between a worker and the supervisor.
@@ -104,39 +155,88 @@ pub(super) struct Line {
     pub(super) reports: Sender<Report>,
     /// Buffers that were written out.
     pub(super) spare: Receiver<Events>,
-    /// Records that were dropped because the writer did not keep up.
-    pub(super) shed: Arc<AtomicU64>,
+    /// Where records are counted.
+    pub(super) ledger: Arc<Ledger>,
 }
 
 impl Worker {
     fn run(mut self) {
         let mut events = Events::new(self.outputs);
-        let mut heard = 0;
-        let mut sent = Instant::now();
+        let mut next = self.work(&mut events);
+        if next == Next::Drain {
+            self.drain(&mut events, SETTLE);
+            let worker = self.number;
+            let _ = self.line.reports.send(Report::Drained { worker });
+            next = self.linger(&mut events);
+        }
+        if next == Next::End {
+            self.drain(&mut events, Duration::ZERO);
+            self.end(events);
+        }
+    }
+
+    /// Inspects until it is told otherwise.
+    fn work(&mut self, events: &mut Events) -> Next {
         loop {
-            let received = self.source.receive(BATCH);
-            match received {
-                Ok(Received::Frames) => self.inspect(&mut events),
-                Ok(Received::Idle) => self.detector.pass_time(behind_the_clock(), &mut events),
-                Ok(Received::End) | Err(_) => break,
+            match self.source.receive(BATCH) {
+                Ok(Received::Frames) => self.inspect(events),
+                Ok(Received::Idle) => self.detector.pass_time(behind_the_clock(), events),
+                Ok(Received::End) | Err(_) => return Next::End,
             }
-            self.keep_files(&mut events);
-            if sent.elapsed() >= OLD || size(&events) >= ENOUGH {
-                sent = Instant::now();
-                self.detector.pass_time(behind_the_clock(), &mut events);
-                if !self.send(&mut events) {
-                    return;
+            self.keep_files(events);
+            if self.is_due(events) {
+                self.detector.pass_time(behind_the_clock(), events);
+                if !self.send(events) {
+                    return Next::Leave;
                 }
             }
-            let rung = self.line.rung.load(Ordering::Acquire);
-            if rung != heard {
-                heard = rung;
-                if self.obey() {
-                    break;
-                }
+            match self.obey() {
+                Next::GoOn => {}
+                next => return next,
             }
         }
-        self.end(events);
+    }
+
+    /// Takes what has come in before now; there may be more traffic than it could ever be through
+    /// with. Goes on at least as long as `settle`.
+    fn drain(&mut self, events: &mut Events, settle: Duration) {
+        let (begun, until_us) = (Instant::now(), now_us());
+        loop {
+            if self.source.finish(BATCH) == Received::Frames {
+                let last = self.source.batch().frames().last();
+                let is_late = last.is_some_and(|frame| frame.timestamp_us > until_us);
+                self.inspect(events);
+                self.keep_files(events);
+                if is_late {
+                    return;
+                }
+            } else if begun.elapsed() >= settle {
+                return;
+            } else {
+                thread::sleep(PAUSE);
+            }
+            if self.is_due(events) && !self.send(events) {
+                return;
+            }
+        }
+    }
+
+    /// Takes what others pass on until they are through, too.
+    fn linger(&mut self, events: &mut Events) -> Next {
+        loop {
+            match self.source.finish(BATCH) {
+                Received::Frames => self.inspect(events),
+                _ => thread::sleep(PAUSE),
+            }
+            self.keep_files(events);
+            if self.is_due(events) && !self.send(events) {
+                return Next::Leave;
+            }
+            match self.obey() {
+                Next::GoOn | Next::Drain => {}
+                next => return next,
+            }
+        }
     }
 
     fn inspect(&mut self, events: &mut Events) {
@@ -150,39 +250,59 @@ impl Worker {
         self.detector.inspect(frames, events);
     }
 
-    /// Does what it was told; true: stop.
-    fn obey(&mut self) -> bool {
-        while let Ok(order) = self.line.orders.try_recv() {
-            let worker = self.number;
-            let report = match order {
-                Order::Stop => return true,
-                Order::Figures => Report::Figures { worker, figures: Box::new(self.figures()) },
-                Order::Rules(rules) => {
-                    self.detector.set_rules(rules);
-                    Report::Reloaded { worker }
-                }
-            };
-            // Nobody listens when the supervisor has ended; the next records show that.
-            let _ = self.line.reports.send(report);
+    /// Does what it was told.
+    fn obey(&mut self) -> Next {
+        let rung = self.line.rung.load(Ordering::Acquire);
+        if rung == self.heard {
+            return Next::GoOn;
         }
-        false
+        self.heard = rung;
+        loop {
+            let worker = self.number;
+            let report = match self.line.orders.try_recv() {
+                Ok(Order::Drain) => return Next::Drain,
+                Ok(Order::End) => return Next::End,
+                Ok(Order::Figures) => Report::Figures { worker, figures: Box::new(self.figures()) },
+                Ok(Order::Rules(rules)) => {
+                    let alerts = self.detector.summary().alerts.clone();
+                    self.detector.set_rules(rules);
+                    Report::Reloaded { worker, alerts }
+                }
+                Err(TryRecvError::Empty) => return Next::GoOn,
+                Err(TryRecvError::Disconnected) => return Next::Leave,
+            };
+            if self.line.reports.send(report).is_err() {
+                return Next::Leave;
+            }
+        }
+    }
+
+    /// Whether records should be passed on.
+    fn is_due(&self, events: &Events) -> bool {
+        self.sent.elapsed() >= OLD || size(events) >= ENOUGH
     }
 
     /// Passes records on; false when nobody takes them any more. The worker never waits for the
     /// writer: what it can't take is kept, and beyond a limit dropped and counted.
     fn send(&mut self, events: &mut Events) -> bool {
+        self.sent = Instant::now();
+        let records = count(events);
+        self.line.ledger.set_made(self.passed + records);
         if size(events) == 0 {
             return true;
         }
         let fresh = self.line.spare.try_recv();
         let full = std::mem::replace(events, fresh.unwrap_or_else(|_| Events::new(self.outputs)));
         match self.line.reports.try_send(Report::Events(full)) {
-            Ok(()) => true,
+            Ok(()) => {
+                self.passed += records;
+                true
+            }
             Err(TrySendError::Full(Report::Events(full))) => {
                 *events = full;
                 if size(events) > MOST {
-                    let lost = events.outputs.iter().map(|records| records.count).sum();
-                    self.line.shed.fetch_add(lost, Ordering::Relaxed);
+                    self.line.ledger.shed(records);
+                    self.passed += records;
                     events.clear();
                 }
                 true
@@ -191,15 +311,13 @@ impl Worker {
         }
     }
 
-    /// The last frames, then the end of all flows.
+    /// The end of all flows.
     fn end(mut self, mut events: Events) {
-        while self.source.finish(BATCH) == Received::Frames {
-            self.inspect(&mut events);
-            self.keep_files(&mut events);
-        }
         loop {
             let more = self.detector.finish(ENDS, &mut events);
             self.keep_files(&mut events);
+            self.passed += count(&events);
+            self.line.ledger.set_made(self.passed);
             let records = std::mem::replace(&mut events, Events::new(self.outputs));
             // Now there is time to wait.
             if self.line.reports.send(Report::Events(records)).is_err() {
@@ -233,8 +351,10 @@ fn size(events: &Events) -> usize {
     events.outputs.iter().map(|records| records.bytes.len()).sum()
 }
 
+fn count(events: &Events) -> u64 {
+    events.outputs.iter().map(|records| records.count).sum()
+}
+
 fn behind_the_clock() -> Timestamp {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now_us = u64::try_from(now.as_micros()).unwrap_or(u64::MAX);
-    Timestamp(now_us.saturating_sub(BEHIND_US))
+    Timestamp(now_us().saturating_sub(BEHIND_US))
 }

@@ -1,0 +1,151 @@
+//! What a live run keeps when it gives up its rights: the files that it reads and writes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::config::process::ProcessSettings;
+use crate::control::privileges::{Account, Filter, Sandbox};
+use crate::process::load::Loaded;
+
+use super::native::{RightsArguments, SystemCalls};
+
+/// A folder for outputs, as it was before they were opened.
+#[derive(Clone, Debug)]
+pub(super) struct Home {
+    path: PathBuf,
+    /// There was nothing in it, so that nobody else uses it.
+    is_ours: bool,
+}
+
+impl Home {
+    /// Looks at a folder that may not be there yet.
+    pub(super) fn look(path: &Path) -> Self {
+        let is_ours = match fs::read_dir(path) {
+            Ok(mut entries) => entries.next().is_none(),
+            Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+        };
+        Self { path: path.to_path_buf(), is_ours }
+    }
+}
+
+/// Everything that is open, by name.
+pub(super) struct Open<'a> {
+    pub(super) home: Home,
+    pub(super) files: Vec<PathBuf>,
+    pub(super) process: &'a ProcessSettings,
+    pub(super) loaded: &'a Loaded,
+    /// The configuration's file.
+    pub(super) config: Option<&'a Path>,
+    /// The control socket, and its folder as it was before.
+    pub(super) control: Option<(&'a Path, Home)>,
+}
+
+/// What is to be kept.
+pub(super) fn sandbox(rights: &RightsArguments, open: &Open<'_>) -> Sandbox {
+    let (mut write, mut hand_over) = (vec![open.home.path.clone()], Vec::new());
+    match open.home.is_ours {
+        true => hand_over.push(open.home.path.clone()),
+        // Others may have files there: only those that are open change hands.
+        false => hand_over.extend(open.files.iter().cloned()),
+    }
+    write.extend(open.files.iter().map(|file| folder_of(file)));
+    if let Some(store) = &open.process.file_store {
+        let store = open.home.path.join(&store.directory);
+        write.push(store.clone());
+        hand_over.push(store);
+    }
+    for (file, _) in open.loaded.datasets.to_save() {
+        write.push(folder_of(&file));
+        hand_over.push(file);
+    }
+    if let Some((socket, folder)) = &open.control {
+        write.push(folder.path.clone());
+        hand_over.push(if folder.is_ours { folder.path.clone() } else { socket.to_path_buf() });
+    }
+    let account = |name: &Option<String>| name.as_deref().map(Account::from);
+    Sandbox {
+        user: account(&rights.user),
+        group: account(&rights.group),
+        write: present(write),
+        read: present(sources(open)),
+        hand_over: present(hand_over),
+        landlock: !rights.no_landlock,
+        seccomp: match rights.seccomp {
+            SystemCalls::Enforce => Filter::Enforce,
+            SystemCalls::Log => Filter::Log,
+            SystemCalls::Off => Filter::Off,
+        },
+        required: !rights.insecure,
+    }
+}
+
+/// Folders of what is read again when rules are loaded anew: files are replaced by others of the
+/// same name.
+fn sources(open: &Open<'_>) -> Vec<PathBuf> {
+    let rules = &open.process.rules;
+    let mut read: Vec<PathBuf> =
+        rules.patterns.iter().map(|pattern| fixed_folder(pattern)).collect();
+    let files = [&rules.classification, &rules.reference, &rules.threshold];
+    let files = files.into_iter().flatten().map(PathBuf::as_path).chain(open.config);
+    read.extend(files.map(folder_of));
+    read.push(open.process.datasets.data_dir.clone());
+    read
+}
+
+/// The folder of all files that a pattern can stand for.
+fn fixed_folder(pattern: &str) -> PathBuf {
+    let wild = pattern.find(['*', '?', '[']).unwrap_or(pattern.len());
+    let fixed = pattern.get(..wild).unwrap_or_default();
+    match fixed.rfind('/') {
+        Some(0) => PathBuf::from("/"),
+        Some(slash) => PathBuf::from(fixed.get(..slash).unwrap_or_default()),
+        None => PathBuf::from("."),
+    }
+}
+
+pub(super) fn folder_of(file: &Path) -> PathBuf {
+    match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_path_buf(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// Those that are there, each once.
+fn present(paths: Vec<PathBuf>) -> Vec<PathBuf> {
+    let mut kept: Vec<PathBuf> = Vec::new();
+    for path in paths {
+        if path.exists() && !kept.contains(&path) {
+            kept.push(path);
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_have_a_fixed_folder() {
+        for (pattern, folder) in [
+            ("a.rules", "."),
+            ("*.rules", "."),
+            ("rules/*.rules", "rules"),
+            ("/etc/sensor/*/a.rules", "/etc/sensor"),
+            ("/etc/rules/a.rules", "/etc/rules"),
+            ("/etc/ru*/a.rules", "/etc"),
+            ("/a.rules", "/"),
+        ] {
+            assert_eq!(fixed_folder(pattern), Path::new(folder), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn a_folder_with_files_of_others_is_not_ours() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(Home::look(folder.path()).is_ours);
+        assert!(Home::look(&folder.path().join("new")).is_ours);
+        fs::write(folder.path().join("letter"), "").unwrap();
+        assert!(!Home::look(folder.path()).is_ours);
+    }
+}

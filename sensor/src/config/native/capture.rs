@@ -1,0 +1,453 @@
+//! `capture`: where and how frames are had.
+
+use std::fmt;
+use std::time::Duration;
+
+use capture::live::{Method, OrderSettings, PacketSettings, XdpSettings};
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use steer::{HashSettings, Tunnels};
+
+use crate::config::capture::{CaptureSettings, InterfaceSettings, PlanUse, Shunting};
+use crate::config::size;
+
+use super::words::{Cpus, Delay, FileName, InterfaceName, Network, PowerOfTwo, Size, Within};
+
+/// The section.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct Section {
+    interfaces: Vec<Interface>,
+    workers: Option<Within<1, 256>>,
+    cpus: Option<Cpus>,
+    management_cpus: Option<Cpus>,
+    af_xdp: AfXdp,
+    af_packet: AfPacket,
+    hand_over: Option<Within<2, 1_048_576>>,
+    order: Order,
+    hash: Hash,
+    shunt: Shunt,
+    shed: Option<Within<0, 1000>>,
+    exclude: Vec<Network>,
+    user: Option<String>,
+    group: Option<String>,
+    control: Option<FileName>,
+    drain: Option<Within<0, 3600>>,
+    plan: PlanWord,
+}
+
+/// An interface: its name alone, or a map.
+#[derive(Clone, Debug)]
+struct Interface {
+    name: String,
+    method: MethodWord,
+    queues: Option<u32>,
+    promiscuous: bool,
+    snap_length: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct InterfaceMap {
+    name: InterfaceName,
+    #[serde(default)]
+    method: MethodWord,
+    queues: Option<Within<1, 1024>>,
+    promiscuous: Option<bool>,
+    snap_length: Option<Within<64, 262_144>>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum MethodWord {
+    #[default]
+    Auto,
+    AfXdp,
+    AfPacket,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(try_from = "AfXdpMap")]
+struct AfXdp(XdpSettings);
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct AfXdpMap {
+    ring: Option<PowerOfTwo<64, 65536>>,
+    chunks: Option<Within<128, 1_048_576>>,
+    zero_copy: Option<bool>,
+    generic: bool,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(try_from = "AfPacketMap")]
+struct AfPacket(PacketSettings);
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct AfPacketMap {
+    block_size: Option<Size>,
+    blocks: Option<Within<2, 65536>>,
+    block_timeout: Option<Delay>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(try_from = "OrderMap")]
+struct Order(OrderSettings);
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct OrderMap {
+    guard: Option<Delay>,
+    longest: Option<Delay>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct Hash {
+    ports: bool,
+    vlans: bool,
+    tunnels: TunnelsWord,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum TunnelsWord {
+    #[default]
+    Outer,
+    Inner,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct Shunt {
+    after: Option<Size>,
+    encrypted: bool,
+    pass: bool,
+    flows: Option<Within<1, 16_777_216>>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum PlanWord {
+    #[default]
+    None,
+    Apply,
+}
+
+impl Section {
+    /// As settings.
+    ///
+    /// # Errors
+    /// When parts of it contradict each other.
+    pub(super) fn settings(&self) -> Result<CaptureSettings, String> {
+        let default = CaptureSettings::default();
+        let mut settings = CaptureSettings {
+            packet: self.af_packet.0.clone(),
+            xdp: self.af_xdp.0.clone(),
+            workers: self.workers.map(|workers| workers.0 as usize),
+            cpus: self.cpus.clone().map(|cpus| cpus.0),
+            management_cpus: self.management_cpus.clone().map(|cpus| cpus.0),
+            hand_over: self.hand_over.map_or(default.hand_over, |frames| frames.0 as usize),
+            order: self.order.0,
+            hash: self.hash.settings(),
+            shunt: self.shunt.settings(),
+            shed: self.shed.map_or(default.shed, |shed| shed.0),
+            exclude: self.exclude.iter().map(|network| network.0).collect(),
+            user: self.user.clone(),
+            group: self.group.clone(),
+            control: self.control.clone().map(|FileName(name)| name.into()),
+            drain: self.drain.map_or(default.drain, |s| Duration::from_secs(s.0.into())),
+            plan: match self.plan {
+                PlanWord::None => PlanUse::None,
+                PlanWord::Apply => PlanUse::Apply,
+            },
+            ..default
+        };
+        settings.interfaces = self.interfaces.iter().map(|one| one.settings(&settings)).collect();
+        self.check(&settings)?;
+        Ok(settings)
+    }
+
+    fn check(&self, settings: &CaptureSettings) -> Result<(), String> {
+        let mut names: Vec<&str> = self.interfaces.iter().map(|one| one.name.as_str()).collect();
+        names.sort_unstable();
+        if let Some(pair) = names.windows(2).find(|pair| pair.first() == pair.last()) {
+            return Err(format!("capture.interfaces: `{}` is given twice", pair.join("` and `")));
+        }
+        if let (Some(workers), Some(cpus)) = (settings.workers, &settings.cpus)
+            && workers > cpus.len()
+        {
+            let cpus = cpus.len();
+            return Err(format!("capture: {workers} workers, but cpus has only {cpus} of them"));
+        }
+        Ok(())
+    }
+}
+
+impl Interface {
+    fn settings(&self, all: &CaptureSettings) -> InterfaceSettings {
+        let mut settings = all.interface(&self.name);
+        settings.queues = self.queues;
+        settings.live.promiscuous = self.promiscuous;
+        settings.live.packet.snap_length = self.snap_length;
+        settings.live.method = match self.method {
+            MethodWord::Auto => Method::Auto,
+            MethodWord::AfXdp => Method::Xdp,
+            MethodWord::AfPacket => Method::Packet,
+        };
+        settings
+    }
+}
+
+impl<'de> Deserialize<'de> for Interface {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(InterfaceVisitor)
+    }
+}
+
+struct InterfaceVisitor;
+
+impl<'de> Visitor<'de> for InterfaceVisitor {
+    type Value = Interface;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("the name of an interface, or a map with its `name`")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Interface, E> {
+        let InterfaceName(name) = InterfaceName::try_from(text.to_owned()).map_err(E::custom)?;
+        let (method, queues, snap_length) = (MethodWord::Auto, None, None);
+        Ok(Interface { name, method, queues, promiscuous: true, snap_length })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Interface, A::Error> {
+        let map = InterfaceMap::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
+        Ok(Interface {
+            name: map.name.0,
+            method: map.method,
+            queues: map.queues.map(|queues| queues.0),
+            promiscuous: map.promiscuous.unwrap_or(true),
+            snap_length: map.snap_length.map(|length| length.0),
+        })
+    }
+}
+
+impl TryFrom<AfXdpMap> for AfXdp {
+    type Error = String;
+
+    fn try_from(map: AfXdpMap) -> Result<Self, String> {
+        let default = XdpSettings::default();
+        let ring = map.ring.map_or(default.ring, |ring| ring.0);
+        let usual = default.chunks.max(ring.saturating_mul(3));
+        let chunks = map.chunks.map_or(usual, |chunks| chunks.0);
+        if chunks / 2 < ring {
+            return Err(format!(
+                "chunks: {chunks} are too few: a ring of {ring} needs twice as many"
+            ));
+        }
+        let zero_copy = map.zero_copy.unwrap_or(default.zero_copy);
+        Ok(Self(XdpSettings { ring, chunks, zero_copy, generic: map.generic, ..default }))
+    }
+}
+
+impl TryFrom<AfPacketMap> for AfPacket {
+    type Error = String;
+
+    fn try_from(map: AfPacketMap) -> Result<Self, String> {
+        let mut settings = PacketSettings::default();
+        if let Some(Size(text)) = &map.block_size {
+            let bytes = size::strict(text).and_then(|bytes| u32::try_from(bytes).ok());
+            let fits = |bytes: &u32| bytes.is_power_of_two() && (4096..=1 << 30).contains(bytes);
+            settings.block_size = bytes.filter(fits).ok_or_else(|| {
+                format!("block-size: `{text}` is no power of two from 4 KiB to 1 GiB")
+            })?;
+        }
+        if let Some(Within(blocks)) = map.blocks {
+            settings.blocks = blocks;
+        }
+        if settings.block_size.checked_mul(settings.blocks).is_none() {
+            let PacketSettings { block_size, blocks, .. } = settings;
+            return Err(format!(
+                "blocks: {blocks} of {block_size} bytes are 4 GiB or more, which is too much"
+            ));
+        }
+        if let Some(timeout) = map.block_timeout {
+            settings.block_timeout_ms = timeout.milliseconds()?;
+        }
+        Ok(Self(settings))
+    }
+}
+
+impl TryFrom<OrderMap> for Order {
+    type Error = String;
+
+    fn try_from(map: OrderMap) -> Result<Self, String> {
+        let default = OrderSettings::default();
+        let guard_us = map.guard.map_or(default.guard_us, |guard| guard.0);
+        let longest_us = map.longest.map_or(default.longest_us, |longest| longest.0);
+        if guard_us > longest_us {
+            return Err(format!("guard: {guard_us} us are more than longest, {longest_us} us"));
+        }
+        Ok(Self(OrderSettings { guard_us, longest_us }))
+    }
+}
+
+impl Hash {
+    fn settings(self) -> HashSettings {
+        let tunnels = match self.tunnels {
+            TunnelsWord::Outer => Tunnels::Outer,
+            TunnelsWord::Inner => Tunnels::Inner,
+        };
+        HashSettings { seed: 0, ports: self.ports, vlans: self.vlans, tunnels }
+    }
+}
+
+impl Shunt {
+    fn settings(&self) -> Shunting {
+        let default = Shunting::default();
+        Shunting {
+            after: self.after.as_ref().and_then(|Size(text)| size::strict(text)),
+            encrypted: self.encrypted,
+            pass: self.pass,
+            flows: self.flows.map_or(default.flows, |flows| flows.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::Sensor;
+    use super::*;
+
+    fn settings(text: &str) -> Result<CaptureSettings, String> {
+        let sensor = Sensor::parse(text, "gate.yaml")?;
+        sensor.capture().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn nothing_said_is_what_capture_does_anyway() {
+        let expected = format!("{:?}", CaptureSettings::default());
+        assert_eq!(format!("{:?}", settings("name: a\n").unwrap()), expected);
+        let documented = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/sensor.yaml");
+        let text = std::fs::read_to_string(documented).unwrap();
+        assert!(text.contains("\ncapture:\n"), "the section is documented");
+        assert_eq!(format!("{:?}", settings(&text).unwrap()), expected);
+    }
+
+    /// What the documents have behind a comment sign is understood as well.
+    #[test]
+    fn all_keys_of_the_documents_are_known() {
+        let documented = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/sensor.yaml");
+        let text = std::fs::read_to_string(documented).unwrap();
+        let section: String = text
+            .lines()
+            .skip_while(|line| *line != "capture:")
+            .enumerate()
+            .take_while(|(at, line)| *at == 0 || line.is_empty() || line.starts_with(' '))
+            .map(|(_, line)| match line.trim_start().strip_prefix('#') {
+                // A sentence has a blank behind the sign.
+                Some(key) if !key.starts_with(' ') => {
+                    let indent = line.len() - line.trim_start().len();
+                    format!("{:indent$}{key}\n", "")
+                }
+                _ => format!("{line}\n"),
+            })
+            .collect();
+        let all = settings(&section).unwrap();
+        assert!(all.workers.is_some() && all.cpus.is_some() && all.management_cpus.is_some());
+        assert!(all.user.is_some() && all.group.is_some() && all.control.is_some());
+        assert!(all.shunt.after.is_some());
+    }
+
+    #[test]
+    fn what_is_said_holds() {
+        let all = settings(
+            "capture:\n  \
+               interfaces:\n    \
+                 - ens1\n    \
+                 - {name: \"0000:81:00.1\", method: af-packet, queues: 4, promiscuous: false, snap-length: 256}\n    \
+                 - name: resource:intel.com/tap\n      method: af-xdp\n  \
+               workers: 3\n  cpus: 2-5,8\n  management-cpus: [0, \"10-11\"]\n  \
+               af-xdp: {ring: 8192, zero-copy: false, generic: true}\n  \
+               af-packet: {block-size: 4 MiB, blocks: 16, block-timeout: 2 ms}\n  \
+               hand-over: 512\n  order: {guard: 1 ms, longest: 20 ms}\n  \
+               hash: {ports: true, vlans: true, tunnels: inner}\n  \
+               shunt: {after: 1 MiB, encrypted: true, pass: true, flows: 1000}\n  \
+               shed: 250\n  exclude: [10.0.0.0/8, \"2001:db8::/32\", 192.0.2.7]\n  \
+               user: nobody\n  group: 65534\n  control: /run/gate.socket\n  drain: 3\n  plan: apply\n",
+        )
+        .unwrap();
+        let live: Vec<_> = all.interfaces.iter().map(|one| &one.live).collect();
+        let told: Vec<_> = live
+            .iter()
+            .map(|one| (one.name.as_str(), one.method, one.promiscuous, one.packet.snap_length))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("ens1", Method::Auto, true, None),
+                ("0000:81:00.1", Method::Packet, false, Some(256)),
+                ("resource:intel.com/tap", Method::Xdp, true, None),
+            ]
+        );
+        assert_eq!(all.interfaces[1].queues, Some(4));
+        for one in live {
+            assert_eq!((one.xdp.ring, one.xdp.chunks), (8192, 24576));
+            assert!(!one.xdp.zero_copy && one.xdp.generic);
+            assert_eq!((one.packet.block_size, one.packet.blocks), (4 << 20, 16));
+            assert_eq!(one.packet.block_timeout_ms, 2);
+        }
+        assert_eq!(all.workers, Some(3));
+        assert_eq!(all.cpus.unwrap().to_string(), "2-5,8");
+        assert_eq!(all.management_cpus.unwrap().to_string(), "0,10-11");
+        assert_eq!((all.order.guard_us, all.order.longest_us), (1000, 20_000));
+        assert_eq!((all.hand_over, all.shed), (512, 250));
+        assert!(all.hash.ports && all.hash.vlans && all.hash.tunnels == Tunnels::Inner);
+        let shunt = Shunting { after: Some(1 << 20), encrypted: true, pass: true, flows: 1000 };
+        assert_eq!(all.shunt, shunt);
+        let networks: Vec<_> = all.exclude.iter().map(|one| (one.address, one.length)).collect();
+        let network = |address: &str, length| (address.parse().unwrap(), length);
+        let expected =
+            [network("10.0.0.0", 8), network("2001:db8::", 32), network("192.0.2.7", 32)];
+        assert_eq!(networks, expected);
+        assert_eq!((all.user.as_deref(), all.group.as_deref()), (Some("nobody"), Some("65534")));
+        assert_eq!(all.control.as_deref(), Some(Path::new("/run/gate.socket")));
+        assert_eq!((all.drain, all.plan), (Duration::from_secs(3), PlanUse::Apply));
+    }
+
+    #[test]
+    fn mistakes_are_refused_with_their_place() {
+        let check = |text: &str, parts: &[&str]| {
+            let said = settings(&format!("capture:\n{text}")).unwrap_err();
+            for part in parts {
+                assert!(said.contains(part), "{part} in {said}");
+            }
+            assert!(!said.contains("<input>"), "{said}");
+        };
+        check("  worker: 2\n", &["worker", "workers", "gate.yaml:2"]);
+        check("  workers: 0\n", &["`0` is not from 1 to 256", "gate.yaml:2"]);
+        check("  workers: 257\n", &["`257` is not from 1 to 256"]);
+        check("  plan: maybe\n", &["maybe", "apply", "gate.yaml:2"]);
+        check("  cpus: 5-2\n", &["`5-2` is not a list of CPUs", "gate.yaml:2"]);
+        check("  cpus: []\n", &["no CPU"]);
+        check("\n  af-xdp: {ring: 1000}\n", &["`1000` is no power of two", "gate.yaml:3"]);
+        check("\n  af-xdp: {ring: 1024, chunks: 1500}\n", &["1500", "twice", "gate.yaml:3"]);
+        check("  af-packet: {block-size: 3 MiB}\n", &["power of two", "gate.yaml:2"]);
+        check("  af-packet: {block-size: 1 GiB, blocks: 8}\n", &["4 GiB", "gate.yaml:2"]);
+        check("  af-packet: {block-timeout: 10}\n", &["`10` is no span of time", "ms"]);
+        check("  order: {guard: 2 s}\n", &["guard", "longest", "gate.yaml:2"]);
+        check("  hash: {tunnels: both}\n", &["both", "inner", "gate.yaml:2"]);
+        check("  shed: 1001\n", &["`1001` is not from 0 to 1000"]);
+        check("  exclude: [10.1.0.0/8]\n", &["10.1.0.0/8", "10.0.0.0/8", "gate.yaml:2"]);
+        check("  exclude: [10.0.0.0/33]\n", &["`10.0.0.0/33` is no network"]);
+        check("  interfaces: [{nam: x}]\n", &["nam", "name", "gate.yaml:2"]);
+        check("  interfaces:\n    - {method: auto}\n", &["name", "gate.yaml:3"]);
+        check("  interfaces: [7]\n", &["name of an interface", "gate.yaml:2"]);
+        check("  interfaces: [\"\"]\n", &["no interface was named", "gate.yaml:2"]);
+        check("  interfaces: [a, b, a]\n", &["gate.yaml", "`a`", "twice"]);
+        check("  workers: 3\n  cpus: 0-1\n", &["3 workers", "2"]);
+    }
+}

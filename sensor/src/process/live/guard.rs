@@ -1,0 +1,51 @@
+//! The guard: hears signals, and ends the process when stopping takes longer than it may.
+//!
+//! It has a thread of its own, because the supervisor may wait for a disk when somebody wants the
+//! process to end.
+
+use std::io;
+use std::process;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crate::control::signals::{Asked, Signals};
+
+use super::board::{Board, Request};
+
+/// It looks around this often when there are no signals.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// The status of a process that had to leave records unwritten.
+const FAILURE: i32 = 1;
+
+/// Watches until the board says that all has ended. From the wish to stop on there is as much
+/// time as `drain`.
+pub(super) fn watch(
+    signals: Signals,
+    board: Arc<Board>,
+    drain: Duration,
+) -> io::Result<JoinHandle<()>> {
+    let mut signals = signals;
+    let work = move || {
+        while !board.has_ended() {
+            match signals.wait(PATIENCE) {
+                Some(Asked::Stop) => board.stop(),
+                Some(Asked::StopNow) => give_up(&board, "asked to stop again"),
+                Some(Asked::Reopen) => board.request(Request::Reopen),
+                Some(Asked::Reload) => board.request(Request::Reload { answer: None, waits: true }),
+                None => {}
+            }
+            if board.stopping_for().is_some_and(|time| time > drain) && !board.has_ended() {
+                give_up(&board, &format!("stopping took longer than {} s", drain.as_secs_f32()));
+            }
+        }
+    };
+    thread::Builder::new().name("guard".to_owned()).spawn(work)
+}
+
+/// Ends the process at once.
+fn give_up(board: &Board, why: &str) {
+    let lost = board.unwritten();
+    eprintln!("bateleur: {why}: {lost} records were not written");
+    process::exit(FAILURE);
+}
