@@ -76,6 +76,7 @@ def main():
     parser.add_argument("--queue", default="flow", help="flow, frame (in turn), or a number")
     parser.add_argument("--seconds", type=float, help="again and again, so long")
     parser.add_argument("--vary", action="store_true", help="other addresses each time")
+    parser.add_argument("--first", type=int, default=0, help="the number of the first time")
     given = parser.parse_args()
     frames = [frame for _, frame in wire.read(given.file)]
     cpus = sorted(os.sched_getaffinity(0))
@@ -84,7 +85,8 @@ def main():
     if given.queue.isdigit():
         os.sched_setaffinity(0, {cpus[int(given.queue) % len(cpus)]})
     in_turn = given.queue == "frame"
-    sent = size = refused = loop = tried = 0
+    sent = size = refused = tried = 0
+    loop = given.first
     start = time.monotonic()
     while True:
         for frame, index in directed(varied(frames, loop) if given.vary else frames, len(sockets)):

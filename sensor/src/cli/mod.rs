@@ -1,5 +1,6 @@
 //! The command line: the native face, and Suricata's.
 
+mod capturing;
 mod check;
 mod confine;
 mod cpus;

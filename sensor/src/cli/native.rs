@@ -82,8 +82,9 @@ pub(super) struct ReplayArguments {
 /// Arguments of `run`.
 #[derive(Clone, Debug, Args)]
 pub(super) struct RunArguments {
-    /// Interfaces to capture from; several are inspected as one network.
-    #[arg(long, short, num_args = 1.., required = true, value_name = "NAME")]
+    /// Interfaces to capture from, by name, alternative name, PCI address, MAC, resource:NAME or
+    /// network:NAME; several are inspected as one network. By default those of the configuration.
+    #[arg(long, short, num_args = 1.., value_name = "NAME")]
     pub(super) interface: Vec<String>,
     /// Rule files; patterns such as `rules/*.rules` are understood.
     #[arg(long, short, num_args = 1.., value_name = "FILE")]
@@ -94,23 +95,23 @@ pub(super) struct RunArguments {
     /// Directory for events; made if it is not there.
     #[arg(long, short, default_value = ".", value_name = "DIRECTORY")]
     pub(super) output: PathBuf,
-    /// How frames are had from the interfaces.
-    #[arg(long, short, value_enum, default_value_t = CaptureMethod::Auto)]
-    pub(super) method: CaptureMethod,
-    /// AF_XDP: descriptors in the receive ring of each queue, a power of two.
-    #[arg(long, value_name = "NUMBER", default_value_t = 4096)]
-    pub(super) ring: u32,
-    /// AF_XDP: chunks of memory (2 KiB) of each queue.
-    #[arg(long, value_name = "NUMBER", default_value_t = 12288)]
-    pub(super) chunks: u32,
+    /// How frames are had from the interfaces; auto by default.
+    #[arg(long, short, value_enum)]
+    pub(super) method: Option<CaptureMethod>,
+    /// AF_XDP: descriptors in the receive ring of each queue, a power of two; 4096 by default.
+    #[arg(long, value_name = "NUMBER")]
+    pub(super) ring: Option<u32>,
+    /// AF_XDP: chunks of memory (2 KiB) of each queue; 12288 by default.
+    #[arg(long, value_name = "NUMBER")]
+    pub(super) chunks: Option<u32>,
     /// AF_XDP: flows that need no inspection any more (encrypted, passed or bypassed by a rule,
     /// longer than the reassembly depth) are counted in the NIC's program and not delivered.
     #[arg(long)]
     pub(super) shunt: bool,
-    /// Frames that may wait to be handed over from one worker to another.
-    #[arg(long, value_name = "NUMBER", default_value_t = 4096)]
-    pub(super) hand_over: usize,
-    /// Workers, each with a detector of its own. By default one for each CPU but one.
+    /// Frames that may wait to be handed over from one worker to another; 4096 by default.
+    #[arg(long, value_name = "NUMBER")]
+    pub(super) hand_over: Option<usize>,
+    /// Workers, each with a detector of its own. By default as `bateleur plan` has it.
     #[arg(long, short, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(super) workers: Option<u16>,
     /// Only packets that pass this filter, e.g. "tcp port 80".
@@ -119,16 +120,17 @@ pub(super) struct RunArguments {
     /// Look at packets whose checksum is wrong as well.
     #[arg(long)]
     pub(super) no_checksums: bool,
-    /// CPUs for the workers, one after the other, e.g. 2-5,8. By default the system chooses.
+    /// CPUs for the workers, one after the other, e.g. 2-5,8. By default as `bateleur plan` has it.
     #[arg(long, value_name = "LIST")]
     pub(super) cpus: Option<CpuList>,
     /// Control socket, which answers suricatasc; a name without slash, or none, means one in
     /// /var/run/suricata.
     #[arg(long, value_name = "PATH", num_args = 0..=1)]
     pub(super) control: Option<Option<String>>,
-    /// Stopping takes no longer than this; what is not written then is counted and lost.
-    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
-    pub(super) drain: u16,
+    /// Stopping takes no longer than this; what is not written then is counted and lost. 10 by
+    /// default.
+    #[arg(long, value_name = "SECONDS")]
+    pub(super) drain: Option<u16>,
     /// A worker that stands still for longer than this is told of.
     #[arg(long, value_name = "SECONDS", default_value_t = 2)]
     pub(super) stall: u16,

@@ -123,7 +123,7 @@ fn of_suricata(path: &Path, interfaces: &[String]) -> Result<CaptureSettings> {
 
 /// What a pod is told of its devices and networks. That there is no such file is told when a
 /// network is asked for.
-fn surroundings(annotations: &Path) -> Surroundings {
+pub(super) fn surroundings(annotations: &Path) -> Surroundings {
     let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
         Some((name.into_string().ok()?, value.into_string().ok()?))
     };
@@ -137,7 +137,8 @@ fn surroundings(annotations: &Path) -> Surroundings {
     surroundings
 }
 
-fn plan(settings: &CaptureSettings) -> Result<(Facts, Plan)> {
+/// What the host is like, and what would be best.
+pub(super) fn plan(settings: &CaptureSettings) -> Result<(Facts, Plan)> {
     let facts = gather(settings)?;
     let plan = Plan::make(&facts, &settings.wishes());
     Ok((facts, plan))
@@ -159,7 +160,7 @@ fn gather(settings: &CaptureSettings) -> Result<Facts> {
 }
 
 /// Applies the plan. What it takes to undo is in the file before anything is changed.
-fn change(plan: &Plan, file: Option<&Path>) -> Result<()> {
+pub(super) fn change(plan: &Plan, file: Option<&Path>) -> Result<()> {
     let before = match file {
         Some(file) if file.exists() => {
             Undo::load(file).with_context(|| format!("{}: cannot be read", file.display()))?

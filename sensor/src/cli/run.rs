@@ -7,12 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use capture::live::{
-    LiveInterface, LiveSettings, Method, OrderSettings, ShuntSettings, XdpSettings,
-};
-use protocol::tls::EncryptionHandling;
-use steer::HashSettings;
+use anyhow::{Context, Result};
 
 use crate::bpf::Filter;
 use crate::config::native::Sensor;
@@ -26,8 +21,9 @@ use crate::log::Log;
 use crate::process::live::{Ended, LiveRun, Load};
 use crate::process::summary;
 
+use super::capturing::Capturing;
 use super::confine::{Home, Open, folder_of, sandbox};
-use super::native::{CaptureMethod, RunArguments};
+use super::native::{RightsArguments, RunArguments};
 use super::replay::{load_rules, rules, tell_refused};
 use super::writing::Writing;
 
@@ -41,16 +37,23 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode> {
     let home = Home::look(&arguments.output);
     fs::create_dir_all(&arguments.output)
         .with_context(|| format!("{}: cannot be made", arguments.output.display()))?;
-    let mut all = settings(arguments, &sensor)?;
-    let filter = arguments.filter.as_deref().map(Filter::parse).transpose()?;
-    let workers = workers(arguments);
-    let cpus = cpus(arguments, workers)?;
+    let capturing = Capturing::of(arguments, &sensor)?;
+    let mut all = settings(arguments, &sensor, &capturing)?;
+    let filter = arguments
+        .filter
+        .as_deref()
+        .or(capturing.settings.filter.as_deref())
+        .map(Filter::parse)
+        .transpose()?;
+    let workers = capturing.workers;
     // What is wrong with an interface is found out before rules are read.
-    let live = LiveRun::open(&live_settings(arguments, workers))?;
+    let live = LiveRun::open(&capturing.live)?;
     let loaded = rules(&mut all.process)?;
     tell_refused(&loaded);
     let mut writing = Writing::open(&all, &loaded, &arguments.output, workers)?;
-    let socket = arguments.control.as_ref().map(|name| path_of(name.as_deref()));
+    let configured = capturing.settings.control.clone();
+    let asked = arguments.control.as_ref().map(|name| path_of(name.as_deref()));
+    let socket = asked.or(configured);
     let socket_folder = socket.as_deref().map(|path| Home::look(&folder_of(path)));
     let control = socket.as_deref().map(Listener::bind).transpose()?;
     let notify = Notify::from_environment().context("the service manager cannot be reached")?;
@@ -62,9 +65,13 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode> {
         config: arguments.config.as_deref(),
         control: socket.as_deref().zip(socket_folder),
     };
-    let stands = confine(arguments, &open)?;
+    let mut rights = arguments.rights.clone();
+    rights.user = rights.user.or(capturing.settings.user.clone());
+    rights.group = rights.group.or(capturing.settings.group.clone());
+    let stands = confine(&rights, &open)?;
     let accepted = loaded.accepted;
     let opened = live.interfaces.clone();
+    let notes = capturing.notes;
     let run = LiveRun {
         live,
         settings: Arc::new(all.detector),
@@ -74,12 +81,14 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode> {
         outputs: &mut writing.outputs,
         statistics: &mut writing.statistics,
         stores: writing.stores,
-        cpus,
+        cpus: capturing.cpus,
         signals,
         notify,
         control,
         lookup: Box::new(|_| None),
-        drain: Duration::from_secs(arguments.drain.into()),
+        drain: arguments
+            .drain
+            .map_or(capturing.settings.drain, |seconds| Duration::from_secs(seconds.into())),
         stall: Duration::from_secs(arguments.stall.into()),
         quiet: arguments.quiet,
         on_ready: &mut || {
@@ -87,6 +96,7 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode> {
                 eprintln!("{}: {}", interface.name, interface.method);
                 interface.notes.iter().for_each(|note| eprintln!("  {note}"));
             }
+            notes.iter().for_each(|note| eprintln!("note: {note}"));
             eprintln!("{stands}");
             eprintln!("bateleur runs with {workers} workers and {accepted} rules");
         },
@@ -96,13 +106,12 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode> {
 }
 
 /// What configuration and command line say together.
-fn settings(arguments: &RunArguments, sensor: &Sensor) -> Result<Everything> {
-    let mode = Mode {
-        inline: sensor.inline,
-        detection: true,
-        inputs: arguments.interface.clone(),
-        ..Mode::default()
-    };
+fn settings(
+    arguments: &RunArguments,
+    sensor: &Sensor,
+    capturing: &Capturing,
+) -> Result<Everything> {
+    let mode = Mode { inline: sensor.inline, detection: true, ..Mode::default() };
     let mut all = sensor.settings(&arguments.output, &mode, &Log::errors())?;
     all.process.rules.patterns.extend(arguments.rules.iter().cloned());
     if arguments.no_checksums {
@@ -110,18 +119,13 @@ fn settings(arguments: &RunArguments, sensor: &Sensor) -> Result<Everything> {
         all.detector.checksum_auto = false;
         all.detector.stream.checksum_validation = false;
     }
-    if arguments.shunt {
-        let detector = &mut all.detector;
-        detector.stream.bypass = true;
-        detector.bypass_passed = true;
-        detector.protocol.tls.encryption_handling = EncryptionHandling::Bypass;
-    }
+    capturing.apply(&mut all.detector);
     Ok(all)
 }
 
 /// Gives up all rights that are not needed from here on; says where the process stands.
-fn confine(arguments: &RunArguments, open: &Open<'_>) -> Result<String> {
-    let sandbox = sandbox(&arguments.rights, open);
+fn confine(rights: &RightsArguments, open: &Open<'_>) -> Result<String> {
+    let sandbox = sandbox(rights, open);
     let entered = enter(&sandbox).context("rights cannot be given up; --insecure goes on")?;
     for warning in &entered.warnings {
         eprintln!("bateleur: warning: {warning}");
@@ -151,51 +155,4 @@ fn tell(arguments: &RunArguments, ended: Ended, events: Option<&Path>) -> Result
         eprintln!("bateleur: {failure}");
     }
     Ok(if outcome.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// A CPU for each worker, if they are to be kept on some.
-fn cpus(arguments: &RunArguments, workers: usize) -> Result<Vec<Option<usize>>> {
-    let Some(list) = &arguments.cpus else { return Ok(Vec::new()) };
-    let usable = core_affinity::get_core_ids().unwrap_or_default();
-    let usable: Vec<usize> = usable.into_iter().map(|core| core.id).collect();
-    if let Some(missing) = list.missing(&usable) {
-        bail!("--cpus: CPU {missing} is not there, or not for this process");
-    }
-    Ok(list.of_workers(workers))
-}
-
-/// As many as asked for, or one for each CPU of the list, or of the machine but one, which writes.
-fn workers(arguments: &RunArguments) -> usize {
-    if let (None, Some(list)) = (arguments.workers, &arguments.cpus) {
-        return list.len();
-    }
-    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
-    arguments.workers.map_or((cpus - 1).max(1), usize::from)
-}
-
-fn live_settings(arguments: &RunArguments, workers: usize) -> LiveSettings {
-    // The hash table's seed only has to be unknown to strangers.
-    let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0u8) as u32;
-    let interface = |name: &String| LiveInterface {
-        method: match arguments.method {
-            CaptureMethod::Auto => Method::Auto,
-            CaptureMethod::AfXdp => Method::Xdp,
-            CaptureMethod::AfPacket => Method::Packet,
-        },
-        xdp: XdpSettings {
-            ring: arguments.ring,
-            chunks: arguments.chunks,
-            ..XdpSettings::default()
-        },
-        ..LiveInterface::new(name)
-    };
-    LiveSettings {
-        interfaces: arguments.interface.iter().map(interface).collect(),
-        workers,
-        hash: HashSettings { seed, ..HashSettings::default() },
-        order: OrderSettings::default(),
-        hand_over: arguments.hand_over,
-        shunts: arguments.shunt.then_some(ShuntSettings { capacity: 1 << 16, vlans: true }),
-        group: (std::process::id() & 0xffff) as u16,
-    }
 }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use capture::live::{
-    LiveInterface, LiveSettings, Method, OrderSettings, PacketSettings, ShuntSettings, XdpSettings,
+    LiveInterface, LiveSettings, Method, OrderSettings, PacketSettings, Prefix, ShuntSettings,
+    XdpSettings,
 };
 use placement::{
     Capture, CpuSet, FindError, Inventory, OwnWishes, Plan, Selector, Surroundings, Wishes,
@@ -38,7 +39,6 @@ pub(crate) struct CaptureSettings {
     /// Of a thousand flows so many are not inspected.
     pub(crate) shed: u32,
     /// Networks whose frames are not inspected.
-    #[cfg_attr(not(test), expect(dead_code, reason = "`run` does not read `capture` yet"))]
     pub(crate) exclude: Vec<Network>,
     /// A filter for all interfaces.
     pub(crate) filter: Option<String>,
@@ -53,7 +53,6 @@ pub(crate) struct CaptureSettings {
     /// Stopping takes no longer than this.
     pub(crate) drain: Duration,
     /// Whether the host is prepared.
-    #[cfg_attr(not(test), expect(dead_code, reason = "`run` does not read `capture` yet"))]
     pub(crate) plan: PlanUse,
 }
 
@@ -100,7 +99,6 @@ pub(crate) enum PlanUse {
 
 /// What a run knows and no file says.
 #[derive(Clone, Copy, Debug)]
-#[cfg_attr(not(test), expect(dead_code, reason = "`run` does not read `capture` yet"))]
 pub(crate) struct RunChoices<'a> {
     /// Workers.
     pub(crate) workers: usize,
@@ -216,13 +214,17 @@ impl CaptureSettings {
     }
 
     /// What capture is opened with, once interfaces have their names.
-    #[cfg_attr(not(test), expect(dead_code, reason = "`run` does not read `capture` yet"))]
     pub(crate) fn live(&self, choices: &RunChoices<'_>) -> LiveSettings {
         let interface = |one: &InterfaceSettings| {
             let mut live = one.live.clone();
             if let Some(plan) = choices.plan {
                 live.xdp.workers = owners(plan, &live.name);
+                let own = plan.interfaces.iter().find(|own| own.name == live.name);
+                live.node = own.and_then(|own| own.node);
             }
+            let prefix = |one: &Network| Prefix { address: one.address, length: one.length };
+            live.xdp.exclude = self.exclude.iter().map(prefix).collect();
+            live.xdp.shed_permille = Some(self.shed).filter(|shed| *shed > 0);
             live
         };
         LiveSettings {

@@ -15,8 +15,10 @@ use std::time::{Duration, Instant};
 
 use stage::{Client, Stage, alerts, records, types};
 
-const ONE: &str = "alert dns any any -> any 53 (msg:\"one\"; dns.query; content:\"c2.example\"; sid:1;)\n";
-const TWO: &str = "alert dns any any -> any 53 (msg:\"two\"; dns.query; content:\"c2.example\"; sid:2;)\n";
+const ONE: &str =
+    "alert dns any any -> any 53 (msg:\"one\"; dns.query; content:\"c2.example\"; sid:1;)\n";
+const TWO: &str =
+    "alert dns any any -> any 53 (msg:\"two\"; dns.query; content:\"c2.example\"; sid:2;)\n";
 
 fn demo(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/demo").join(name)

@@ -1,0 +1,142 @@
+//! What a live run captures, where and how: the configuration, then the command line, then the plan.
+
+use std::path::Path;
+
+use anyhow::{Result, bail, ensure};
+use capture::live::{LiveSettings, Method};
+use detect::settings::{OutputSettings, Settings};
+use placement::{Inventory, Plan};
+use protocol::tls::EncryptionHandling;
+
+use crate::config::capture::{CaptureSettings, PlanUse, RunChoices, Shunting};
+use crate::config::native::Sensor;
+
+use super::native::{CaptureMethod, RunArguments};
+use super::plan;
+
+/// Where a pod's networks are told, unless `plan --annotations` says otherwise.
+const ANNOTATIONS: &str = "/etc/podnetinfo/annotations";
+/// Where it is kept how the host was before a plan was applied.
+const UNDO: &str = "/run/bateleur-plan-undo.json";
+
+/// What a run begins with.
+pub(super) struct Capturing {
+    pub(super) settings: CaptureSettings,
+    pub(super) live: LiveSettings,
+    pub(super) workers: usize,
+    /// The CPU of each worker, as far as it is to be kept on one.
+    pub(super) cpus: Vec<Option<usize>>,
+    /// What else is worth knowing, for people.
+    pub(super) notes: Vec<String>,
+}
+
+impl Capturing {
+    /// Puts together what was said, and finds the interfaces.
+    pub(super) fn of(arguments: &RunArguments, sensor: &Sensor) -> Result<Self> {
+        let settings = settings(arguments, sensor)?;
+        let mut notes = Vec::new();
+        let plan = match plan::plan(&settings) {
+            Ok((_, plan)) => Some(plan),
+            Err(error) => {
+                notes.push(format!("workers have no CPUs of their own: {error:#}"));
+                None
+            }
+        };
+        if let (PlanUse::Apply, Some(plan)) = (settings.plan, &plan) {
+            plan::change(plan, Some(Path::new(UNDO)))?;
+        }
+        if let Some(plan) = &plan {
+            notes.extend(plan.warnings.iter().cloned());
+        }
+        let workers = workers(arguments, &settings, plan.as_ref());
+        let cpus = cpus(arguments, workers, plan.as_ref())?;
+        // The hash table's seed only has to be unknown to strangers.
+        let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0u8) as u32;
+        let group_number = (std::process::id() & 0xffff) as u16;
+        let choices = RunChoices { workers, plan: plan.as_ref(), seed, group_number };
+        let live = settings.live(&choices);
+        Ok(Self { settings, live, workers, cpus, notes })
+    }
+
+    /// What the detectors have to know of it.
+    pub(super) fn apply(&self, detector: &mut Settings) {
+        detector.decode.live = true;
+        let names: Vec<String> = self.live.interfaces.iter().map(|one| one.name.clone()).collect();
+        for output in &mut detector.outputs {
+            if let OutputSettings::Eve(eve) = output {
+                eve.interfaces.clone_from(&names);
+                eve.pcap_files = None;
+            }
+        }
+        let shunt = self.settings.shunt;
+        if let Some(bytes) = shunt.after {
+            detector.stream.bypass = true;
+            detector.stream.depth = u32::try_from(bytes).unwrap_or(u32::MAX);
+        }
+        if shunt.encrypted {
+            detector.protocol.tls.encryption_handling = EncryptionHandling::Bypass;
+        }
+        detector.bypass_passed |= shunt.pass;
+    }
+}
+
+fn settings(arguments: &RunArguments, sensor: &Sensor) -> Result<CaptureSettings> {
+    let mut settings = match &arguments.config {
+        Some(_) => sensor.capture()?,
+        None => CaptureSettings::default(),
+    };
+    settings = settings.with_interfaces(&arguments.interface);
+    ensure!(
+        !settings.interfaces.is_empty(),
+        "no interface is named: give some with -i, or in capture.interfaces of --config"
+    );
+    for one in &mut settings.interfaces {
+        match arguments.method {
+            Some(CaptureMethod::Auto) => one.live.method = Method::Auto,
+            Some(CaptureMethod::AfXdp) => one.live.method = Method::Xdp,
+            Some(CaptureMethod::AfPacket) => one.live.method = Method::Packet,
+            None => {}
+        }
+        one.live.xdp.ring = arguments.ring.unwrap_or(one.live.xdp.ring);
+        one.live.xdp.chunks = arguments.chunks.unwrap_or(one.live.xdp.chunks);
+    }
+    settings.hand_over = arguments.hand_over.unwrap_or(settings.hand_over);
+    settings.workers = arguments.workers.map(usize::from).or(settings.workers);
+    if arguments.shunt {
+        let after = settings.shunt.after.or(Some(SHUNT_AFTER));
+        settings.shunt = Shunting { after, encrypted: true, pass: true, ..settings.shunt };
+    }
+    let inventory = Inventory::read(Path::new("/"))?;
+    Ok(settings.resolve(&inventory, &plan::surroundings(Path::new(ANNOTATIONS)))?)
+}
+
+/// With `--shunt` and nothing else said: the usual reassembly depth, 1 MiB.
+const SHUNT_AFTER: u64 = 1 << 20;
+
+/// As many as asked for; else one for each CPU of the list; else as planned; else one for each
+/// CPU but one, which writes.
+fn workers(arguments: &RunArguments, settings: &CaptureSettings, plan: Option<&Plan>) -> usize {
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    let listed = || arguments.cpus.as_ref().map(|list| list.len());
+    let planned = || plan.map(|plan| plan.workers.len()).filter(|planned| *planned > 0);
+    settings.workers.or_else(listed).or_else(planned).unwrap_or((cpus - 1).max(1))
+}
+
+/// The CPUs of the list, or those of the plan.
+fn cpus(
+    arguments: &RunArguments,
+    workers: usize,
+    plan: Option<&Plan>,
+) -> Result<Vec<Option<usize>>> {
+    let Some(list) = &arguments.cpus else {
+        let planned = plan.map(|plan| plan.workers.as_slice()).unwrap_or_default();
+        let cpu = |worker| planned.get(worker).map(|one: &placement::Worker| one.cpu as usize);
+        return Ok((0..workers).map(cpu).collect());
+    };
+    let usable = core_affinity::get_core_ids().unwrap_or_default();
+    let usable: Vec<usize> = usable.into_iter().map(|core| core.id).collect();
+    if let Some(missing) = list.missing(&usable) {
+        bail!("--cpus: CPU {missing} is not there, or not for this process");
+    }
+    Ok(list.of_workers(workers))
+}
