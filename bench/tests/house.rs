@@ -47,7 +47,7 @@ const MAY_UNSAFE: &[&str] = &[
 
 /// Tests of these deal with the kernel as the crates do that they test.
 const TEST_FOLDERS: &[&str] =
-    &["capture/afpacket/tests/", "capture/afxdp/tests/", "capture/steer/tests/"];
+    &["capture/afpacket/tests/", "capture/afxdp/tests/", "capture/steer/tests/", "capture/tests/"];
 
 const LONGEST_FILE: usize = 700;
 
