@@ -12,7 +12,7 @@ use engine::sharing::OwnOrShared;
 use engine::{Inspector, Kept, Needs, PacketFacts, Ruleset, Verdict};
 use flow::policy::{self, DropReason, Policy, PolicyCounters, PolicyHit, Target};
 use flow::{EndReason, FlowAction, FlowState};
-use flow::{FlowId, FlowTable, Lookup};
+use flow::{FlowId, FlowTable, Hashed, Lookup};
 use flow::{StreamCounters, TcpState};
 use protocol::Encrypted;
 use protocol::counters::AppCounters;
@@ -58,13 +58,15 @@ pub struct Detector {
     raw_stream: bool,
     /// Some output shows the hardware addresses of flows.
     macs: bool,
+    /// There are rules, outputs or verdicts: what comes of a packet matters to somebody.
+    watched: bool,
     /// Packets by stream event.
     stream_events: Box<[u64; STREAM_COUNT]>,
     /// Flows that ended and wait for their last look, in this order.
     ended: VecDeque<(FlowId, EndReason)>,
     now: Timestamp,
     /// Room for the hashes of a batch.
-    hashes: Vec<Option<u32>>,
+    hashes: Vec<Option<Hashed>>,
     /// With `ordered`: records of flows that ended.
     late: Events,
     /// The input has ended.
@@ -166,6 +168,7 @@ impl Detector {
             ranges: OwnOrShared::Own(Box::new(Ranges::new(settings.protocol.ranges))),
             summary: Summary::default(),
             raw_stream,
+            watched: settings.detection || settings.inline || !settings.outputs.is_empty(),
             macs: settings
                 .outputs
                 .iter()
@@ -220,7 +223,7 @@ impl Detector {
         &mut self,
         packets: &mut [Packet<'_>],
         at: usize,
-        hash: Option<u32>,
+        hash: Option<Hashed>,
         events: &mut Events,
     ) {
         self.take_place(packets, at);
@@ -234,8 +237,10 @@ impl Detector {
         self.order_stream(packet, &mut progress);
         self.parse_application(packet, &mut progress, events);
         self.inspect_rules(packet, &mut progress);
-        self.settle(packet, &mut progress);
-        self.report(packets, at, &progress, events);
+        if self.watched || !packet.events.is_empty() {
+            self.settle(packet, &mut progress);
+            self.report(packets, at, &progress, events);
+        }
         self.tidy(&progress);
         self.flows.expire(self.now, ENDED_PER_PACKET, &mut self.ended);
         self.work_off_ended(events);
@@ -262,7 +267,7 @@ impl Detector {
     }
 
     /// Finds or makes the flow and counts the packet on it.
-    fn find_flow(&mut self, packet: &mut Packet<'_>, hash: Option<u32>) -> Progress {
+    fn find_flow(&mut self, packet: &mut Packet<'_>, hash: Option<Hashed>) -> Progress {
         let mut progress = Progress::default();
         let Some(hash) = hash else { return progress };
         match self.flows.lookup(packet, hash, &mut self.ended) {

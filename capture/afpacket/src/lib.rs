@@ -43,6 +43,7 @@ mod memory;
 #[cfg(test)]
 #[path = "../tests/afpacket/namespace.rs"]
 mod namespace;
+mod promiscuous;
 mod ring;
 mod settings;
 mod spare;
@@ -51,6 +52,7 @@ mod system;
 
 pub use error::{Error, Step};
 pub use frame::{Frame, Frames};
+pub use promiscuous::Promiscuous;
 pub use ring::{Block, Ring, Taken};
 pub use settings::{Fanout, FanoutKind, Instruction, Interface, RingSettings};
 pub use spare::{Found, Spare};

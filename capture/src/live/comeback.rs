@@ -126,8 +126,7 @@ impl Comeback {
             self.look_at_ns = now_ns.saturating_add(LOOK_NS);
             let name = self.terms.ring.interface.to_string();
             let found = self.spares.last()?.find(&name).ok().flatten();
-            let found = found.filter(|found| found.is_up && found.index != self.known);
-            self.found = found.map(|found| found.index);
+            self.found = found.filter(|found| found.is_up).map(|found| found.index);
         }
         let round = self.round_of(self.found?)?;
         match self.join(round) {
@@ -148,7 +147,9 @@ impl Comeback {
     /// The round to join now, if it is this worker's turn.
     fn round_of(&self, index: u32) -> Option<Round> {
         let mut round = self.meeting.round();
-        if round.index != index && self.worker == 0 {
+        // An interface that was moved away may come back with its number.
+        let is_over = round.index != index || round.joined >= self.terms.workers;
+        if is_over && self.worker == 0 {
             let attempt = round.attempt.wrapping_add(1);
             let new = Round { index, attempt, joined: 0 };
             if !self.meeting.change(round, new) {

@@ -51,6 +51,11 @@ pub(super) struct Returned {
 #[derive(Debug)]
 pub(super) struct Exchange {
     own: usize,
+    /// Frames that others have.
+    lent: usize,
+    /// The most that they may have: what comes back always has room, and if some of them stand
+    /// still this worker has frames left.
+    most_lent: usize,
     peers: Vec<Option<Peer>>,
     /// Up to when each worker has passed on all frames that arrived, nanoseconds since 1970.
     progress: Arc<[CachePadded<AtomicU64>]>,
@@ -58,10 +63,6 @@ pub(super) struct Exchange {
 
 #[derive(Debug)]
 struct Peer {
-    /// Frames that it has.
-    lent: usize,
-    /// The most that it may have, so that what comes back always has room.
-    most_lent: usize,
     to: Producer<Passed>,
     from: Consumer<Passed>,
     back_to: Producer<Returned>,
@@ -69,16 +70,19 @@ struct Peer {
 }
 
 impl Exchange {
-    /// One for each worker. So many frames may wait in each ring, and a worker has at most `lent`
-    /// frames of another one. Only workers that `hand_over` ever do so: nobody waits for others.
-    pub(super) fn between(slots: usize, lent: usize, hand_over: &[bool]) -> Vec<Exchange> {
-        let workers = hand_over.len();
-        let start = |hands_over: &bool| if *hands_over { 0 } else { u64::MAX };
+    /// One for each worker. So many frames may wait in each ring, and so many of each worker's may
+    /// be with others: nobody waits for those of whom none may.
+    pub(super) fn between(slots: usize, most_lent: &[usize]) -> Vec<Exchange> {
+        let workers = most_lent.len();
+        let start = |lent: &usize| if *lent > 0 { 0 } else { u64::MAX };
         let progress: Arc<[_]> =
-            hand_over.iter().map(|one| CachePadded::new(AtomicU64::new(start(one)))).collect();
+            most_lent.iter().map(|lent| CachePadded::new(AtomicU64::new(start(lent)))).collect();
+        let most_lent_of = |worker: usize| most_lent.get(worker).copied().unwrap_or(0);
         let mut all: Vec<Exchange> = (0..workers)
             .map(|own| Exchange {
                 own,
+                lent: 0,
+                most_lent: most_lent_of(own),
                 peers: (0..workers).map(|_| None).collect(),
                 progress: Arc::clone(&progress),
             })
@@ -87,19 +91,15 @@ impl Exchange {
             for high in low + 1..workers {
                 let (to_high, from_low) = RingBuffer::new(slots);
                 let (to_low, from_high) = RingBuffer::new(slots);
-                let (back_to_high, back_from_low) = RingBuffer::new(lent);
-                let (back_to_low, back_from_high) = RingBuffer::new(lent);
+                let (back_to_high, back_from_low) = RingBuffer::new(most_lent_of(high));
+                let (back_to_low, back_from_high) = RingBuffer::new(most_lent_of(low));
                 let of_low = Peer {
-                    lent: 0,
-                    most_lent: lent,
                     to: to_high,
                     from: from_high,
                     back_to: back_to_high,
                     back_from: back_from_high,
                 };
                 let of_high = Peer {
-                    lent: 0,
-                    most_lent: lent,
                     to: to_low,
                     from: from_low,
                     back_to: back_to_low,
@@ -116,14 +116,14 @@ impl Exchange {
         all
     }
 
-    /// Passes a frame on; given back when the ring is full, or the other has enough.
+    /// Passes a frame on; given back when the ring is full, or others have enough.
     pub(super) fn pass(&mut self, worker: usize, frame: Passed) -> Result<(), Passed> {
         let Some(Some(peer)) = self.peers.get_mut(worker) else { return Err(frame) };
-        if peer.lent >= peer.most_lent {
+        if self.lent >= self.most_lent {
             return Err(frame);
         }
         peer.to.push(frame).map_err(|rtrb::PushError::Full(frame)| frame)?;
-        peer.lent += 1;
+        self.lent += 1;
         Ok(())
     }
 
@@ -172,7 +172,7 @@ impl Exchange {
         for peer in self.peers.iter_mut().flatten() {
             let waiting = peer.back_from.slots();
             if let Ok(chunk) = peer.back_from.read_chunk(waiting) {
-                peer.lent = peer.lent.saturating_sub(waiting);
+                self.lent = self.lent.saturating_sub(waiting);
                 chunk.into_iter().for_each(&mut take);
             }
         }
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn frames_go_to_their_owner_and_come_back() {
-        let mut workers = Exchange::between(2, 8, &[true; 3]);
+        let mut workers = Exchange::between(2, &[8; 3]);
         workers[0].pass(2, packet(b"a")).unwrap();
         workers[1].pass(2, packet(b"b")).unwrap();
         let mut got = Vec::new();
@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_full_ring_gives_the_frame_back() {
-        let mut workers = Exchange::between(2, 8, &[true; 2]);
+        let mut workers = Exchange::between(2, &[8; 2]);
         workers[0].pass(1, packet(b"a")).unwrap();
         workers[0].pass(1, packet(b"b")).unwrap();
         assert!(workers[0].pass(1, packet(b"c")).is_err());
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_worker_has_no_more_than_it_can_give_back() {
-        let mut workers = Exchange::between(8, 2, &[true, false]);
+        let mut workers = Exchange::between(8, &[2, 0]);
         let mut got = Vec::new();
         for round in 0..5 {
             workers[0].pass(1, packet(b"a")).unwrap();
@@ -239,7 +239,7 @@ mod tests {
 
     #[test]
     fn nobody_waits_for_a_worker_that_hands_nothing_over() {
-        let workers = Exchange::between(8, 2, &[true, false, false]);
+        let workers = Exchange::between(8, &[2, 0, 0]);
         workers[0].publish(70);
         let seen: Vec<u64> = workers.iter().map(Exchange::progress_of_others).collect();
         assert_eq!(seen, [u64::MAX, 70, 70]);
@@ -247,7 +247,7 @@ mod tests {
 
     #[test]
     fn order_waits_for_the_slowest() {
-        let workers = Exchange::between(2, 8, &[true; 3]);
+        let workers = Exchange::between(2, &[8; 3]);
         workers[0].publish(50);
         workers[1].publish(20);
         workers[2].publish(90);

@@ -410,17 +410,30 @@ fn terms(settings: &LiveSettings, interface: &LiveInterface, number: usize) -> T
     }
 }
 
+/// How many frames of a worker's lanes others may have, so that with those which it holds itself
+/// some are left to receive to.
+fn most_lent(settings: &LiveSettings, lanes: &[Lane]) -> usize {
+    let queues = lanes.iter().filter(|lane| lane.hands_over());
+    let interface = |lane: &Lane| settings.interfaces.get(lane.interface() as usize);
+    let lent = queues.filter_map(interface).map(|LiveInterface { xdp, .. }| {
+        let free = xdp.chunks.saturating_sub(xdp.ring) as usize;
+        (free / 8 * 5).max(LEAST_HELD)
+    });
+    lent.sum()
+}
+
 /// A source for each worker out of its lanes.
 fn sources(settings: &LiveSettings, lanes: Vec<Vec<Lane>>, memory: &Memory) -> Vec<LiveSource> {
     let slots = settings.hand_over.max(2);
     let most_held = (memory.chunks() / settings.workers.max(1) / 2).max(LEAST_HELD);
-    let hand_over: Vec<bool> = lanes.iter().map(|own| own.iter().any(Lane::hands_over)).collect();
-    let handing = |(own, hands_over): (&Vec<Lane>, &bool)| if *hands_over { own.len() } else { 0 };
-    let handing: Vec<usize> = lanes.iter().zip(&hand_over).map(handing).collect();
+    let most_lent: Vec<usize> = lanes.iter().map(|own| most_lent(settings, own)).collect();
+    let handing: Vec<usize> = most_lent
+        .iter()
+        .zip(&lanes)
+        .map(|(lent, own)| own.len() * usize::from(*lent > 0))
+        .collect();
     let areas: Arc<[Area]> = memory.areas.clone().into();
-    // What waits in the ring, and what the other one holds or has taken just now.
-    let lent = slots.saturating_add(most_held);
-    let exchanges = Exchange::between(slots, lent, &hand_over);
+    let exchanges = Exchange::between(slots, &most_lent);
     let parts = |((own, lanes), exchange)| Parts {
         own,
         lanes,

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
+use afpacket::Promiscuous;
 use afxdp::{Area, AreaSettings, BusyPoll, HugePages, Mode, Queue, QueueSettings, interface_index};
 
 use super::lane::Lane;
@@ -130,7 +131,11 @@ pub(super) fn open(
     if let Some(shed) = interface.xdp.shed_permille {
         steerer.set_shed(1000_u32.saturating_sub(shed))?;
     }
+    let steerer = Arc::new(steerer);
     let (area, area_number) = memory.area(interface.node)?;
+    // Sockets of AF_XDP do not ask for it, and a NIC keeps frames for other hosts to itself.
+    let promiscuous = interface.promiscuous.then(|| Promiscuous::hold(name)).transpose();
+    let promiscuous = promiscuous.map_err(|error| error.to_string())?.map(Arc::new);
     let mut notes: Vec<String> = steerer.notes().collect();
     notes.push(memory_note(&area, interface.node));
     let mut lanes = Vec::new();
@@ -151,10 +156,11 @@ pub(super) fn open(
             queue: bound,
             area_number,
             interface: number as u32,
-            magic: steerer.magic(),
+            steerer: Arc::clone(&steerer),
             hash: settings.hash,
             workers: settings.workers,
             own,
+            promiscuous: promiscuous.clone(),
         });
         lanes.push((own, Lane::Xdp(lane)));
     }
@@ -166,7 +172,7 @@ pub(super) fn open(
         name: name.to_owned(),
         method: format!("af-xdp {copying} {}", steerer.mode()),
         notes,
-        steerer: Some(Arc::new(steerer)),
+        steerer: Some(steerer),
     };
     Ok(XdpLanes { lanes, opened })
 }

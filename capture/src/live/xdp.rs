@@ -1,8 +1,10 @@
 //! A lane of AF_XDP: the frames of one queue of an interface, and who owns their flows.
 
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use afpacket::Promiscuous;
 use afxdp::{Area, Frame, Queue};
 use rustix::time::{ClockId, clock_gettime};
 use steer::{HashSettings, Link, METADATA_LEN, read_metadata};
@@ -11,6 +13,7 @@ use super::figures::{LaneFigures, add};
 use super::hand_over::{Bytes, Exchange, Passed};
 use super::lane::{Lent, Place, Wanted};
 use super::order::{Held, Order};
+use super::steerer::Steerer;
 
 /// Frames taken from a queue at a time.
 const WINDOW: usize = 64;
@@ -26,12 +29,14 @@ const JOINED_LIMIT: usize = 1024;
 #[derive(Debug)]
 pub(super) struct XdpLane {
     queue: Queue,
+    /// It steers for as long as there are lanes.
+    steerer: Arc<Steerer>,
+    /// The interface receives frames for other hosts for as long as there are lanes.
+    _promiscuous: Option<Arc<Promiscuous>>,
     area: Area,
     /// Index of the area.
     area_number: u16,
     pub(super) interface: u32,
-    /// What the program marks its metadata with.
-    magic: u32,
     hash: HashSettings,
     workers: u32,
     own: u16,
@@ -55,10 +60,11 @@ pub(super) struct XdpLaneSettings {
     pub(super) queue: Queue,
     pub(super) area_number: u16,
     pub(super) interface: u32,
-    pub(super) magic: u32,
+    pub(super) steerer: Arc<Steerer>,
     pub(super) hash: HashSettings,
     pub(super) workers: usize,
     pub(super) own: usize,
+    pub(super) promiscuous: Option<Arc<Promiscuous>>,
 }
 
 /// Where a packet goes.
@@ -87,14 +93,17 @@ struct Packet {
 
 impl XdpLane {
     pub(super) fn new(settings: XdpLaneSettings) -> XdpLane {
-        let XdpLaneSettings { queue, area_number, interface, magic, hash, workers, own } = settings;
+        let XdpLaneSettings { queue, area_number, interface, steerer, hash, workers, own, .. } =
+            settings;
+        let _promiscuous = settings.promiscuous;
         let area = queue.area().clone();
         XdpLane {
             queue,
             area,
             area_number,
             interface,
-            magic,
+            steerer,
+            _promiscuous,
             hash,
             workers: workers as u32,
             own: own as u16,
@@ -226,7 +235,7 @@ impl XdpLane {
     fn route(&self, frame: &mut Frame, seen_ns: u64) -> Route {
         // A driver without room for metadata leaves those of an older packet there.
         let metadata = self.area.take_before::<METADATA_LEN>(frame);
-        let metadata = metadata.and_then(|bytes| read_metadata(self.magic, &bytes));
+        let metadata = metadata.and_then(|bytes| read_metadata(self.steerer.magic(), &bytes));
         let (steering, timestamp_ns) = match metadata {
             Some(metadata) => (metadata.steering, metadata.time_ns.wrapping_add(self.offset_ns)),
             None => (self.hash.steering(Link::Ethernet, self.area.bytes(frame)), seen_ns),

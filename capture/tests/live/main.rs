@@ -1,9 +1,11 @@
 //! Live capture on interfaces of their own network namespace. Needs root and the `ip` tool.
 
+mod allocations;
 mod comeback;
 mod delivery;
 mod loss;
 mod network;
+mod offload;
 mod order;
 mod system;
 mod traffic;

@@ -40,7 +40,7 @@ pub use entry::{AppAction, EndReason, Flow, FlowAction, FlowState, Offloaded};
 pub use key::FlowKey;
 pub use reassembly::{AppData, RawChunks, Stream};
 pub use settings::{FlowSettings, ProtocolTimeouts, RateTracking, Timeouts};
-pub use table::{FlowId, FlowTable, Lookup};
+pub use table::{FlowId, FlowTable, Hashed, Lookup};
 pub use tcp::{
     StreamCounters, StreamSettings, TcpSession, TcpState, Tracked, UrgentLimitPolicy, UrgentPolicy,
     track,

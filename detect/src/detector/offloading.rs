@@ -14,6 +14,7 @@ impl Detector {
     /// Lets a capture take over bypassed flows.
     pub fn set_offload(&mut self, offload: Box<dyn Offload>) {
         self.offload = Some(offload);
+        self.watched = true;
     }
 
     /// Offers a flow to the capture, once, if it needs no inspection any more.

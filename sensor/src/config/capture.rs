@@ -193,6 +193,7 @@ impl CaptureSettings {
         let captures = self.interfaces.iter().map(InterfaceSettings::capture);
         let capture = captures.clone().find(|one| *one == Capture::ZeroCopy);
         let capture = capture.or_else(|| captures.clone().find(|one| *one == Capture::Copy));
+        let capture = capture.unwrap_or(Capture::Packet);
         let own = |one: &InterfaceSettings| {
             let own = OwnWishes {
                 queues: one.queues,
@@ -206,8 +207,8 @@ impl CaptureSettings {
             workers: self.workers,
             worker_cpus: self.cpus.clone(),
             management: self.management_cpus.clone(),
-            frames_per_ring: Some(self.xdp.chunks),
-            capture: capture.unwrap_or(Capture::Packet),
+            frames_per_ring: (capture != Capture::Packet).then_some(self.xdp.chunks),
+            capture,
             own: self.interfaces.iter().map(own).collect(),
             ..Wishes::default()
         }

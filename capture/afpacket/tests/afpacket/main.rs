@@ -8,3 +8,4 @@ mod loss;
 mod namespace;
 mod receive;
 mod sender;
+mod taken;

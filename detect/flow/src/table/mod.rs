@@ -44,6 +44,13 @@ pub enum Lookup {
     Missing,
 }
 
+/// The key of a packet's flow and its hash, made once for a look-up and what is fetched ahead of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hashed {
+    key: FlowKey,
+    hash: u32,
+}
+
 /// All flows of a worker.
 #[derive(Debug)]
 pub struct FlowTable<X> {
@@ -99,22 +106,24 @@ impl<X: Default> FlowTable<X> {
         }
     }
 
-    /// The hash of the packet's key; none if such packets have no flow.
-    pub fn hash(&self, p: &Packet<'_>) -> Option<u32> {
-        FlowKey::of(p).map(|key| key.hash(self.seed, &self.settings))
+    /// The packet's key and its hash; none if such packets have no flow.
+    #[inline]
+    pub fn hash(&self, p: &Packet<'_>) -> Option<Hashed> {
+        let key = FlowKey::of(p)?;
+        Some(Hashed { hash: key.hash(self.seed, &self.settings), key })
     }
 
     /// Starts fetching the bucket of `hash`, so that a look-up soon after finds it in cache.
     #[inline]
-    pub fn prefetch(&self, hash: u32) {
-        self.buckets.prefetch(hash);
+    pub fn prefetch(&self, hashed: Hashed) {
+        self.buckets.prefetch(hashed.hash);
     }
 
     /// Starts fetching what a look-up reads of the flow that `hash` most likely leads to; its
     /// bucket should be there. All that a packet touches would be more than fits.
     #[inline]
-    pub fn prefetch_flow(&self, hash: u32) {
-        if let Some(place) = self.buckets.likely(hash) {
+    pub fn prefetch_flow(&self, hashed: Hashed) {
+        if let Some(place) = self.buckets.likely(hashed.hash) {
             prefetch::first(self.slab.get(FlowId(place)), LOOKED_UP);
         }
     }
@@ -126,11 +135,11 @@ impl<X: Default> FlowTable<X> {
     pub fn lookup(
         &mut self,
         p: &Packet<'_>,
-        hash: u32,
+        hashed: Hashed,
         ended: &mut impl Extend<(FlowId, EndReason)>,
     ) -> Lookup {
         self.settle_pending(p.timestamp);
-        let Some(key) = FlowKey::of(p) else { return Lookup::Missing };
+        let Hashed { key, hash } = hashed;
         let (slab, settings) = (&self.slab, &self.settings);
         let found = self.buckets.find(hash, |at| key.matches(slab.get(FlowId(at)), settings));
         if let Some(id) = found.map(FlowId) {

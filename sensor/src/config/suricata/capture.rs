@@ -184,17 +184,17 @@ impl<'a> Entry<'a> {
 
     fn xdp(&self, config: Config<'_>) -> Result<InterfaceSettings, Fatal> {
         self.refuse_inline(config)?;
-        let mut xdp = XdpSettings::default();
-        xdp.generic = match self.text("force-xdp-mode") {
+        let generic = match self.text("force-xdp-mode") {
             None | Some("none" | "drv") => false,
             Some("skb") => true,
             Some(word) => return Err(self.unknown(config, "force-xdp-mode", word)),
         };
-        xdp.zero_copy = match self.text("force-bind-mode") {
+        let zero_copy = match self.text("force-bind-mode") {
             None | Some("none" | "zero") => true,
             Some("copy") => false,
             Some(word) => return Err(self.unknown(config, "force-bind-mode", word)),
         };
+        let xdp = XdpSettings { generic, zero_copy, ..XdpSettings::default() };
         let live = LiveInterface { xdp, ..self.live(Method::Xdp) };
         Ok(InterfaceSettings { live, queues: None })
     }

@@ -1,6 +1,6 @@
 //! The balance of capture: what came in on the wire, and where each frame went.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -23,6 +23,8 @@ struct Interface {
     opened: Opened,
     /// Open, so that they can be read without any rights; and what they said at the start.
     losses: Vec<(File, u64)>,
+    /// The driver's losses include what the sockets of AF_XDP refused and count themselves.
+    counts_refused: bool,
 }
 
 /// Where the frames of one interface, or of all, went. Every one but the last is a counter of
@@ -65,7 +67,11 @@ impl Balance {
                 let start = read(&file)?;
                 Some((file, start))
             };
-            Interface { opened: opened.clone(), losses: LOSSES.iter().filter_map(open).collect() }
+            Interface {
+                opened: opened.clone(),
+                losses: LOSSES.iter().filter_map(open).collect(),
+                counts_refused: counts_refused(&opened.name),
+            }
         });
         Self { interfaces: interfaces.collect(), workers }
     }
@@ -141,11 +147,14 @@ impl Balance {
         }
         if let Some(steerer) = &interface.opened.steerer {
             terms.xdp = steerer.counters().unwrap_or_default();
-            terms.wire = terms.xdp.received;
+            // Packet sockets take over where a program went with its interface.
+            terms.wire += terms.xdp.received;
         }
         let lost = |(file, start): &(File, u64)| Some(read(file)?.saturating_sub(*start));
         // A driver may count a frame under two names; the largest is what is surely lost.
-        terms.nic_drops = interface.losses.iter().filter_map(lost).max().unwrap_or(0);
+        let lost = interface.losses.iter().filter_map(lost).max().unwrap_or(0);
+        let ours = if interface.counts_refused { terms.no_memory + terms.ring_full } else { 0 };
+        terms.nic_drops = lost.saturating_sub(ours);
         terms
     }
 }
@@ -190,6 +199,12 @@ impl Terms {
             + self.hand_over_full;
         self.unaccounted = self.wire.saturating_sub(known);
     }
+}
+
+/// veth, which has no device, and virtio count frames that a redirection failed for as dropped.
+fn counts_refused(interface: &str) -> bool {
+    let driver = fs::read_link(format!("/sys/class/net/{interface}/device/driver"));
+    driver.map_or(true, |driver| driver.ends_with("virtio_net"))
 }
 
 fn read(file: &File) -> Option<u64> {

@@ -162,7 +162,7 @@ impl RuleFacts {
         let failed = loaded.failures.iter().take(MOST_FAILED).map(|failure| FailedRule {
             rule: failure.text.clone(),
             file: failure.file.to_string(),
-            line: u64::try_from(failure.line).unwrap_or(u64::MAX),
+            line: failure.line.into(),
         });
         let figures = RuleFigures {
             loaded: loaded.accepted as u64,

@@ -1,5 +1,6 @@
 //! The supervisor: starts the workers, writes their records, looks after them, ends them.
 
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,7 +19,7 @@ use crate::process::replay::Outcome;
 use crate::process::workers::share_of;
 
 use super::balance::Balance;
-use super::board::{Board, Facts, Request};
+use super::board::{Board, Facts, ReloadAnswer, Request};
 use super::display::{Detected, Display};
 use super::pulse::{Change, Links};
 use super::question::Question;
@@ -95,6 +96,9 @@ pub(super) fn run(run: LiveRun<'_>) -> io::Result<Ended> {
     let _ = guard.join();
     ended
 }
+
+/// Counters of each thread, and those that are counted once for all.
+type Counters = (Vec<(String, Snapshot)>, Vec<(&'static str, u64)>);
 
 /// How far the end is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -253,7 +257,7 @@ impl Supervisor<'_> {
         }
     }
 
-    fn begin_reload(&mut self, answer: Option<super::board::ReloadAnswer>, waits: bool) {
+    fn begin_reload(&mut self, answer: Option<ReloadAnswer>, waits: bool) {
         if self.reload.begin(answer, waits) {
             self.display.say("rules are being loaded anew");
             let _ = self.notify.reloading("rules are being loaded anew");
@@ -275,12 +279,7 @@ impl Supervisor<'_> {
     }
 
     /// A worker inspects by the new rules.
-    fn changed_over(
-        &mut self,
-        team: &mut Team,
-        worker: usize,
-        alerts: &std::collections::HashMap<u32, u64>,
-    ) {
+    fn changed_over(&mut self, team: &mut Team, worker: usize, alerts: &HashMap<u32, u64>) {
         let Some(next) = self.reload.next() else { return };
         if let Some(before) = team.change_rules(worker, next) {
             self.tally.add(&before, alerts);
@@ -361,7 +360,7 @@ impl Supervisor<'_> {
         let _ = self.notify.ready(&format!("{rules} rules"));
     }
 
-    fn counters(&mut self, team: &Team) -> (Vec<(String, Snapshot)>, Vec<(&'static str, u64)>) {
+    fn counters(&mut self, team: &Team) -> Counters {
         let threads = team.counters();
         let mut extra = self.memory.counters(&threads, &team.stored());
         extra.extend(self.board.balance.counters());

@@ -62,7 +62,12 @@ pub(super) enum Report {
     /// Everything that had come in is inspected.
     Drained { worker: usize },
     /// The worker has ended.
-    Finished { worker: usize, figures: Box<Figures>, summary: Summary, store: Option<FileStore> },
+    Finished {
+        worker: usize,
+        figures: Box<Figures>,
+        summary: Box<Summary>,
+        store: Option<FileStore>,
+    },
     /// The worker has panicked.
     Died { worker: usize },
     /// Something to be said.
@@ -328,7 +333,7 @@ impl Worker {
             }
         }
         let figures = Box::new(self.figures());
-        let (worker, summary) = (self.number, self.detector.summary().clone());
+        let (worker, summary) = (self.number, Box::new(self.detector.summary().clone()));
         let last = Report::Finished { worker, figures, summary, store: self.store };
         let _ = self.line.reports.send(last);
     }
