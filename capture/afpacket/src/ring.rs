@@ -171,7 +171,7 @@ impl Ring {
             if self.walk.is_done() && (self.memory.in_hand() >= most || !self.next_block()) {
                 return None;
             }
-            let Some(newest) = self.in_hand.back_mut() else { return None };
+            let newest = self.in_hand.back_mut()?;
             let first = newest.slots.len();
             let block = self.memory.block_mut(newest.block);
             let walked = self.walk.advance(block, max, &mut newest.slots);

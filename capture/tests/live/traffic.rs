@@ -55,7 +55,7 @@ pub(crate) fn frame(flow: u32, number: u32, length: usize, pairs: usize) -> Sent
     let udp_length = (payload.len() + 8) as u16;
     let fields = [ports[0], ports[1], udp_length, 0];
     let udp = fields.into_iter().flat_map(u16::to_be_bytes).chain(payload).collect::<Vec<u8>>();
-    let part = flow % 2 == 0 && number % 4 == 3;
+    let part = flow.is_multiple_of(2) && number % 4 == 3;
     let bytes = match ends {
         [IpAddr::V4(from), IpAddr::V4(to)] => {
             let place: u16 = if part { 100 } else { 0x4000 };

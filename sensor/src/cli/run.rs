@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use capture::live::Opened;
 
 use crate::bpf::Filter;
 use crate::config::native::Sensor;
@@ -39,12 +40,8 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode> {
         .with_context(|| format!("{}: cannot be made", arguments.output.display()))?;
     let capturing = Capturing::of(arguments, &sensor)?;
     let mut all = settings(arguments, &sensor, &capturing)?;
-    let filter = arguments
-        .filter
-        .as_deref()
-        .or(capturing.settings.filter.as_deref())
-        .map(Filter::parse)
-        .transpose()?;
+    let filter = arguments.filter.as_deref().or(capturing.settings.filter.as_deref());
+    let filter = filter.map(Filter::parse).transpose()?;
     let workers = capturing.workers;
     // What is wrong with an interface is found out before rules are read.
     let live = LiveRun::open(&capturing.live)?;
@@ -92,17 +89,22 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode> {
         stall: Duration::from_secs(arguments.stall.into()),
         quiet: arguments.quiet,
         on_ready: &mut || {
-            for interface in &opened {
-                eprintln!("{}: {}", interface.name, interface.method);
-                interface.notes.iter().for_each(|note| eprintln!("  {note}"));
-            }
-            notes.iter().for_each(|note| eprintln!("note: {note}"));
-            eprintln!("{stands}");
+            greet(&opened, &notes, &stands);
             eprintln!("bateleur runs with {workers} workers and {accepted} rules");
         },
     };
     let ended = run.run()?;
     tell(arguments, ended, writing.events.as_deref())
+}
+
+/// Says how frames are had, and where the process stands.
+fn greet(interfaces: &[Opened], notes: &[String], stands: &str) {
+    for interface in interfaces {
+        eprintln!("{}: {}", interface.name, interface.method);
+        interface.notes.iter().for_each(|note| eprintln!("  {note}"));
+    }
+    notes.iter().for_each(|note| eprintln!("note: {note}"));
+    eprintln!("{stands}");
 }
 
 /// What configuration and command line say together.

@@ -115,13 +115,14 @@ fn metadata_is_in_front_and_within_the_chunk() {
     }
     let mut holder = chunks.holder().unwrap();
     frames.drain(..).for_each(|frame| assert!(chunks.hand_chunk(&mut holder, frame).is_some()));
-    let frame = chunks.claim(&mut holder, given(2048 + 6, 10)).unwrap();
+    let mut frame = chunks.claim(&mut holder, given(2048 + 6, 10)).unwrap();
     assert_eq!(chunks.before::<4>(&frame), Some([2, 3, 4, 5]));
     assert_eq!(chunks.before::<6>(&frame), Some([0, 1, 2, 3, 4, 5]));
     assert_eq!(chunks.before::<7>(&frame), None);
     assert_eq!(chunks.take_before::<7>(&mut frame), None);
     assert_eq!(chunks.take_before::<4>(&mut frame), Some([2, 3, 4, 5]));
     assert_eq!(chunks.before::<6>(&frame), Some([0, 1, 0, 0, 0, 0]));
+    assert_eq!(chunks.bytes(&frame), [6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);
     assert_eq!(chunks.before::<0>(&frame), Some([]));
     let frame = chunks.claim(&mut holder, given(0, 10)).unwrap();
     assert_eq!(chunks.before::<1>(&frame), None);

@@ -52,7 +52,6 @@ impl Steerer {
             multi_buffer: settings.buffers,
             modes,
             shunts: settings.shunts.map(|shunts| &shunts.table),
-            ..ProgramSettings::default()
         });
         program.map(Steerer).map_err(|error| error.to_string())
     }

@@ -103,7 +103,7 @@ fn metadata_of_another_load_are_not_taken() {
     let frame = ethernet(&[], 0x0806, &[1; 28]);
     let program = loaded(&ProgramSettings::default(), &socket);
     assert!(program.run(&frame).unwrap().metadata.is_some());
-    let stale = [0xab; METADATA_LEN];
+    let stale = [0xab; steer::METADATA_LEN];
     assert_eq!(read_metadata(7, &stale), None);
     assert!(matches!(program.set_socket(1024, socket.as_fd()), Err(Error::Queue { .. })));
 }
