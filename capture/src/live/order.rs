@@ -40,6 +40,9 @@ pub(super) struct Order<P> {
     shown: Vec<Held<P>>,
     /// Newest that was given out; time does not go back.
     last_ns: u64,
+    /// The latest horizon, and when it came about.
+    horizon_ns: u64,
+    moved_ns: u64,
 }
 
 #[derive(Debug)]
@@ -67,7 +70,16 @@ impl<P> Order<P> {
         let mut queues = Vec::new();
         queues.resize_with(lanes.max(1), queue);
         let heads = BinaryHeap::with_capacity(lanes.max(1));
-        Order { settings, queues, heads, queued: 0, shown: Vec::new(), last_ns: 0 }
+        Order {
+            settings,
+            queues,
+            heads,
+            queued: 0,
+            shown: Vec::new(),
+            last_ns: 0,
+            horizon_ns: 0,
+            moved_ns: 0,
+        }
     }
 
     /// Time before which a frame is surely seen in its lane at `now`.
@@ -102,7 +114,15 @@ impl<P> Order<P> {
         let overdue = due.now_ns.saturating_sub(longest_ns);
         // The clock was set back: nobody waits until it is there again.
         let future = due.now_ns.saturating_add(longest_ns);
-        let may_go = |at| at <= due.horizon_ns || due.is_full || at <= overdue || at > future;
+        if due.horizon_ns != self.horizon_ns || due.now_ns < self.moved_ns {
+            self.horizon_ns = due.horizon_ns;
+            self.moved_ns = due.now_ns;
+        }
+        // Old frames alone are no reason: after a pause of this process all are old, and the
+        // other lanes are on the move. Only a lane that stands still is not waited for.
+        let stuck = due.now_ns.saturating_sub(self.moved_ns) >= longest_ns;
+        let may_go =
+            |at| at <= due.horizon_ns || due.is_full || (stuck && at <= overdue) || at > future;
         let mut impatient = 0;
         while self.shown.len() < max {
             let Some(&Reverse((at, number))) = self.heads.peek() else { break };
@@ -200,6 +220,21 @@ mod tests {
         order.hold(1, held(400, 2));
         assert_eq!(order.give_out(due(0, 11_000), 10), (1, 1));
         assert_eq!(order.shown()[0].timestamp_ns, 1_000);
+    }
+
+    /// The process was stopped for a while: everything is old when it goes on.
+    #[test]
+    fn frames_wait_as_long_as_the_other_lanes_move() {
+        let mut order = Order::new(SETTINGS, 2);
+        order.hold(0, held(1_000, 1));
+        for (horizon, now) in [(500, 900_000), (600, 905_000), (700, 914_000)] {
+            assert_eq!(order.give_out(due(horizon, now), 10), (0, 0));
+        }
+        order.hold(1, held(900, 2));
+        assert_eq!(order.give_out(due(1_000, 920_000), 10), (2, 0));
+        assert_eq!(taken(&mut order), [2, 1]);
+        order.hold(0, held(2_000, 3));
+        assert_eq!(order.give_out(due(1_000, 930_000), 10), (1, 1), "the horizon stands still");
     }
 
     #[test]

@@ -21,6 +21,9 @@ const PUBLISH_NS: u64 = 250_000_000;
 /// lanes or could come from other workers.
 const WAIT: Duration = Duration::from_millis(10);
 const WAIT_FOR_ORDER: Duration = Duration::from_millis(1);
+/// After frames have come, more are on the way: so long a nap gathers some, where poll would come
+/// back for the first.
+const NAP: Duration = Duration::from_micros(50);
 /// More lanes are not watched for frames, only looked at after a wait.
 const WATCHED: usize = 32;
 /// At the end: for how long frames may be on their way that the kernel has.
@@ -44,6 +47,8 @@ pub struct LiveSource {
     most_held: usize,
     /// The last call gave nothing out although something is held.
     is_waiting: bool,
+    /// The last call had frames.
+    was_busy: bool,
     figures: Arc<WorkerFigures>,
     statistics: SourceStatistics,
     publish_at_ns: u64,
@@ -84,6 +89,7 @@ impl LiveSource {
             queues,
             most_held,
             is_waiting: false,
+            was_busy: false,
             figures,
             publish_at_ns: 0,
             tend_at_ns: 0,
@@ -234,6 +240,10 @@ impl LiveSource {
     /// Waits for frames, or until those that are held may go on.
     fn wait(&mut self) {
         self.lanes.iter_mut().for_each(Lane::wake);
+        if std::mem::take(&mut self.was_busy) {
+            std::thread::sleep(NAP);
+            return;
+        }
         let hurry = self.order.len() > 0 || !self.areas.is_empty();
         let timeout = if hurry { WAIT_FOR_ORDER } else { WAIT };
         let mut sockets = self.lanes.iter().filter_map(Lane::watched);
@@ -277,6 +287,7 @@ impl Source for LiveSource {
             self.wait();
             return Ok(Received::Idle);
         }
+        self.was_busy = true;
         add(&self.figures.impatient, impatient as u64);
         self.count();
         Ok(Received::Frames)
