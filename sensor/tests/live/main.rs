@@ -182,6 +182,25 @@ fn an_interface_that_goes_and_comes_is_told_of() {
 }
 
 #[test]
+fn a_worker_that_stands_still_is_told_of() {
+    let Some(stage) = Stage::set() else { return };
+    fs::write(stage.path("a.rules"), ONE).unwrap();
+    let more = ["--rules", "a.rules", "--stall", "1", "--control", "events/socket"];
+    let mut running = stage.start(&more);
+    let Some(mut holder) = running.hold("W#02", 3) else { return };
+    running.wait_for("worker 2 stands still");
+    // Nobody waits for it.
+    let mut client = Client::connect(&stage.path("events/socket"));
+    let counters = client.ask("dump-counters");
+    assert_eq!(counters["capture"]["stalls"], 1, "{counters}");
+    assert!(holder.wait().unwrap().success());
+    running.wait_for("worker 2 goes on after");
+    stage.send(&demo("demo.pcap"), 1);
+    running.stop();
+    assert_eq!(alerts(&records(&stage.path("events/eve.json"))).len(), 1);
+}
+
+#[test]
 fn an_output_that_takes_nothing_does_not_hold_up_the_end() {
     let Some(stage) = Stage::set() else { return };
     fs::create_dir(stage.path("events")).unwrap();

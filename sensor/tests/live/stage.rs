@@ -168,6 +168,26 @@ impl Running {
         }
     }
 
+    /// Holds the thread of this name for some seconds; none where that is not allowed.
+    pub(crate) fn hold(&self, name: &str, seconds: u32) -> Option<Child> {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.id())).unwrap();
+        let mut tasks = tasks.map(|task| task.unwrap().path());
+        let is_it = |task: &PathBuf| {
+            fs::read_to_string(task.join("comm")).is_ok_and(|comm| comm.trim() == name)
+        };
+        let thread = tasks.find(is_it).unwrap();
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/live/hold.py");
+        let mut holder = Command::new("python3");
+        holder.arg(script).arg(thread.file_name().unwrap()).arg(seconds.to_string());
+        let mut holder = holder.spawn().unwrap();
+        sleep(Duration::from_secs(1));
+        if holder.try_wait().unwrap().is_some() {
+            eprintln!("skipped: needs ptrace");
+            return None;
+        }
+        Some(holder)
+    }
+
     /// Sends a signal.
     pub(crate) fn signal(&self, name: &str) {
         let process = self.id().to_string();

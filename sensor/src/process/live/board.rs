@@ -128,6 +128,11 @@ impl Board {
         self.written.fetch_add(records, Ordering::Relaxed);
     }
 
+    /// Records that are in their files.
+    pub(super) fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
+    }
+
     /// Records that were made and are not in their files, without those that were dropped.
     pub(super) fn unwritten(&self) -> u64 {
         let kept: u64 = self.ledgers.iter().map(|ledger| ledger.kept()).sum();

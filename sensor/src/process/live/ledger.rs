@@ -20,6 +20,11 @@ impl Ledger {
         self.shed.fetch_add(records, Ordering::Relaxed);
     }
 
+    /// Records that were made.
+    pub(super) fn made(&self) -> u64 {
+        self.made.load(Ordering::Relaxed)
+    }
+
     /// Records that were dropped.
     pub(super) fn dropped(&self) -> u64 {
         self.shed.load(Ordering::Relaxed)

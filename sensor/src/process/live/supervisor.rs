@@ -364,6 +364,7 @@ impl Supervisor<'_> {
         let threads = team.counters();
         let mut extra = self.memory.counters(&threads, &team.stored());
         extra.extend(self.board.balance.counters());
+        extra.push(("events.written", self.board.written()));
         let reloads = self.reload.figures();
         extra.push(("rules.reloads", reloads.done));
         extra.push(("rules.reloads_failed", reloads.failed));
@@ -381,6 +382,8 @@ impl Supervisor<'_> {
 
     /// The last statistics, and what it came to.
     fn outcome(mut self, team: &Team) -> io::Result<Ended> {
+        self.outputs.flush()?;
+        self.board.add_written(std::mem::take(&mut self.unflushed));
         let (threads, extra) = self.counters(team);
         if self.statistics.wanted() {
             self.statistics.write(&threads, &extra, self.outputs)?;

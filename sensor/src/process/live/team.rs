@@ -221,6 +221,7 @@ impl Team {
             let mut all = figures::of_capture(&held.capture);
             all.push("capture.stalls", held.pulse.stalls());
             all.entries.extend(figures.counters.entries.iter().cloned());
+            all.push("events.made", held.ledger.made());
             all.push("events.shed", held.ledger.dropped());
             threads.push((format!("W#{number:02}"), all));
         }
