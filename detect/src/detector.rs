@@ -2,6 +2,7 @@
 
 mod counting;
 mod offloading;
+mod running;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -25,7 +26,7 @@ use crate::offload::Offload;
 use crate::output::Events;
 use crate::records::Reporter;
 use crate::settings::{OutputSettings, Settings};
-use crate::shared::{Place, Shared};
+use crate::shared::Place;
 
 /// Flows that may time out with each packet, and ended ones that are worked off after it.
 const ENDED_PER_PACKET: usize = 2;
@@ -34,9 +35,6 @@ const ENDED_PER_PACKET: usize = 2;
 /// more than the flows that one packet can end, so that the queue stays short.
 const WAITING_PER_MORE: usize = 32;
 const MOST_PER_PACKET: usize = 16;
-
-/// Flows that end at once when no packets come.
-const ENDED_AT_REST: usize = 128;
 
 /// One worker's whole path from frames to records; owns all its state.
 #[derive(Debug)]
@@ -184,16 +182,6 @@ impl Detector {
             offload: None,
             settings,
         }
-    }
-
-    /// Shares with other workers what is kept beyond one flow; with `place` in the order of the
-    /// capture. Its sizes are shown in the statistics of one worker: `shows_size`.
-    pub fn share(&mut self, shared: &Shared, place: Option<Arc<Place>>, shows_size: bool) {
-        let ways = shared.with_turns(place.as_ref(), shows_size);
-        self.inspector.set_remembered(ways.remembered);
-        self.ranges = ways.ranges;
-        self.reporter.set_file_numbers(ways.files);
-        self.place = place;
     }
 
     /// Takes a batch of frames (best 32) through the whole path; records are added to `events`.
@@ -641,61 +629,6 @@ impl Detector {
     ) -> application::Outcome {
         let (mut run, flows) = self.application(packet.timestamp);
         run.stream(flows.get_mut(id), packet, direction, true)
-    }
-
-    /// End of input: all flows end, at most `most` of them in this call. True: call again.
-    pub fn finish(&mut self, most: usize, events: &mut Events) -> bool {
-        if !self.finishing {
-            self.finishing = true;
-            self.flows.drain(self.now, &mut self.ended);
-            let flows = &self.flows;
-            self.ended.make_contiguous().sort_by_key(|(id, _)| flows.get(*id).start);
-        }
-        for _ in 0..most {
-            let Some((id, reason)) = self.ended.pop_front() else {
-                self.late.move_sorted(events);
-                return false;
-            };
-            if let Some(place) = &self.place {
-                place.at_end(self.flows.get(id).start.0);
-            }
-            self.end_flow(id, reason, events);
-        }
-        true
-    }
-
-    /// Time goes on without packets: flows that have timed out by `now` end, some at each call.
-    pub fn pass_time(&mut self, now: Timestamp, events: &mut Events) {
-        self.advance(now);
-        self.flows.expire(self.now, ENDED_AT_REST, &mut self.ended);
-        for _ in 0..ENDED_AT_REST {
-            let Some((id, reason)) = self.ended.pop_front() else { return };
-            self.end_flow(id, reason, events);
-        }
-    }
-
-    /// Inspects by other rules from now on; see [`Inspector::set_rules`]. What the summary counts
-    /// by rule begins anew.
-    pub fn set_rules(&mut self, rules: Arc<Ruleset>) {
-        let mut own = (*self.settings).clone();
-        apply_needs(&mut own, &rules.needs);
-        own.stream.check_overlap_different_data |= rules.needs.overlap_event;
-        self.raw_stream = own.detection && rules.needs.raw_stream;
-        own.stream.raw |= self.raw_stream;
-        self.detection = protocol::detection::Detector::new(&own.protocol);
-        self.settings = Arc::new(own);
-        self.summary.forget_alerts();
-        self.inspector.set_rules(rules);
-    }
-
-    /// Time goes on although this detector saw no packet: other workers did.
-    pub fn advance(&mut self, now: Timestamp) {
-        self.now = self.now.max(now);
-    }
-
-    /// Takes over the sample of checksums over all workers' frames; the detector's own ends.
-    pub fn set_checksums(&mut self, sample: ChecksumSample) {
-        self.sample = sample.ended();
     }
 
     /// Figures for people.
