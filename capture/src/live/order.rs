@@ -12,6 +12,9 @@ use super::OrderSettings;
 /// A clock that goes back further than this was set, and its time counts from then on.
 const CLOCK_SET_NS: u64 = 1_000_000_000;
 
+/// A lane is found to stand still by so many looks at least.
+const STEPS: u64 = 8;
+
 /// A frame that waits for its turn.
 #[derive(Debug)]
 pub(super) struct Held<P> {
@@ -40,9 +43,10 @@ pub(super) struct Order<P> {
     shown: Vec<Held<P>>,
     /// Newest that was given out; time does not go back.
     last_ns: u64,
-    /// The latest horizon, and when it came about.
+    /// The latest horizon, for how long it has been the same, and when that was last looked at.
     horizon_ns: u64,
-    moved_ns: u64,
+    stood_ns: u64,
+    looked_ns: u64,
 }
 
 #[derive(Debug)]
@@ -78,7 +82,8 @@ impl<P> Order<P> {
             shown: Vec::new(),
             last_ns: 0,
             horizon_ns: 0,
-            moved_ns: 0,
+            stood_ns: 0,
+            looked_ns: 0,
         }
     }
 
@@ -114,13 +119,15 @@ impl<P> Order<P> {
         let overdue = due.now_ns.saturating_sub(longest_ns);
         // The clock was set back: nobody waits until it is there again.
         let future = due.now_ns.saturating_add(longest_ns);
-        if due.horizon_ns != self.horizon_ns || due.now_ns < self.moved_ns {
-            self.horizon_ns = due.horizon_ns;
-            self.moved_ns = due.now_ns;
+        // What passes between two calls is known only if it is short: this process may have been
+        // stopped meanwhile, and then the other lanes have not stood still, and all frames are old.
+        let passed = due.now_ns.saturating_sub(self.looked_ns).min(longest_ns / STEPS);
+        self.stood_ns = self.stood_ns.saturating_add(passed);
+        self.looked_ns = due.now_ns;
+        if due.horizon_ns != self.horizon_ns {
+            (self.horizon_ns, self.stood_ns) = (due.horizon_ns, 0);
         }
-        // Old frames alone are no reason: after a pause of this process all are old, and the
-        // other lanes are on the move. Only a lane that stands still is not waited for.
-        let stuck = due.now_ns.saturating_sub(self.moved_ns) >= longest_ns;
+        let stuck = self.stood_ns >= longest_ns;
         let may_go =
             |at| at <= due.horizon_ns || due.is_full || (stuck && at <= overdue) || at > future;
         let mut impatient = 0;
@@ -210,10 +217,19 @@ mod tests {
         assert_eq!(taken(&mut order), [3, 1, 2, 4]);
     }
 
+    /// Looks as often as it takes to find that the horizon stands still.
+    fn look(order: &mut Order<u32>, horizon_ns: u64, now_ns: u64) {
+        for _ in 0..=STEPS {
+            assert_eq!(order.give_out(due(horizon_ns, now_ns), 0), (0, 0));
+            order.looked_ns = 0;
+        }
+    }
+
     #[test]
     fn nothing_waits_for_ever_and_time_does_not_go_back() {
         let mut order = Order::new(SETTINGS, 2);
         order.hold(0, held(1_000, 1));
+        look(&mut order, 0, 10_999);
         assert_eq!(order.give_out(due(0, 10_999), 10), (0, 0));
         assert_eq!(order.give_out(due(0, 11_000), 10), (1, 1));
         assert_eq!(taken(&mut order), [1]);
@@ -234,7 +250,9 @@ mod tests {
         assert_eq!(order.give_out(due(1_000, 920_000), 10), (2, 0));
         assert_eq!(taken(&mut order), [2, 1]);
         order.hold(0, held(2_000, 3));
-        assert_eq!(order.give_out(due(1_000, 930_000), 10), (1, 1), "the horizon stands still");
+        assert_eq!(order.give_out(due(1_000, 1_930_000), 10), (0, 0), "stopped again");
+        look(&mut order, 1_000, 1_930_000);
+        assert_eq!(order.give_out(due(1_000, 1_930_000), 10), (1, 1), "the horizon stands still");
     }
 
     #[test]

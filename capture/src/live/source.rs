@@ -21,6 +21,10 @@ const PUBLISH_NS: u64 = 250_000_000;
 /// lanes or could come from other workers.
 const WAIT: Duration = Duration::from_millis(10);
 const WAIT_FOR_ORDER: Duration = Duration::from_millis(1);
+/// So many turns without a frame, and it waits longer: others wait for its progress no longer than
+/// that.
+const IDLE_TURNS: u32 = 200;
+const WAIT_AT_REST: Duration = Duration::from_millis(4);
 /// After frames have come, more are on the way: so long a nap gathers some, where poll would come
 /// back for the first.
 const NAP: Duration = Duration::from_micros(50);
@@ -49,6 +53,8 @@ pub struct LiveSource {
     is_waiting: bool,
     /// The last call had frames.
     was_busy: bool,
+    /// Calls since then.
+    idle_turns: u32,
     figures: Arc<WorkerFigures>,
     statistics: SourceStatistics,
     publish_at_ns: u64,
@@ -90,6 +96,7 @@ impl LiveSource {
             most_held,
             is_waiting: false,
             was_busy: false,
+            idle_turns: 0,
             figures,
             publish_at_ns: 0,
             tend_at_ns: 0,
@@ -244,8 +251,15 @@ impl LiveSource {
             std::thread::sleep(NAP);
             return;
         }
-        let hurry = self.order.len() > 0 || !self.areas.is_empty();
-        let timeout = if hurry { WAIT_FOR_ORDER } else { WAIT };
+        // Other workers may pass frames on at any time; if none did for long, it is looked for
+        // less often.
+        self.idle_turns = self.idle_turns.saturating_add(1);
+        let expects = !self.areas.is_empty() && self.idle_turns < IDLE_TURNS;
+        let timeout = match self.order.len() > 0 || expects {
+            true => WAIT_FOR_ORDER,
+            false if self.areas.is_empty() => WAIT,
+            false => WAIT_AT_REST,
+        };
         let mut sockets = self.lanes.iter().filter_map(Lane::watched);
         let Some(first) = sockets.next() else {
             std::thread::sleep(timeout);
@@ -288,6 +302,7 @@ impl Source for LiveSource {
             return Ok(Received::Idle);
         }
         self.was_busy = true;
+        self.idle_turns = 0;
         add(&self.figures.impatient, impatient as u64);
         self.count();
         Ok(Received::Frames)

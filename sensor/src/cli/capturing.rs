@@ -28,6 +28,8 @@ pub(super) struct Capturing {
     pub(super) cpus: Vec<Option<usize>>,
     /// What else is worth knowing, for people.
     pub(super) notes: Vec<String>,
+    /// Flows beyond the reassembly depth need no inspection (`--shunt`).
+    long: bool,
 }
 
 impl Capturing {
@@ -52,10 +54,11 @@ impl Capturing {
         let cpus = cpus(arguments, workers, plan.as_ref())?;
         // The hash table's seed only has to be unknown to strangers.
         let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0u8) as u32;
-        let group_number = (std::process::id() & 0xffff) as u16;
+        // Another sensor in this network namespace has other numbers; containers share process ids.
+        let group_number = (seed >> 16) as u16;
         let choices = RunChoices { workers, plan: plan.as_ref(), seed, group_number };
         let live = settings.live(&choices);
-        Ok(Self { settings, live, workers, cpus, notes })
+        Ok(Self { settings, live, workers, cpus, notes, long: arguments.shunt })
     }
 
     /// What the detectors have to know of it.
@@ -69,8 +72,9 @@ impl Capturing {
             }
         }
         let shunt = self.settings.shunt;
-        if let Some(bytes) = shunt.after {
-            detector.stream.bypass = true;
+        detector.stream.bypass |= self.long || shunt.after.is_some();
+        // 0 would put together streams of any length.
+        if let Some(bytes) = shunt.after.filter(|bytes| *bytes > 0) {
             detector.stream.depth = u32::try_from(bytes).unwrap_or(u32::MAX);
         }
         if shunt.encrypted {
@@ -97,21 +101,22 @@ fn settings(arguments: &RunArguments, sensor: &Sensor) -> Result<CaptureSettings
             Some(CaptureMethod::AfPacket) => one.live.method = Method::Packet,
             None => {}
         }
-        one.live.xdp.ring = arguments.ring.unwrap_or(one.live.xdp.ring);
+        if let Some(ring) = arguments.ring {
+            ensure!(ring.is_power_of_two(), "--ring {ring}: a power of two is needed, e.g. 4096");
+            one.live.xdp.ring = ring;
+            // As many again are filled by the kernel, and as many are under inspection.
+            one.live.xdp.chunks = one.live.xdp.chunks.max(ring.saturating_mul(3));
+        }
         one.live.xdp.chunks = arguments.chunks.unwrap_or(one.live.xdp.chunks);
     }
     settings.hand_over = arguments.hand_over.unwrap_or(settings.hand_over);
     settings.workers = arguments.workers.map(usize::from).or(settings.workers);
     if arguments.shunt {
-        let after = settings.shunt.after.or(Some(SHUNT_AFTER));
-        settings.shunt = Shunting { after, encrypted: true, pass: true, ..settings.shunt };
+        settings.shunt = Shunting { encrypted: true, pass: true, ..settings.shunt };
     }
     let inventory = Inventory::read(Path::new("/"))?;
     Ok(settings.resolve(&inventory, &plan::surroundings(Path::new(ANNOTATIONS)))?)
 }
-
-/// With `--shunt` and nothing else said: the usual reassembly depth, 1 MiB.
-const SHUNT_AFTER: u64 = 1 << 20;
 
 /// As many as asked for; else one for each CPU of the list; else as planned; else one for each
 /// CPU but one, which writes.

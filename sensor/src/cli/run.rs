@@ -43,11 +43,13 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode> {
     let filter = arguments.filter.as_deref().or(capturing.settings.filter.as_deref());
     let filter = filter.map(Filter::parse).transpose()?;
     let workers = capturing.workers;
-    // What is wrong with an interface is found out before rules are read.
-    let live = LiveRun::open(&capturing.live)?;
     let loaded = rules(&mut all.process)?;
     tell_refused(&loaded);
+    // Frames come from here on: rings would be full if rules were read only now.
+    let live = LiveRun::open(&capturing.live)?;
     let mut writing = Writing::open(&all, &loaded, &arguments.output, workers)?;
+    // A file that can't be written for a while is told of and does not end a sensor.
+    writing.outputs = writing.outputs.go_on();
     let configured = capturing.settings.control.clone();
     let asked = arguments.control.as_ref().map(|name| path_of(name.as_deref()));
     let socket = asked.or(configured);

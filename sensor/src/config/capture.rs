@@ -93,7 +93,7 @@ pub(crate) enum PlanUse {
     /// It is taken as it is.
     #[default]
     None,
-    /// The plan is applied at the start and undone at the end.
+    /// The plan is applied at the start. It can be undone later, with rights that the run gives up.
     Apply,
 }
 

@@ -16,8 +16,6 @@ pub struct Steerer(Program);
 #[derive(Debug)]
 pub struct Shunts {
     table: steer::Shunts,
-    /// Nanoseconds from the kernel's monotonic clock to 1970's, when this was made.
-    offset_ns: u64,
 }
 
 impl Steerer {
@@ -85,7 +83,7 @@ impl Shunts {
         let ShuntSettings { capacity, vlans } = settings;
         let table = steer::Shunts::new(steer::ShuntSettings { capacity, vlans });
         let table = table.map_err(|error| error.to_string())?;
-        Ok(Shunts { table, offset_ns: clock_offset() })
+        Ok(Shunts { table })
     }
 
     /// Packets of the flow are not delivered any more, but for those that begin or end a TCP
@@ -108,7 +106,7 @@ impl Shunts {
     }
 
     fn totals(&self, found: &steer::Shunted) -> ShuntedTotals {
-        let last_us = || found.last_seen.wrapping_add(self.offset_ns) / 1000;
+        let last_us = || found.last_seen.wrapping_add(clock_offset()) / 1000;
         ShuntedTotals {
             packets: [found.forward.packets, found.backward.packets],
             bytes: [found.forward.bytes, found.backward.bytes],

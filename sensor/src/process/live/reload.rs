@@ -149,8 +149,12 @@ impl Reloader {
             yield_to_workers();
             drop(before);
         });
-        self.answer(&Ok(()));
         Some(Done { loaded, took })
+    }
+
+    /// Tells those who wait that new rules are in force; everybody else knows by now.
+    pub(super) fn tell_done(&mut self) {
+        self.answer(&Ok(()));
     }
 
     /// The rules that workers change over to.

@@ -287,6 +287,7 @@ impl Supervisor<'_> {
         let Some(done) = self.reload.changed_over() else { return };
         self.statistics.set_engine(Engine::of(&done.loaded));
         self.board.set_rules(&done.loaded);
+        self.reload.tell_done();
         let (rules, refused) = (done.loaded.accepted, done.loaded.failures.len());
         let seconds = done.took.as_secs_f32();
         self.display.say(&format!(
