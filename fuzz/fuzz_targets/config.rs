@@ -12,6 +12,14 @@ mod config;
 #[allow(dead_code)]
 #[path = "../../sensor/src/log/mod.rs"]
 mod log;
+#[allow(dead_code)]
+#[path = "../../sensor/src/control/socket/listener.rs"]
+mod listener;
+mod control {
+    pub(crate) mod socket {
+        pub(crate) use crate::listener::path_of;
+    }
+}
 mod cli {
     pub(crate) mod suricata {
         pub(crate) const VERSION: &str = "8";
