@@ -89,7 +89,9 @@ class Network:
             # Frames that the XDP program could not get rid of are in there as well.
             refused = self.figure(self.sensor, f"s{number}", "rx_dropped")
             lost -= refused - sum(self.queue_figures(f"s{number}", "drops"))
-        return lost
+        # The stack counts as dropped what only packet sockets take, e.g. tags that it has no
+        # interface for.
+        return max(lost, 0)
 
     def queue_figures(self, interface, which):
         """A figure of each receive queue of a sensor's interface, e.g. `xdp_packets`."""
