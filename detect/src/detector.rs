@@ -467,8 +467,12 @@ impl Detector {
         let Some(id) = progress.flow else { return };
         let kept = &mut self.flows.get_mut(id).extension;
         let direction = progress.facts.direction;
-        progress.unchanged =
-            !std::mem::take(&mut kept.unmarked[direction.index()]) && !progress.facts.last;
+        // At the end of a flow things become due without any news.
+        let ending = progress.facts.last
+            || progress.all_due
+            || kept.ended != [false; 2]
+            || kept.session.is_disabled();
+        progress.unchanged = !std::mem::take(&mut kept.unmarked[direction.index()]) && !ending;
         if progress.unchanged {
             return;
         }
@@ -528,9 +532,8 @@ impl Detector {
         if self.settings.inline && flow.action == FlowAction::Drop {
             application::stop(flow, &mut self.stream_counters);
         }
-        let outputs = self.reporter.has_outputs();
-        if outputs || !progress.unchanged {
-            application::free_finished(flow, outputs);
+        if !progress.unchanged {
+            application::free_finished(flow, self.reporter.has_outputs());
         }
         let direction = progress.facts.direction;
         if let Some(tcp) = flow.tcp.as_deref_mut() {

@@ -119,7 +119,7 @@ impl Reporter {
             flow.extension.records.drop_logged[progress.facts.direction.index()] = true;
         }
         self.detection_anomalies(&scene, flow, events);
-        if self.wants_transactions {
+        if self.wants_transactions && !progress.unchanged {
             self.transactions(&scene, flow, events);
         }
     }

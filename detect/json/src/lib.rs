@@ -31,8 +31,12 @@ impl<'a> Writer<'a> {
         self.out.truncate(mark);
     }
 
+    fn wants_comma(&self) -> bool {
+        !matches!(self.out.last(), None | Some(b'{' | b'[' | b':' | b'\n'))
+    }
+
     fn comma(&mut self) {
-        if !matches!(self.out.last(), None | Some(b'{' | b'[' | b':' | b'\n')) {
+        if self.wants_comma() {
             self.out.push(b',');
         }
     }
@@ -64,7 +68,29 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes a key; keys are constants of the program and need no escapes.
+    #[inline]
     pub fn key(&mut self, key: &str) -> &mut Self {
+        // In one piece: with the comma, the quotes and the colon around it.
+        let mut piece = [0; SHORT_KEY + 4];
+        let length = key.len();
+        if length > SHORT_KEY {
+            return self.long_key(key);
+        }
+        piece[0] = b',';
+        piece[1] = b'"';
+        piece[2..2 + length].copy_from_slice(key.as_bytes());
+        piece[2 + length] = b'"';
+        piece[3 + length] = b':';
+        if self.wants_comma() {
+            self.out.extend_from_slice(&piece[..length + 4]);
+        } else {
+            self.out.extend_from_slice(&piece[1..length + 4]);
+        }
+        self
+    }
+
+    #[cold]
+    fn long_key(&mut self, key: &str) -> &mut Self {
         self.comma();
         self.out.push(b'"');
         self.out.extend_from_slice(key.as_bytes());
@@ -90,6 +116,25 @@ impl<'a> Writer<'a> {
         self.comma();
         self.quote(bytes);
         self
+    }
+
+    /// Writes as text what `write` appends, which must not need escapes.
+    pub fn plain(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> &mut Self {
+        self.comma();
+        self.out.push(b'"');
+        write(self.out);
+        self.out.push(b'"');
+        self
+    }
+
+    /// Writes bytes as text of hexadecimal digits, two a byte.
+    pub fn hexadecimal(&mut self, bytes: &[u8]) -> &mut Self {
+        self.plain(|out| {
+            out.reserve(bytes.len() * 2);
+            for byte in bytes {
+                out.extend_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+            }
+        })
     }
 
     /// Writes an unsigned number.
@@ -146,6 +191,12 @@ impl<'a> Writer<'a> {
 
     fn quote(&mut self, bytes: &[u8]) {
         self.out.push(b'"');
+        // Most text is printable ASCII; looked at without a branch per byte.
+        if bytes.iter().fold(true, |plain, &byte| plain & is_plain(byte)) {
+            self.out.extend_from_slice(bytes);
+            self.out.push(b'"');
+            return;
+        }
         match std::str::from_utf8(bytes) {
             Ok(text) => self.escape(text),
             Err(_) => self.escape_bytes(bytes),
@@ -200,6 +251,14 @@ impl<'a> Writer<'a> {
     }
 }
 
+/// True for printable ASCII that stands for itself.
+const fn is_plain(byte: u8) -> bool {
+    byte.wrapping_sub(0x20) < 0x60 && byte != b'"' && byte != b'\\'
+}
+
+/// Bytes of the longest key that is put together on the stack.
+const SHORT_KEY: usize = 28;
+
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
 #[cfg(test)]
@@ -211,10 +270,19 @@ mod tests {
         let mut out = Vec::new();
         let mut w = Writer::new(&mut out);
         w.open().field_str("a", "x\"\n").key("b").open_array().u64(1).u64(2).close_array();
-        w.key("c").open().close().field_bool("d", false).field_text("e", b"\xffz\x01").close();
+        w.key("c")
+            .open()
+            .close()
+            .key("a-key-that-is-longer-than-most-keys-are")
+            .hexadecimal(b"\x0f\xa0");
+        w.key("p")
+            .plain(|out| out.extend_from_slice(b"1.2"))
+            .field_bool("d", false)
+            .field_text("e", b"\xffz\x01")
+            .close();
         assert_eq!(
             String::from_utf8_lossy(&out),
-            r#"{"a":"x\"\n","b":[1,2],"c":{},"d":false,"e":"\\xffz\u0001"}"#
+            r#"{"a":"x\"\n","b":[1,2],"c":{},"a-key-that-is-longer-than-most-keys-are":"0fa0","p":"1.2","d":false,"e":"\\xffz\u0001"}"#
         );
     }
 

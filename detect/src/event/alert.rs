@@ -189,11 +189,7 @@ fn flow_object(out: &mut Writer<'_>, eve: &EveSettings, flow: &Flow) {
 
 /// Writes a time under a key.
 pub fn time(out: &mut Writer<'_>, key: &str, time: decode::Timestamp) {
-    let mut buffer = Vec::with_capacity(34);
-    buffer.push(b'"');
-    text::timestamp(time, &mut buffer);
-    buffer.push(b'"');
-    out.key(key).raw(&buffer);
+    out.key(key).plain(|out| text::timestamp(time, out));
 }
 
 fn payload(out: &mut Writer<'_>, options: &AlertSettings, r: &AlertRecord<'_>) {

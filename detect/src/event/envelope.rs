@@ -132,11 +132,7 @@ pub fn start(
     packet: Option<&Packet<'_>>,
     input: u32,
 ) {
-    let mut buffer = Vec::with_capacity(34);
-    buffer.push(b'"');
-    text::timestamp(time, &mut buffer);
-    buffer.push(b'"');
-    out.key("timestamp").raw(&buffer);
+    out.key("timestamp").plain(|out| text::timestamp(time, out));
     if let Some(flow) = flow {
         out.field_u64("flow_id", flow.id);
     }
@@ -186,11 +182,7 @@ pub fn endpoints(out: &mut Writer<'_>, eve: &EveSettings, ends: Endpoints, ports
 
 /// Writes an address under a key.
 pub fn address(out: &mut Writer<'_>, key: &str, address: IpAddr, compress: bool) {
-    let mut buffer = Vec::with_capacity(42);
-    buffer.push(b'"');
-    text::address(address, compress, &mut buffer);
-    buffer.push(b'"');
-    out.key(key).raw(&buffer);
+    out.key(key).plain(|out| text::address(address, compress, out));
 }
 
 /// Writes the IP protocol.

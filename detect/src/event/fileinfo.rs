@@ -89,13 +89,13 @@ fn object(out: &mut Writer<'_>, file: &File, tx: u64) {
     out.field_str("state", file.state.name());
     let hashes = file.hashes();
     if let Some(md5) = hashes.md5 {
-        out.field_str("md5", &hex(&md5));
+        out.key("md5").hexadecimal(&md5);
     }
     if let Some(sha1) = hashes.sha1 {
-        out.field_str("sha1", &hex(&sha1));
+        out.key("sha1").hexadecimal(&sha1);
     }
     if let Some(sha256) = hashes.sha256 {
-        out.field_str("sha256", &hex(&sha256));
+        out.key("sha256").hexadecimal(&sha256);
     }
     if file.stored {
         out.field_bool("stored", true);
@@ -113,8 +113,4 @@ fn object(out: &mut Writer<'_>, file: &File, tx: u64) {
     }
     out.field_u64("tx_id", tx);
     out.close();
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

@@ -199,14 +199,14 @@ fn tcp(out: &mut Writer<'_>, flow: &Flow, only: Option<Direction>) {
     out.key("tcp").open();
     let shown = match only {
         None => {
-            out.field_str("tcp_flags", &format!("{:02x}", ts | tc));
-            out.field_str("tcp_flags_ts", &format!("{ts:02x}"));
-            out.field_str("tcp_flags_tc", &format!("{tc:02x}"));
+            out.key("tcp_flags").hexadecimal(&[ts | tc]);
+            out.key("tcp_flags_ts").hexadecimal(&[ts]);
+            out.key("tcp_flags_tc").hexadecimal(&[tc]);
             ts | tc
         }
         Some(direction) => {
             let own = if direction == Direction::ToServer { ts } else { tc };
-            out.field_str("tcp_flags", &format!("{own:02x}"));
+            out.key("tcp_flags").hexadecimal(&[own]);
             own
         }
     };

@@ -7,47 +7,39 @@ use decode::Timestamp;
 /// Appends `YYYY-MM-DDTHH:MM:SS.uuuuuu+0000`.
 pub fn timestamp(time: Timestamp, out: &mut Vec<u8>) {
     let (year, month, day) = date(time.seconds() / 86_400);
-    let second = time.seconds() % 86_400;
-    digits(year, 4, out);
-    out.push(b'-');
-    digits(month, 2, out);
-    out.push(b'-');
-    digits(day, 2, out);
-    out.push(b'T');
-    clock(second, out);
-    out.push(b'.');
-    digits(u64::from(time.subsecond_us()), 6, out);
-    out.extend_from_slice(b"+0000");
+    let mut text = *b"0000-00-00T00:00:00.000000+0000";
+    put(&mut text[0..4], year as u32);
+    put(&mut text[5..7], month as u32);
+    put(&mut text[8..10], day as u32);
+    clock(time, &mut text[11..]);
+    out.extend_from_slice(&text);
 }
 
 /// Appends `MM/DD/YYYY-HH:MM:SS.uuuuuu`, the form of `fast.log`.
 pub fn fast_timestamp(time: Timestamp, out: &mut Vec<u8>) {
     let (year, month, day) = date(time.seconds() / 86_400);
-    digits(month, 2, out);
-    out.push(b'/');
-    digits(day, 2, out);
-    out.push(b'/');
-    digits(year, 4, out);
-    out.push(b'-');
-    clock(time.seconds() % 86_400, out);
-    out.push(b'.');
-    digits(u64::from(time.subsecond_us()), 6, out);
+    let mut text = *b"00/00/0000-00:00:00.000000";
+    put(&mut text[0..2], month as u32);
+    put(&mut text[3..5], day as u32);
+    put(&mut text[6..10], year as u32);
+    clock(time, &mut text[11..]);
+    out.extend_from_slice(&text);
 }
 
-fn clock(second: u64, out: &mut Vec<u8>) {
-    digits(second / 3600, 2, out);
-    out.push(b':');
-    digits(second / 60 % 60, 2, out);
-    out.push(b':');
-    digits(second % 60, 2, out);
+/// Fills `HH:MM:SS.uuuuuu`.
+fn clock(time: Timestamp, text: &mut [u8]) {
+    let second = (time.seconds() % 86_400) as u32;
+    put(&mut text[0..2], second / 3600);
+    put(&mut text[3..5], second / 60 % 60);
+    put(&mut text[6..8], second % 60);
+    put(&mut text[9..15], time.subsecond_us());
 }
 
-fn digits(value: u64, width: usize, out: &mut Vec<u8>) {
-    let start = out.len();
-    out.resize(start + width, b'0');
-    let mut rest = value;
-    for slot in out[start..].iter_mut().rev() {
-        *slot = b'0' + (rest % 10) as u8;
+/// Decimal digits of a number, as many as there is room for.
+fn put(digits: &mut [u8], number: u32) {
+    let mut rest = number;
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (rest % 10) as u8;
         rest /= 10;
     }
 }

@@ -183,7 +183,7 @@ impl Transaction {
         if exhausted {
             return;
         }
-        let pipeline = Pipeline::new(&found.list, limits, &mut context.spares);
+        let pipeline = Pipeline::new(&found.list, limits);
         self.body(direction).pipeline = Some(Box::new(pipeline));
     }
 
@@ -249,7 +249,6 @@ impl Transaction {
     pub(crate) fn end_body(&mut self, direction: usize, end: BodyEnd, context: &mut Context) {
         if let Some(mut pipeline) = self.body(direction).pipeline.take() {
             pipeline.finish(&mut |piece| self.deliver(direction, piece, context));
-            pipeline.recycle(&mut context.spares);
         }
         let body = self.body(direction);
         if let Upload::Parts(mut parts) = std::mem::take(&mut body.upload) {

@@ -1,6 +1,8 @@
 //! Takes the content codings off a body: a chain of decoders that try other codings when the
 //! declared one does not fit, and let the bytes pass when none does.
 
+use std::cell::RefCell;
+
 use flate2::Decompress;
 
 use super::codec::{Codec, Coding, Undecodable};
@@ -26,6 +28,43 @@ const BOMB_RATIO: u64 = 2048;
 /// Bytes of output that stand for a microsecond of the time limit: sensors do not read clocks
 /// here, so that the same bytes always give the same result.
 const BYTES_PER_MICROSECOND: u64 = 500;
+
+/// Inflaters that a thread keeps for the next bodies: making one costs as much as inflating a page.
+const SPARES: usize = 8;
+
+thread_local! {
+    static SPARE: RefCell<Spare> = const { RefCell::new(Spare::new()) };
+}
+
+/// What bodies that have ended leave to the next ones of their thread.
+struct Spare {
+    inflaters: Vec<Decompress>,
+    pieces: Vec<Vec<u8>>,
+}
+
+impl Spare {
+    const fn new() -> Self {
+        Self { inflaters: Vec::new(), pieces: Vec::new() }
+    }
+
+    fn inflater() -> Option<Decompress> {
+        SPARE.with_borrow_mut(|spare| spare.inflaters.pop())
+    }
+
+    fn piece() -> Vec<u8> {
+        SPARE.with_borrow_mut(|spare| spare.pieces.pop()).unwrap_or_else(|| vec![0; PIECE])
+    }
+
+    fn keep(&mut self, layer: &mut Layer) {
+        let codec = std::mem::replace(&mut layer.codec, Codec::Done);
+        if self.inflaters.len() < SPARES {
+            self.inflaters.extend(codec.into_spare());
+        }
+        if self.pieces.len() < SPARES && layer.out.len() == PIECE {
+            self.pieces.push(std::mem::take(&mut layer.out));
+        }
+    }
+}
 
 /// Limits of decoding.
 #[derive(Clone, Copy, Debug)]
@@ -82,18 +121,17 @@ pub(crate) struct Pipeline {
 }
 
 impl Pipeline {
-    /// Decoders for codings in the order in which they come off. `spares` are inflaters that
-    /// can be used again.
-    pub(crate) fn new(codings: &[Coding], limits: Limits, spares: &mut Vec<Decompress>) -> Self {
+    /// Decoders for codings in the order in which they come off.
+    pub(crate) fn new(codings: &[Coding], limits: Limits) -> Self {
         let layer = |&coding: &Coding| Layer {
             coding,
-            codec: Codec::new(coding, spares.pop(), limits.lzma_memory),
+            codec: Codec::new(coding, Spare::inflater(), limits.lzma_memory),
             restarts: 0,
             settled: false,
             fed: 0,
             replay: Vec::new(),
             held: Vec::new(),
-            out: vec![0; PIECE],
+            out: Spare::piece(),
         };
         let layers = codings.iter().map(layer).collect();
         Self { layers, limits, input: 0, output: 0, work: 0, ended: false }
@@ -161,11 +199,15 @@ impl Pipeline {
     pub(crate) fn end(&mut self) {
         self.ended = true;
     }
+}
 
-    /// Gives the inflaters back.
-    pub(crate) fn recycle(self, spares: &mut Vec<Decompress>) {
-        spares.extend(self.layers.into_iter().filter_map(|layer| layer.codec.into_spare()));
-        spares.truncate(2);
+impl Drop for Pipeline {
+    fn drop(&mut self) {
+        // A thread that is ending has none any more.
+        let _ = SPARE.try_with(|spare| {
+            let mut spare = spare.borrow_mut();
+            self.layers.iter_mut().for_each(|layer| spare.keep(layer));
+        });
     }
 }
 

@@ -11,14 +11,12 @@ use super::{Limits, Pipeline, Verdict};
 const LIMITS: Limits = Limits { bomb: 1 << 20, time: 100_000, lzma_memory: 1 << 20 };
 
 fn decode(codings: &[Coding], body: &[u8], piece: usize) -> (Vec<u8>, bool) {
-    let mut spares = Vec::new();
-    let mut pipeline = Pipeline::new(codings, LIMITS, &mut spares);
+    let mut pipeline = Pipeline::new(codings, LIMITS);
     let (mut out, mut bomb) = (Vec::new(), false);
     for part in body.chunks(piece.max(1)) {
         bomb |= pipeline.feed(part, &mut |data| out.extend_from_slice(data)) == Verdict::Bomb;
     }
     pipeline.finish(&mut |data| out.extend_from_slice(data));
-    pipeline.recycle(&mut spares);
     (out, bomb)
 }
 

@@ -75,7 +75,6 @@ impl Http1 {
                 warnings: 0,
                 bombs: 0,
                 parts: false,
-                spares: Vec::new(),
             },
             table: Table::default(),
             sides: [Side::default(), Side::default()],

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use flate2::Decompress;
-
 use super::body::Body;
 use super::buffers::progress;
 use super::events::Event;
@@ -36,8 +34,6 @@ pub(crate) struct Context {
     pub(crate) bombs: u32,
     /// A transaction has news of a part of a file.
     pub(crate) parts: bool,
-    /// Inflaters to be used again.
-    pub(crate) spares: Vec<Decompress>,
 }
 
 /// Where the host comes from.

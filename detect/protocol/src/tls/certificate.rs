@@ -1,7 +1,6 @@
 //! The Certificate message (RFC 5246, 7.4.2): a chain, of which the first certificate is read.
 
 use std::cell::OnceCell;
-use std::fmt::Write as _;
 
 use sha1::{Digest, Sha1};
 use smallvec::SmallVec;
@@ -51,9 +50,10 @@ impl Chain {
         Some(self.fingerprint.get_or_init(|| {
             let mut text = String::with_capacity(59);
             for (at, byte) in Sha1::digest(first).into_iter().enumerate() {
-                let colon = if at == 0 { "" } else { ":" };
-                // Writing to a string can't fail.
-                let _ = write!(text, "{colon}{byte:02x}");
+                if at > 0 {
+                    text.push(':');
+                }
+                text.extend(super::fingerprint::digits(byte));
             }
             text
         }))

@@ -99,8 +99,12 @@ fn protocol_characters(name: &[u8]) -> [char; 2] {
 
 fn hexadecimal_list(out: &mut String, numbers: impl Iterator<Item = u16>) {
     for (at, number) in numbers.enumerate() {
-        // Writing to a string can't fail.
-        let _ = write!(out, "{}{number:04x}", if at == 0 { "" } else { "," });
+        if at > 0 {
+            out.push(',');
+        }
+        let [high, low] = number.to_be_bytes();
+        out.extend(digits(high));
+        out.extend(digits(low));
     }
 }
 
@@ -111,9 +115,14 @@ fn append_hash(out: &mut String, text: &str) {
 
 fn hexadecimal(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        // Writing to a string can't fail.
-        let _ = write!(text, "{byte:02x}");
+    for &byte in bytes {
+        text.extend(digits(byte));
     }
     text
+}
+
+/// The hexadecimal digits of a byte.
+pub(super) fn digits(byte: u8) -> [char; 2] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    [byte >> 4, byte & 15].map(|digit| char::from(DIGITS[usize::from(digit)]))
 }
