@@ -20,6 +20,7 @@ const CRATES: &[(&str, &str, u8)] = &[
     ("placement", "capture/placement", 0),
     ("steer", "capture/steer", 0),
     ("capture", "capture", 1),
+    ("delivery", "delivery", 0),
     ("sensor", "sensor", 6),
     ("bench", "bench", 6),
 ];

@@ -1,0 +1,158 @@
+//! The event network: which interface, source address and mark the sockets of sinks have.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs, UdpSocket};
+use std::time::Duration;
+
+use serde::Deserialize;
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+
+use crate::sink::Trouble;
+
+/// Where event traffic goes out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Network {
+    /// Only over this interface (`SO_BINDTODEVICE`).
+    pub interface: Option<String>,
+    /// From these addresses, the first one of the receiver's family.
+    pub source_address: Vec<IpAddr>,
+    /// Mark of the packets, for routing rules (`SO_MARK`; needs `CAP_NET_ADMIN`).
+    pub fwmark: Option<u32>,
+}
+
+impl Network {
+    /// Connects to `host:port`, one of its addresses after the other.
+    ///
+    /// # Errors
+    /// With the receiver's name and what the last of its addresses answered.
+    pub fn connect(&self, target: &str, timeout: Duration) -> Result<TcpStream, Trouble> {
+        let mut last = None;
+        for address in self.resolve(target)? {
+            match self.connect_to(address, timeout) {
+                Ok(stream) => return Ok(stream),
+                Err(error) => last = Some((address, error)),
+            }
+        }
+        let Some((address, error)) = last else {
+            return Err(Trouble::passing(format!("{target}: the name has no address")));
+        };
+        Err(Trouble::passing(format!("{target} ({address}): {}", self.explain(&error))))
+    }
+
+    /// A datagram socket that sends to `host:port`.
+    ///
+    /// # Errors
+    /// As [`Network::connect`].
+    pub fn datagrams(&self, target: &str) -> Result<UdpSocket, Trouble> {
+        let mut last = None;
+        for address in self.resolve(target)? {
+            let connect = || -> io::Result<UdpSocket> {
+                let socket = self.socket(address, Type::DGRAM, Protocol::UDP)?;
+                socket.connect(&SockAddr::from(address))?;
+                Ok(socket.into())
+            };
+            match connect() {
+                Ok(socket) => return Ok(socket),
+                Err(error) => last = Some(error),
+            }
+        }
+        let why = last.map_or("the name has no address".to_owned(), |error| self.explain(&error));
+        Err(Trouble::passing(format!("{target}: {why}")))
+    }
+
+    /// A socket that is not connected yet, with all that the event network asks for.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn socket(&self, to: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socket> {
+        let socket = Socket::new(Domain::for_address(to), kind, Some(protocol))?;
+        if let Some(name) = &self.interface {
+            socket.bind_device(Some(name.as_bytes()))?;
+        }
+        if let Some(mark) = self.fwmark {
+            socket.set_mark(mark)?;
+        }
+        if let Some(source) = self.source(to) {
+            socket.bind(&SockAddr::from(SocketAddr::new(source, 0)))?;
+        }
+        Ok(socket)
+    }
+
+    fn connect_to(&self, address: SocketAddr, timeout: Duration) -> io::Result<TcpStream> {
+        let socket = self.socket(address, Type::STREAM, Protocol::TCP)?;
+        socket.connect_timeout(&SockAddr::from(address), timeout)?;
+        socket.set_tcp_nodelay(true)?;
+        socket.set_keepalive(true)?;
+        Ok(socket.into())
+    }
+
+    fn source(&self, to: SocketAddr) -> Option<IpAddr> {
+        self.source_address.iter().copied().find(|source| source.is_ipv4() == to.is_ipv4())
+    }
+
+    /// False for receivers whose family none of the given source addresses has: the kernel must
+    /// not choose one.
+    fn can_reach(&self, to: SocketAddr) -> bool {
+        self.source_address.is_empty() || self.source(to).is_some()
+    }
+
+    fn resolve(&self, target: &str) -> Result<Vec<SocketAddr>, Trouble> {
+        let found = target.to_socket_addrs().map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidInput => {
+                Trouble::lasting(format!("{target}: write HOST:PORT, an IPv6 address in brackets"))
+            }
+            _ => Trouble::passing(format!("{target}: the name can't be resolved: {error}")),
+        })?;
+        let (near, far): (Vec<_>, Vec<_>) = found.partition(|address| self.can_reach(*address));
+        if near.is_empty() && !far.is_empty() {
+            return Err(Trouble::lasting(format!(
+                "{target}: events.source-address has no address of the family of {}",
+                far[0].ip()
+            )));
+        }
+        Ok(near)
+    }
+
+    fn explain(&self, error: &io::Error) -> String {
+        let no_device = rustix::io::Errno::NODEV.raw_os_error();
+        match &self.interface {
+            Some(name) if error.raw_os_error() == Some(no_device) => {
+                format!("events.interface {name} is not there ({error})")
+            }
+            _ => error.to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    #[test]
+    fn connects_from_the_wanted_source() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let target = listener.local_addr().expect("an address").to_string();
+        let network = Network {
+            source_address: vec!["127.0.0.9".parse().expect("address")],
+            ..Network::default()
+        };
+        let stream = network.connect(&target, Duration::from_secs(5)).expect("connects");
+        assert_eq!(stream.local_addr().expect("an address").ip().to_string(), "127.0.0.9");
+    }
+
+    #[test]
+    fn says_what_is_wrong() {
+        let none = Network { interface: Some("no-such-0".into()), ..Network::default() };
+        let error = none.connect("127.0.0.1:1", Duration::from_secs(1)).expect_err("fails");
+        assert!(error.what.contains("events.interface no-such-0 is not there"), "{}", error.what);
+        let error = Network::default()
+            .connect("nowhere", Duration::from_secs(1))
+            .expect_err("needs a port");
+        let far = Network { source_address: vec!["::1".parse().expect("address")], ..none };
+        let family = far.connect("127.0.0.1:1", Duration::from_secs(1)).expect_err("fails");
+        assert!(family.what.contains("no address of the family"), "{}", family.what);
+        assert!(error.is_lasting && error.what.contains("HOST:PORT"), "{}", error.what);
+    }
+}

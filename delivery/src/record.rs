@@ -1,0 +1,115 @@
+//! Records as they leave workers: lines of JSON, with the worker and a sequence number beside them.
+
+use memchr::memmem;
+
+/// Number that stands for the process itself in place of a worker: statistics come from it.
+pub const PROCESS: u16 = u16::MAX;
+
+/// Version of the records' schema, sent along with each record.
+pub const SCHEMA_VERSION: &str = "1";
+
+/// Records of one worker, numbered without holes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// The worker, from 0, or [`PROCESS`].
+    pub worker: u16,
+    /// Number of the first record; numbers of a worker never come twice, restarts included.
+    pub first: u64,
+    /// The records, each with its line end.
+    pub bytes: Vec<u8>,
+}
+
+impl Batch {
+    /// The records, in order.
+    pub fn records(&self) -> impl Iterator<Item = Record<'_>> {
+        let mut start = 0;
+        memchr::memchr_iter(b'\n', &self.bytes).enumerate().map(move |(at, end)| {
+            let bytes = self.bytes.get(start..end).unwrap_or_default();
+            start = end + 1;
+            Record { worker: self.worker, sequence: self.first + at as u64, bytes }
+        })
+    }
+
+    /// How many records there are.
+    pub fn count(&self) -> u64 {
+        memchr::memchr_iter(b'\n', &self.bytes).count() as u64
+    }
+}
+
+/// A record: an EVE object in JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// The worker that made it, or [`PROCESS`].
+    pub worker: u16,
+    /// Its number among the worker's records.
+    pub sequence: u64,
+    /// The object, without line end.
+    pub bytes: &'a [u8],
+}
+
+impl<'a> Record<'a> {
+    /// `event_type`; empty when the record has none.
+    pub fn kind(&self) -> &'a str {
+        self.text(b"\"event_type\":\"").unwrap_or_default()
+    }
+
+    /// True for alerts, which are shed last and kept longest.
+    pub fn is_alert(&self) -> bool {
+        self.kind() == "alert"
+    }
+
+    /// `flow_id`.
+    pub fn flow_id(&self) -> Option<u64> {
+        let rest = self.after(b"\"flow_id\":")?;
+        let end = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
+        std::str::from_utf8(rest.get(..end)?).ok()?.parse().ok()
+    }
+
+    /// `community_id`.
+    pub fn community_id(&self) -> Option<&'a str> {
+        self.text(b"\"community_id\":\"")
+    }
+
+    /// `timestamp`, as it is written: `2016-07-13T22:42:07.573103+0000`.
+    pub fn timestamp(&self) -> Option<&'a str> {
+        self.text(b"\"timestamp\":\"")
+    }
+
+    /// Text after a key whose value needs no escapes. A key can't be found inside of other text:
+    /// quotes have a backslash there.
+    fn text(&self, key: &[u8]) -> Option<&'a str> {
+        let rest = self.after(key)?;
+        let end = memchr::memchr(b'"', rest)?;
+        std::str::from_utf8(rest.get(..end)?).ok()
+    }
+
+    fn after(&self, key: &[u8]) -> Option<&'a [u8]> {
+        let at = memmem::find(self.bytes, key)?;
+        self.bytes.get(at + key.len()..)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_of_a_batch_are_numbered() {
+        let batch = Batch { worker: 3, first: 7, bytes: b"{\"a\":1}\n{}\n".to_vec() };
+        let records: Vec<_> = batch.records().map(|r| (r.worker, r.sequence, r.bytes)).collect();
+        assert_eq!(records, [(3, 7, &b"{\"a\":1}"[..]), (3, 8, &b"{}"[..])]);
+        assert_eq!(batch.count(), 2);
+    }
+
+    #[test]
+    fn a_record_tells_what_sinks_need() {
+        let bytes = br#"{"timestamp":"2016-07-13T22:42:07.573103+0000","flow_id":12,"event_type":"http","http":{"url":"\"event_type\":\"alert"},"community_id":"1:x="}"#;
+        let record = Record { worker: 0, sequence: 0, bytes };
+        assert_eq!((record.kind(), record.is_alert()), ("http", false));
+        assert_eq!(record.flow_id(), Some(12));
+        assert_eq!(record.community_id(), Some("1:x="));
+        assert_eq!(record.timestamp(), Some("2016-07-13T22:42:07.573103+0000"));
+        let empty = Record { bytes: b"{}", ..record };
+        assert_eq!((empty.kind(), empty.flow_id(), empty.timestamp()), ("", None, None));
+    }
+}

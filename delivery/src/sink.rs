@@ -1,0 +1,67 @@
+//! What every sink is: it is offered records, and says later what became of each.
+
+use std::time::Duration;
+
+use crate::record::Record;
+
+/// Takes records to a receiver.
+///
+/// A sink has a thread of its own and may block in it for as long as it is told to. It keeps what
+/// it has been given until the receiver has confirmed it; what it can't deliver because the
+/// connection is gone it forgets, and the publisher offers it again. It never drops a record
+/// without saying so.
+pub trait Sink: Send {
+    /// Offers records; `first` is the ticket of the first of them, the others have the next ones.
+    /// Returns how many were taken, from the front. None taken: there is no room until some are
+    /// settled.
+    ///
+    /// # Errors
+    /// [`Trouble`] when the receiver can't be reached. Everything that is not settled is then
+    /// offered again, under the same tickets, after [`Sink::forget`].
+    fn offer(&mut self, records: &[Record<'_>], first: u64) -> Result<usize, Trouble>;
+
+    /// Waits up to `patience` for what became of records that were taken, and tells it. May return
+    /// early; must return at once when there is nothing to wait for.
+    ///
+    /// # Errors
+    /// As [`Sink::offer`].
+    fn settle(&mut self, patience: Duration, settled: &mut Settled) -> Result<(), Trouble>;
+
+    /// Drops the connection and what is not settled.
+    fn forget(&mut self);
+
+    /// Counters of its own, by name, for the statistics and metrics.
+    fn counters(&self, _out: &mut dyn FnMut(&str, u64)) {}
+}
+
+/// What became of records.
+#[derive(Debug, Default)]
+pub struct Settled {
+    /// Tickets of records that the receiver has confirmed, as ranges `first..end`.
+    pub delivered: Vec<(u64, u64)>,
+    /// Tickets of records that the receiver will never take, with the reason.
+    pub refused: Vec<(u64, String)>,
+}
+
+/// Why a receiver can't be reached at present.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what}")]
+pub struct Trouble {
+    /// For people: who, what, and what to look at.
+    pub what: String,
+    /// Waiting will not help: names, certificates or passwords are wrong. It is tried again all
+    /// the same, at the longest interval: somebody may mend the other side.
+    pub is_lasting: bool,
+}
+
+impl Trouble {
+    /// One that may pass.
+    pub fn passing(what: impl Into<String>) -> Self {
+        Self { what: what.into(), is_lasting: false }
+    }
+
+    /// One that needs somebody to mend something.
+    pub fn lasting(what: impl Into<String>) -> Self {
+        Self { what: what.into(), is_lasting: true }
+    }
+}
