@@ -7,12 +7,13 @@
 //! the rings contain, a chunk cannot have two frames.
 #![allow(unsafe_code)]
 
+use std::marker::PhantomData;
 use std::num::{NonZeroU16, NonZeroU32};
 use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 
-use crate::geometry::Geometry;
+use crate::geometry::{Aligned, Geometry};
 use crate::mapping::AreaMapping;
-use crate::ring::Descriptor;
+use crate::ring::{Descriptor, Memory, Producer};
 
 /// The packet goes on in the next descriptor (`XDP_PKT_CONTD`).
 const CONTINUES: u32 = 1;
@@ -219,37 +220,19 @@ impl Chunks {
         if self.owns(&frame) { self.whole(frame.chunk) } else { frame }
     }
 
-    /// Hands a frame's chunk to the kernel to be filled: its address in the area. None, and the
-    /// frame is lost, if it is of another area.
+    /// What goes to the kernel and comes back through the queue of `holder`. Nothing does for a
+    /// holder of another area.
     #[inline]
-    pub(crate) fn hand_chunk(&self, holder: &mut Holder, frame: Frame) -> Option<u64> {
-        self.mark(holder, &frame)?;
-        Some(self.geometry.start(frame.chunk))
-    }
-
-    /// Hands a frame to the kernel to be sent. None, and the frame is lost, if it is of another
-    /// area.
-    #[inline]
-    pub(crate) fn hand_packet(&self, holder: &mut Holder, frame: Frame) -> Option<Descriptor> {
-        self.mark(holder, &frame)?;
-        let (length, options) = (frame.length, frame.options & CONTINUES);
-        Some(Descriptor { address: frame.address, length, options })
-    }
-
-    /// Takes back what the kernel gives through the queue of `holder`. None if it is not wholly
-    /// in a chunk that was handed over there.
-    #[inline]
-    pub(crate) fn claim(&self, holder: &mut Holder, given: Descriptor) -> Option<Frame> {
-        let (chunk, address) = self.geometry.locate(given.address, given.length)?;
-        let owner = self.owners.get(chunk as usize)?;
-        // A load and a store suffice: from this owner only its holder takes, of which there is
-        // one, borrowed mutably.
-        if owner.load(Ordering::Relaxed) != holder.number.get() || holder.area != self.id {
-            return None;
+    pub(crate) fn transfer<'a>(&'a self, holder: &'a mut Holder) -> Transfer<'a> {
+        let is_own = holder.area == self.id;
+        Transfer {
+            owners: if is_own { &self.owners } else { &[] },
+            geometry: &self.geometry,
+            aligned: self.geometry.aligned(),
+            holder: holder.number.get(),
+            area: self.id,
+            _holder: PhantomData,
         }
-        owner.store(USER, Ordering::Relaxed);
-        let (length, options) = (given.length, given.options);
-        Some(Frame { address, length, options, chunk, area: self.id })
     }
 
     /// Takes everything back that was handed over by a holder.
@@ -286,15 +269,130 @@ impl Chunks {
         let end = self.geometry.start(frame.chunk) + u64::from(self.geometry.chunk_size());
         (end - frame.address) as usize
     }
+}
+
+/// What passes between user space and the kernel through one queue. It has copies of what does not
+/// change, so that it is read once for many frames.
+pub(crate) struct Transfer<'a> {
+    owners: &'a [AtomicU16],
+    geometry: &'a Geometry,
+    aligned: Option<Aligned>,
+    holder: u16,
+    area: AreaId,
+    /// While this lasts, nothing else takes or hands over in this holder's name.
+    _holder: PhantomData<&'a mut Holder>,
+}
+
+impl Transfer<'_> {
+    /// Hands a frame's chunk to the kernel to be filled: its address in the area. None, and the
+    /// frame is lost, if it is of another area.
+    #[inline]
+    pub(crate) fn hand_chunk(&mut self, frame: Frame) -> Option<u64> {
+        self.mark(&frame)?;
+        Some(match self.aligned {
+            Some(aligned) => aligned.start_of(frame.address),
+            None => self.geometry.start(frame.chunk),
+        })
+    }
+
+    /// Hands a frame to the kernel to be sent. None, and the frame is lost, if it is of another
+    /// area.
+    #[inline]
+    pub(crate) fn hand_packet(&mut self, frame: Frame) -> Option<Descriptor> {
+        self.mark(&frame)?;
+        let (length, options) = (frame.length, frame.options & CONTINUES);
+        Some(Descriptor { address: frame.address, length, options })
+    }
+
+    /// Takes back what the kernel gives. None if it is not wholly in a chunk that was handed over
+    /// here.
+    #[inline]
+    pub(crate) fn claim(&mut self, given: Descriptor) -> Option<Frame> {
+        let (chunk, address) = match self.aligned {
+            Some(aligned) => (aligned.chunk_of(given.address, given.length)?, given.address),
+            None => {
+                let (chunk, position) = self.geometry.locate(given.address, given.length)?;
+                (chunk.into(), position)
+            }
+        };
+        // The table is as long as there are chunks, which 32 bits count.
+        let owner = self.owners.get(chunk as usize)?;
+        // A load and a store suffice: from this owner only its holder takes, of which there is
+        // one, borrowed mutably.
+        if owner.load(Ordering::Relaxed) != self.holder {
+            return None;
+        }
+        owner.store(USER, Ordering::Relaxed);
+        let (length, options) = (given.length, given.options);
+        Some(Frame { address, length, options, chunk: chunk as u32, area: self.area })
+    }
+
+    /// Takes back a batch and says how many could not be taken. Out of line, and with the room made
+    /// before, so that all that the loop needs is in registers.
+    #[inline(never)]
+    pub(crate) fn claim_all(
+        &mut self,
+        given: impl ExactSizeIterator<Item = Descriptor>,
+        into: &mut Vec<Frame>,
+    ) -> u64 {
+        let count = given.len();
+        into.reserve(count);
+        let mut room = into.spare_capacity_mut().iter_mut();
+        let before = room.len();
+        let mut invalid = 0;
+        for descriptor in given.take(count) {
+            match self.claim(descriptor) {
+                Some(frame) => {
+                    let Some(place) = room.next() else { break };
+                    place.write(frame);
+                }
+                None => invalid += 1,
+            }
+        }
+        let written = before - room.len();
+        // SAFETY: so many places, from the first one behind the vector's frames on, were written.
+        unsafe { into.set_len(into.len() + written) };
+        invalid
+    }
+
+    /// Hands the chunks of a batch to the kernel while the fill ring has known room. Gives the
+    /// frames that are left, how many were taken and how many could not be. Out of line as above.
+    #[inline(never)]
+    pub(crate) fn hand_all<M: Memory, I: Iterator<Item = Frame>>(
+        &mut self,
+        mut frames: I,
+        ring: &mut Producer<M, u64>,
+    ) -> (I, u32, u64) {
+        let (mut handed, mut foreign) = (0, 0);
+        'all: for part in ring.known_free() {
+            for slot in part {
+                let address = loop {
+                    let Some(frame) = frames.next() else { break 'all };
+                    match self.hand_chunk(frame) {
+                        Some(address) => break address,
+                        None => foreign += 1,
+                    }
+                };
+                // In the steady state a chunk comes back to its slot. The kernel only reads these
+                // lines; what is not written need not go from one processor's cache to another's.
+                if slot.load(Ordering::Relaxed) != address {
+                    slot.store(address, Ordering::Relaxed);
+                }
+                handed += 1;
+            }
+        }
+        ring.advance(handed);
+        (frames, handed, foreign)
+    }
 
     /// Writes in the table that a frame's chunk is with the kernel.
     #[inline]
-    fn mark(&self, holder: &mut Holder, frame: &Frame) -> Option<()> {
+    fn mark(&mut self, frame: &Frame) -> Option<()> {
         let owner = self.owners.get(frame.chunk as usize)?;
-        if frame.area != self.id || holder.area != self.id {
+        if frame.area != self.area {
             return None;
         }
-        owner.store(holder.number.get(), Ordering::Relaxed);
+        owner.store(self.holder, Ordering::Relaxed);
         Some(())
     }
 }

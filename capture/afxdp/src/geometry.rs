@@ -13,6 +13,8 @@ pub(crate) struct Geometry {
     unaligned: bool,
     page: u64,
     per_page: u64,
+    /// Of the size of aligned chunks, the bits.
+    shift: u32,
 }
 
 impl Geometry {
@@ -21,7 +23,8 @@ impl Geometry {
     pub(crate) fn new(chunks: u32, chunk_size: u32, unaligned: bool, page: u64) -> Option<Self> {
         let per_page = page.checked_div(u64::from(chunk_size))?;
         let fits = chunks > 0 && per_page > 0 && page.is_power_of_two();
-        let geometry = Geometry { chunks, chunk_size, unaligned, page, per_page };
+        let shift = chunk_size.trailing_zeros();
+        let geometry = Geometry { chunks, chunk_size, unaligned, page, per_page, shift };
         (fits && (unaligned || chunk_size.is_power_of_two())).then_some(geometry)
     }
 
@@ -41,28 +44,28 @@ impl Geometry {
     /// Where a chunk begins.
     #[inline]
     pub(crate) fn start(&self, chunk: u32) -> u64 {
-        let (chunk, size) = (u64::from(chunk), u64::from(self.chunk_size));
+        let chunk = u64::from(chunk);
         if self.unaligned {
+            let size = u64::from(self.chunk_size);
             chunk / self.per_page * self.page + chunk % self.per_page * size
         } else {
-            chunk * size
+            chunk << self.shift
         }
     }
 
     /// The chunk in which an address lies, if it lies in one.
     #[inline]
     pub(crate) fn chunk_of(&self, address: u64) -> Option<u32> {
-        let size = u64::from(self.chunk_size);
         let chunk = if self.unaligned {
-            let within = (address & (self.page - 1)) / size;
+            let within = (address & (self.page - 1)) / u64::from(self.chunk_size);
             if within >= self.per_page {
                 return None;
             }
             (address >> self.page.trailing_zeros()) * self.per_page + within
         } else {
-            address >> size.trailing_zeros()
+            address >> self.shift
         };
-        u32::try_from(chunk).ok().filter(|&chunk| chunk < self.chunks)
+        (chunk < u64::from(self.chunks)).then_some(chunk as u32)
     }
 
     /// A descriptor's address as a position in the area.
@@ -75,13 +78,43 @@ impl Geometry {
         }
     }
 
-    /// Chunk and position of `length` bytes at a descriptor's address, if they lie in one chunk.
+    /// What is quicker to compute if chunks are aligned.
     #[inline]
+    pub(crate) fn aligned(&self) -> Option<Aligned> {
+        let mask = u64::from(self.chunk_size) - 1;
+        (!self.unaligned).then_some(Aligned { shift: self.shift, mask })
+    }
+
+    /// Chunk and position of `length` bytes at a descriptor's address, if they lie in one chunk.
+    #[inline(never)]
     pub(crate) fn locate(&self, address: u64, length: u32) -> Option<(u32, u64)> {
         let position = self.position(address);
         let chunk = self.chunk_of(position)?;
         let room = self.start(chunk) + u64::from(self.chunk_size) - position;
         (u64::from(length) <= room).then_some((chunk, position))
+    }
+}
+
+/// Chunks of a power of two that follow each other without a gap.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Aligned {
+    shift: u32,
+    mask: u64,
+}
+
+impl Aligned {
+    /// Where the chunk begins that an address is in.
+    #[inline]
+    pub(crate) fn start_of(self, address: u64) -> u64 {
+        address & !self.mask
+    }
+
+    /// The chunk in which `length` bytes at an address lie, if they lie in one. It does not know
+    /// how many there are.
+    #[inline]
+    pub(crate) fn chunk_of(self, address: u64, length: u32) -> Option<u64> {
+        let room = self.mask + 1 - (address & self.mask);
+        (u64::from(length) <= room).then_some(address >> self.shift)
     }
 }
 
@@ -134,6 +167,11 @@ mod tests {
             (unaligned, u64::MAX, 1, None),
         ] {
             assert_eq!(geometry.locate(address, length), expected, "{address:#x} {length}");
+            if let Some(aligned) = geometry.aligned() {
+                let chunk = aligned.chunk_of(address, length).filter(|&chunk| chunk < 3);
+                let located = chunk.map(|chunk| (chunk as u32, address));
+                assert_eq!(located, expected, "{address:#x} {length}");
+            }
         }
     }
 
@@ -184,6 +222,15 @@ mod tests {
                 let end = position + u64::from(length);
                 prop_assert!(end <= geometry.start(chunk) + u64::from(size));
                 prop_assert!(end <= geometry.length());
+            }
+            if let Some(aligned) = geometry.aligned() {
+                let chunk = aligned.chunk_of(address, length);
+                let chunk = chunk.filter(|&chunk| chunk < u64::from(chunks));
+                let located = chunk.map(|chunk| (chunk as u32, address));
+                prop_assert_eq!(located, geometry.locate(address, length));
+                if let Some((chunk, position)) = located {
+                    prop_assert_eq!(aligned.start_of(position), geometry.start(chunk));
+                }
             }
         }
     }

@@ -185,21 +185,13 @@ impl Queue {
         let (Some(ring), Some((_, holder))) = (&mut self.rings.receive, &mut self.place) else {
             return 0;
         };
-        let chunks = &self.area.inner().chunks;
-        let ready = ring.ready(u32::try_from(max).unwrap_or(u32::MAX));
-        let mut received = 0;
-        for _ in 0..ready {
-            let Some(descriptor) = ring.pop() else { break };
-            match chunks.claim(holder, descriptor) {
-                Some(frame) => {
-                    into.push(frame);
-                    received += 1;
-                }
-                None => self.counters.invalid_descriptors += 1,
-            }
+        let mut transfer = self.area.inner().chunks.transfer(holder);
+        let before = into.len();
+        for part in ring.pop_up_to(u32::try_from(max).unwrap_or(u32::MAX)) {
+            self.counters.invalid_descriptors += transfer.claim_all(part, into);
         }
         ring.release();
-        received
+        into.len() - before
     }
 
     /// Takes back frames of its area, from whichever queue they came, and refills the fill ring.
@@ -208,7 +200,24 @@ impl Queue {
     /// queues that lack frames; only then a lock is taken.
     #[inline]
     pub fn give_back(&mut self, frames: impl IntoIterator<Item = Frame>) -> usize {
-        let mut taken = 0;
+        let (mut frames, mut taken) = (frames.into_iter(), 0);
+        if let (Some(ring), Some((_, holder))) = (&mut self.rings.receive, &mut self.place) {
+            // Straight to the fill ring while it has room. The kernel's index is on another
+            // processor's cache line, so it is looked at only if what is known of it does not
+            // suffice; a queue that runs dry wants to know in any case.
+            let wanted = match self.spare.frames.is_empty() {
+                true => self.rings.fill.size(),
+                false => u32::try_from(frames.size_hint().0.max(BATCH)).unwrap_or(u32::MAX),
+            };
+            if self.rings.fill.known_room() < wanted {
+                self.rings.fill.room(wanted);
+                ring.ready(ring.size());
+            }
+            let mut transfer = self.area.inner().chunks.transfer(holder);
+            let (left, handed, foreign) = transfer.hand_all(frames, &mut self.rings.fill);
+            self.counters.foreign_frames += foreign;
+            (frames, taken) = (left, handed as usize);
+        }
         for frame in frames {
             if !self.area.inner().chunks.owns(&frame) {
                 self.counters.foreign_frames += 1;
@@ -220,35 +229,51 @@ impl Queue {
             self.spare.keep(frame, self.area.inner());
             taken += 1;
         }
-        self.refill();
+        self.top_up();
         self.spare.trim(self.area.inner());
         taken
     }
 
-    /// Puts as many spare frames into the fill ring as it has room for. A queue that runs dry
-    /// takes from the area's list.
+    /// Puts spare frames into the fill ring, as many as it lacks for a full receive ring. Those that
+    /// wait in the receive ring are not replaced: the kernel has no room for more before they
+    /// are taken, and then they come back. A queue that runs dry takes from the area's list.
     #[inline]
     pub fn refill(&mut self) {
-        if self.rings.receive.is_none() {
-            return;
-        }
-        let Some((_, holder)) = &mut self.place else { return };
-        let inner = self.area.inner();
-        let room = self.rings.fill.room(self.rings.fill.size()) as usize;
-        if self.spare.frames.is_empty() && room >= self.rings.fill.size() as usize / 2 {
-            self.spare.draw(room, inner);
-        }
-        for _ in 0..room {
-            let Some(frame) = self.spare.frames.pop() else { break };
-            match inner.chunks.hand_chunk(holder, frame) {
-                Some(address) => {
-                    let pushed = self.rings.fill.push(address);
-                    debug_assert!(pushed, "there was room");
-                }
-                None => self.counters.foreign_frames += 1,
-            }
+        let Some(ring) = &mut self.rings.receive else { return };
+        // In this order: the kernel shows what it received before what it took for that.
+        self.rings.fill.room(self.rings.fill.size());
+        ring.ready(ring.size());
+        self.top_up();
+    }
+
+    /// The same with what is known of both rings, and shows the kernel what the fill ring has.
+    #[inline]
+    fn top_up(&mut self) {
+        let Some(ring) = &self.rings.receive else { return };
+        let (room, ready) = (self.rings.fill.known_room(), ring.known_ready());
+        let filled = self.rings.fill.size().saturating_sub(room);
+        // The second where the receive ring is the larger one.
+        let lacking = room.saturating_sub(ready);
+        let lacking = lacking.max((ring.size() - ready).saturating_sub(filled).min(room));
+        if lacking > 0 {
+            self.fill_from_spare(lacking as usize);
         }
         self.rings.fill.publish();
+    }
+
+    /// Writes up to `wanted` spare frames to the fill ring, which has room for them.
+    fn fill_from_spare(&mut self, wanted: usize) {
+        let Some((_, holder)) = &mut self.place else { return };
+        let inner = self.area.inner();
+        if self.spare.frames.is_empty() && wanted >= self.rings.fill.size() as usize / 2 {
+            self.spare.draw(wanted, inner);
+        }
+        let mut transfer = inner.chunks.transfer(holder);
+        let from = self.spare.frames.len().saturating_sub(wanted);
+        // From the end: those were used last.
+        let frames = self.spare.frames.drain(from..).rev();
+        let (_, _, foreign) = transfer.hand_all(frames, &mut self.rings.fill);
+        self.counters.foreign_frames += foreign;
     }
 
     /// Makes a system call if the kernel waits for one: to look at the fill ring, to send, or to
@@ -331,15 +356,15 @@ impl Queue {
         let mut fits = frames.iter().take(room);
         let count = fits.rposition(|frame| !frame.continues()).map_or(0, |last| last + 1);
         let inner = self.area.inner();
-        let chunks = &inner.chunks;
+        let mut transfer = inner.chunks.transfer(holder);
         for frame in frames.drain(..count) {
-            if frame.is_empty() && chunks.owns(&frame) {
+            if frame.is_empty() && inner.chunks.owns(&frame) {
                 // The kernel would refuse it and never give its chunk back.
                 self.counters.empty_frames += 1;
                 self.spare.keep(frame, inner);
                 continue;
             }
-            match chunks.hand_packet(holder, frame) {
+            match transfer.hand_packet(frame) {
                 Some(descriptor) => {
                     let pushed = ring.push(descriptor);
                     debug_assert!(pushed, "there was room");
@@ -356,9 +381,10 @@ impl Queue {
     pub fn complete(&mut self) -> usize {
         let Some((_, holder)) = &mut self.place else { return 0 };
         let inner = self.area.inner();
+        let mut transfer = inner.chunks.transfer(holder);
         let mut completed = 0;
         while let Some(address) = self.rings.completion.pop() {
-            match inner.chunks.claim(holder, Descriptor { address, length: 0, options: 0 }) {
+            match transfer.claim(Descriptor { address, length: 0, options: 0 }) {
                 Some(frame) => {
                     self.spare.keep(frame, inner);
                     self.under_way = self.under_way.saturating_sub(1);

@@ -96,6 +96,18 @@ fn slot<M: Memory, S: Slot>(memory: &M, size: u32, index: u32) -> &[AtomicU64] {
     &memory.words()[first..first + S::WORDS]
 }
 
+/// The words of `count` slots from an index on, no more than there are: up to the end of the
+/// memory, and those that go on at its beginning.
+#[inline]
+fn span<M: Memory, S: Slot>(memory: &M, size: u32, index: u32, count: u32) -> [&[AtomicU64]; 2] {
+    let first = index & (size - 1);
+    let straight = count.min(size - first);
+    let words = memory.words();
+    let at = |slot: u32| slot as usize * S::WORDS;
+    // In bounds: `first + straight` is at most `size`, and what is left is less than `first`.
+    [&words[at(first)..at(first + straight)], &words[..at(count - straight)]]
+}
+
 /// Our end of a ring that the kernel consumes: fill and transmit.
 pub(crate) struct Producer<M, S> {
     memory: M,
@@ -135,6 +147,28 @@ impl<M: Memory, S: Slot> Producer<M, S> {
         room.min(wanted)
     }
 
+    /// How many slots can be written without another look at the other side's index. If that makes
+    /// no sense, none.
+    #[inline]
+    pub(crate) fn known_room(&self) -> u32 {
+        self.size.saturating_sub(self.next.wrapping_sub(self.consumed))
+    }
+
+    /// The words of the slots that are known to be free, in two parts. What was written there
+    /// counts once [`Producer::advance`] says so.
+    #[inline]
+    pub(crate) fn known_free(&self) -> [&[AtomicU64]; 2] {
+        span::<M, S>(&self.memory, self.size, self.next, self.known_room())
+    }
+
+    /// Says how many of the known free slots were written, from the first on. They are not shown
+    /// yet.
+    #[inline]
+    pub(crate) fn advance(&mut self, written: u32) {
+        debug_assert!(written <= self.known_room(), "there was room");
+        self.next = self.next.wrapping_add(written);
+    }
+
     /// Writes one slot, which is not shown yet. False, without effect, when there is no room.
     #[inline]
     #[must_use]
@@ -161,12 +195,6 @@ impl<M: Memory, S: Slot> Producer<M, S> {
     pub(crate) fn needs_wakeup(&self) -> bool {
         self.memory.flags().load(Ordering::Relaxed) & NEED_WAKEUP != 0
     }
-
-    /// An index of the other side that makes no sense leaves no room.
-    #[inline]
-    fn known_room(&self) -> u32 {
-        self.size.saturating_sub(self.next.wrapping_sub(self.consumed))
-    }
 }
 
 /// Our end of a ring that the kernel produces: receive and completion.
@@ -189,6 +217,11 @@ impl<M: Memory, S: Slot> Consumer<M, S> {
         let next = memory.consumer().load(Ordering::Relaxed);
         let produced = memory.producer().load(Ordering::Acquire);
         Some(Consumer { memory, size, next, released: next, produced, holds: PhantomData })
+    }
+
+    /// How many slots there are.
+    pub(crate) fn size(&self) -> u32 {
+        self.size
     }
 
     /// How many slots can be read now, up to `wanted`; looks at the other side's index only if
@@ -214,6 +247,17 @@ impl<M: Memory, S: Slot> Consumer<M, S> {
         Some(value)
     }
 
+    /// Takes up to `wanted` slots, in two parts, which stay ours until [`Consumer::release`]. Those
+    /// that are not read are passed over.
+    #[inline]
+    pub(crate) fn pop_up_to(&mut self, wanted: u32) -> [impl ExactSizeIterator<Item = S>; 2] {
+        let count = self.ready(wanted);
+        let first = self.next;
+        self.next = first.wrapping_add(count);
+        let parts = span::<M, S>(&self.memory, self.size, first, count);
+        parts.map(|part| part.chunks_exact(S::WORDS).map(S::read))
+    }
+
     /// Gives the slots that were read back to the other side.
     #[inline]
     pub(crate) fn release(&mut self) {
@@ -223,9 +267,10 @@ impl<M: Memory, S: Slot> Consumer<M, S> {
         }
     }
 
-    /// An index of the other side that makes no sense means that nothing is ready.
+    /// How many slots can be read without another look at the other side's index. If that makes no
+    /// sense, none.
     #[inline]
-    fn known_ready(&self) -> u32 {
+    pub(crate) fn known_ready(&self) -> u32 {
         let ready = self.produced.wrapping_sub(self.next);
         if ready > self.size { 0 } else { ready }
     }

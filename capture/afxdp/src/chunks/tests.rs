@@ -50,7 +50,7 @@ fn bytes_are_written_and_read() {
 fn only_what_was_handed_over_comes_back() {
     let (chunks, mut frames) = area(3, 2048);
     let mut holders = [chunks.holder().unwrap(), chunks.holder().unwrap()];
-    let address = chunks.hand_chunk(&mut holders[0], frames.pop().unwrap()).unwrap();
+    let address = chunks.transfer(&mut holders[0]).hand_chunk(frames.pop().unwrap()).unwrap();
     assert_eq!(address, 0);
     let mut claimed = None;
     for (name, holder, descriptor, comes) in [
@@ -63,7 +63,7 @@ fn only_what_was_handed_over_comes_back() {
         ("what was handed over", 0, given(256, 1792), true),
         ("the same again", 0, given(256, 60), false),
     ] {
-        let frame = chunks.claim(&mut holders[holder], descriptor);
+        let frame = chunks.transfer(&mut holders[holder]).claim(descriptor);
         assert_eq!(frame.is_some(), comes, "{name}");
         claimed = claimed.or(frame);
     }
@@ -81,11 +81,11 @@ fn frames_of_another_area_are_refused() {
     let mut holder = one.holder().unwrap();
     let foreign = of_other.pop().unwrap();
     assert!(!one.owns(&foreign) && other.owns(&foreign));
-    assert_eq!(one.hand_chunk(&mut holder, foreign), None);
+    assert_eq!(one.transfer(&mut holder).hand_chunk(foreign), None);
     assert_eq!(one.held(&holder), 0);
     let mut foreign_holder = other.holder().unwrap();
-    assert!(one.hand_packet(&mut foreign_holder, of_one.pop().unwrap()).is_none());
-    assert!(one.claim(&mut foreign_holder, given(0, 1)).is_none());
+    assert!(one.transfer(&mut foreign_holder).hand_packet(of_one.pop().unwrap()).is_none());
+    assert!(one.transfer(&mut foreign_holder).claim(given(0, 1)).is_none());
 }
 
 #[test]
@@ -114,8 +114,10 @@ fn metadata_is_in_front_and_within_the_chunk() {
         }
     }
     let mut holder = chunks.holder().unwrap();
-    frames.drain(..).for_each(|frame| assert!(chunks.hand_chunk(&mut holder, frame).is_some()));
-    let mut frame = chunks.claim(&mut holder, given(2048 + 6, 10)).unwrap();
+    frames
+        .drain(..)
+        .for_each(|frame| assert!(chunks.transfer(&mut holder).hand_chunk(frame).is_some()));
+    let mut frame = chunks.transfer(&mut holder).claim(given(2048 + 6, 10)).unwrap();
     assert_eq!(chunks.before::<4>(&frame), Some([2, 3, 4, 5]));
     assert_eq!(chunks.before::<6>(&frame), Some([0, 1, 2, 3, 4, 5]));
     assert_eq!(chunks.before::<7>(&frame), None);
@@ -124,7 +126,7 @@ fn metadata_is_in_front_and_within_the_chunk() {
     assert_eq!(chunks.before::<6>(&frame), Some([0, 1, 0, 0, 0, 0]));
     assert_eq!(chunks.bytes(&frame), [6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);
     assert_eq!(chunks.before::<0>(&frame), Some([]));
-    let frame = chunks.claim(&mut holder, given(0, 10)).unwrap();
+    let frame = chunks.transfer(&mut holder).claim(given(0, 10)).unwrap();
     assert_eq!(chunks.before::<1>(&frame), None);
 }
 
@@ -133,7 +135,7 @@ fn what_a_holder_left_is_recovered_and_no_more() {
     let (chunks, mut frames) = area(6, 2048);
     let mut holders = [chunks.holder().unwrap(), chunks.holder().unwrap()];
     for holder in [0, 1, 0] {
-        assert!(chunks.hand_chunk(&mut holders[holder], frames.pop().unwrap()).is_some());
+        assert!(chunks.transfer(&mut holders[holder]).hand_chunk(frames.pop().unwrap()).is_some());
     }
     assert_eq!((chunks.held(&holders[0]), chunks.held(&holders[1])), (2, 1));
     // SAFETY: no kernel is involved.
@@ -154,8 +156,8 @@ fn frames_of_two_threads_do_not_meet() {
                 chunks.bytes_mut(&mut frame)[..64].fill(number);
                 assert!(chunks.set_len(&mut frame, 64));
                 let mut holder = chunks.holder().unwrap();
-                let descriptor = chunks.hand_packet(&mut holder, frame).unwrap();
-                let frame = chunks.claim(&mut holder, descriptor).unwrap();
+                let descriptor = chunks.transfer(&mut holder).hand_packet(frame).unwrap();
+                let frame = chunks.transfer(&mut holder).claim(descriptor).unwrap();
                 assert_eq!(chunks.bytes(&frame), [number; 64]);
             });
         }
@@ -206,17 +208,17 @@ proptest! {
             match step {
                 Step::HandChunk { holder } => {
                     if let Some(frame) = frames.pop() {
-                        prop_assert!(chunks.hand_chunk(&mut holders[holder], frame).is_some());
+                        prop_assert!(chunks.transfer(&mut holders[holder]).hand_chunk(frame).is_some());
                     }
                 }
                 Step::HandPacket { holder, length } => {
                     if let Some(mut frame) = frames.pop() {
                         chunks.set_len(&mut frame, length);
-                        prop_assert!(chunks.hand_packet(&mut holders[holder], frame).is_some());
+                        prop_assert!(chunks.transfer(&mut holders[holder]).hand_packet(frame).is_some());
                     }
                 }
                 Step::Give { holder, address, length } => {
-                    frames.extend(chunks.claim(&mut holders[holder], given(address, length)));
+                    frames.extend(chunks.transfer(&mut holders[holder]).claim(given(address, length)));
                 }
                 // SAFETY: no kernel is involved.
                 Step::Recover { holder } => unsafe {

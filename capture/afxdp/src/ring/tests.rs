@@ -144,16 +144,22 @@ mod plainly {
     #[derive(Clone, Copy, Debug)]
     enum Step {
         Push(u8),
+        /// The same for a batch.
+        Write(u8),
         Publish,
         Pop(u8),
+        /// The same for a batch.
+        Take(u8),
         Release,
     }
 
     fn step() -> impl Strategy<Value = Step> {
         prop_oneof![
             (0..12_u8).prop_map(Step::Push),
+            (0..12_u8).prop_map(Step::Write),
             Just(Step::Publish),
             (0..12_u8).prop_map(Step::Pop),
+            (0..12_u8).prop_map(Step::Take),
             Just(Step::Release),
         ]
     }
@@ -178,6 +184,21 @@ mod plainly {
                         }
                     }
                 }
+                Step::Write(count) => {
+                    let room = size - (hidden.len() + shown.len() + read);
+                    let count = room.min(usize::from(count));
+                    assert_eq!(producer.room(count as u32) as usize, count);
+                    let free = producer.known_free();
+                    let words = free.iter().flat_map(|part| part.chunks_exact(2));
+                    assert!((count..=room).contains(&words.clone().count()));
+                    for words in words.take(count) {
+                        let value = Descriptor { address: next, length: !next as u32, options: 1 };
+                        value.write(words);
+                        hidden.push_back(value);
+                        next += 1;
+                    }
+                    producer.advance(count as u32);
+                }
                 Step::Publish => {
                     producer.publish();
                     shown.append(&mut hidden);
@@ -190,6 +211,13 @@ mod plainly {
                         assert_eq!(value, shown.pop_front());
                         read += usize::from(value.is_some());
                     }
+                }
+                Step::Take(count) => {
+                    let taken = consumer.pop_up_to(u32::from(count)).into_iter().flatten();
+                    let taken: Vec<_> = taken.collect();
+                    assert_eq!(taken.len(), shown.len().min(usize::from(count)));
+                    assert!(taken.iter().copied().eq(shown.drain(..taken.len())));
+                    read += taken.len();
                 }
                 Step::Release => {
                     consumer.release();
