@@ -11,6 +11,7 @@ use protocol::tls::EncryptionHandling;
 use crate::config::capture::{CaptureSettings, PlanUse, RunChoices, Shunting};
 use crate::config::native::Sensor;
 
+use super::cpus::CpuList;
 use super::native::{CaptureMethod, RunArguments};
 use super::plan;
 
@@ -36,6 +37,16 @@ impl Capturing {
     /// Puts together what was said, and finds the interfaces.
     pub(super) fn of(arguments: &RunArguments, sensor: &Sensor) -> Result<Self> {
         let settings = settings(arguments, sensor)?;
+        Self::with(settings, arguments.cpus.as_ref(), arguments.shunt)
+    }
+
+    /// With settings whose interfaces have their names, CPUs for the workers if some are named,
+    /// and whether flows beyond the reassembly depth need no inspection.
+    pub(super) fn with(
+        settings: CaptureSettings,
+        listed: Option<&CpuList>,
+        long: bool,
+    ) -> Result<Self> {
         let mut notes = Vec::new();
         let plan = match plan::plan(&settings) {
             Ok((_, plan)) => Some(plan),
@@ -50,15 +61,15 @@ impl Capturing {
         if let Some(plan) = &plan {
             notes.extend(plan.warnings.iter().cloned());
         }
-        let workers = workers(arguments, &settings, plan.as_ref());
-        let cpus = cpus(arguments, workers, plan.as_ref())?;
+        let workers = workers(listed, &settings, plan.as_ref());
+        let cpus = cpus(listed, workers, plan.as_ref())?;
         // The hash table's seed only has to be unknown to strangers.
         let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0u8) as u32;
         // Another sensor in this network namespace has other numbers; containers share process ids.
         let group_number = (seed >> 16) as u16;
         let choices = RunChoices { workers, plan: plan.as_ref(), seed, group_number };
         let live = settings.live(&choices);
-        Ok(Self { settings, live, workers, cpus, notes, long: arguments.shunt })
+        Ok(Self { settings, live, workers, cpus, notes, long })
     }
 
     /// What the detectors have to know of it.
@@ -114,26 +125,31 @@ fn settings(arguments: &RunArguments, sensor: &Sensor) -> Result<CaptureSettings
     if arguments.shunt {
         settings.shunt = Shunting { encrypted: true, pass: true, ..settings.shunt };
     }
+    found(settings)
+}
+
+/// With the names that the interfaces have on this host.
+pub(super) fn found(settings: CaptureSettings) -> Result<CaptureSettings> {
     let inventory = Inventory::read(Path::new("/"))?;
     Ok(settings.resolve(&inventory, &plan::surroundings(Path::new(ANNOTATIONS)))?)
 }
 
 /// As many as asked for; else one for each CPU of the list; else as planned; else one for each
 /// CPU but one, which writes.
-fn workers(arguments: &RunArguments, settings: &CaptureSettings, plan: Option<&Plan>) -> usize {
+fn workers(listed: Option<&CpuList>, settings: &CaptureSettings, plan: Option<&Plan>) -> usize {
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
-    let listed = || arguments.cpus.as_ref().map(|list| list.len());
+    let listed = || listed.map(CpuList::len);
     let planned = || plan.map(|plan| plan.workers.len()).filter(|planned| *planned > 0);
     settings.workers.or_else(listed).or_else(planned).unwrap_or((cpus - 1).max(1))
 }
 
 /// The CPUs of the list, or those of the plan.
 fn cpus(
-    arguments: &RunArguments,
+    listed: Option<&CpuList>,
     workers: usize,
     plan: Option<&Plan>,
 ) -> Result<Vec<Option<usize>>> {
-    let Some(list) = &arguments.cpus else {
+    let Some(list) = listed else {
         let planned = plan.map(|plan| plan.workers.as_slice()).unwrap_or_default();
         let cpu = |worker| planned.get(worker).map(|one: &placement::Worker| one.cpu as usize);
         return Ok((0..workers).map(cpu).collect());

@@ -19,7 +19,7 @@ use crate::control::privileges::enter;
 use crate::control::signals::Signals;
 use crate::control::socket::{Listener, path_of};
 use crate::log::Log;
-use crate::process::live::{Ended, LiveRun, Load};
+use crate::process::live::{Ended, LiveRun, Load, StandardError};
 use crate::process::summary;
 
 use super::capturing::Capturing;
@@ -90,6 +90,7 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode> {
             .map_or(capturing.settings.drain, |seconds| Duration::from_secs(seconds.into())),
         stall: Duration::from_secs(arguments.stall.into()),
         quiet: arguments.quiet,
+        voice: &StandardError,
         on_ready: &mut || {
             greet(&opened, &notes, &stands);
             eprintln!("bateleur runs with {workers} workers and {accepted} rules");
@@ -148,7 +149,7 @@ fn reloading(process: ProcessSettings) -> Load {
 
 /// The summary, what failed, and data sets.
 fn tell(arguments: &RunArguments, ended: Ended, events: Option<&Path>) -> Result<ExitCode> {
-    let Ended { outcome, loaded, alerts } = ended;
+    let Ended { outcome, loaded, alerts, .. } = ended;
     if !arguments.quiet {
         let text = summary::of_alerts(&outcome, alerts, events);
         // Whoever closed the pipe does not want it.

@@ -8,9 +8,9 @@ mod sink;
 pub(crate) use level::Level;
 pub(crate) use settings::{LogOutput, LogSettings, Place};
 
-use std::cell::RefCell;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sink::Sink;
 
@@ -23,22 +23,22 @@ pub(crate) struct Record<'a> {
     pub(crate) text: &'a str,
 }
 
-/// The log. Only the main thread has it: workers count, they do not talk.
+/// The log. The main thread has it, and who loads rules for it: workers count, they do not talk.
 #[derive(Debug)]
 pub(crate) struct Log {
-    sinks: RefCell<Vec<Sink>>,
+    sinks: Mutex<Vec<Sink>>,
 }
 
 impl Log {
     /// To the console, at level info or what the environment says; until a configuration is read.
     pub(crate) fn console() -> Self {
         let level = level::from_environment().unwrap_or(Level::Info);
-        Self { sinks: RefCell::new(vec![Sink::console(level, None, false)]) }
+        Self { sinks: Mutex::new(vec![Sink::console(level, None, false)]) }
     }
 
     /// To the console, errors only.
     pub(crate) fn errors() -> Self {
-        Self { sinks: RefCell::new(vec![Sink::console(Level::Error, None, false)]) }
+        Self { sinks: Mutex::new(vec![Sink::console(Level::Error, None, false)]) }
     }
 
     /// Goes on as the configuration says. An output that cannot be opened is left out, which
@@ -52,16 +52,31 @@ impl Log {
                 Err(error) => failed.push(format!("{}: {}", output.place, reason(&error))),
             }
         }
-        *self.sinks.borrow_mut() = opened;
+        *self.sinks() = opened;
         for said in failed {
             self.warning("log", format!("no log output to {said}"));
         }
     }
 
+    /// Closes all files and opens them by name again. One that cannot be opened goes on as it is,
+    /// which all outputs tell.
+    pub(crate) fn reopen(&self) {
+        let failed: Vec<String> =
+            self.sinks().iter_mut().filter_map(|sink| sink.reopen().err()).collect();
+        for said in failed {
+            self.warning("log", said);
+        }
+    }
+
+    /// Names of the open files.
+    pub(crate) fn paths(&self) -> Vec<PathBuf> {
+        self.sinks().iter().filter_map(Sink::path).map(Path::to_path_buf).collect()
+    }
+
     /// Says something.
     pub(crate) fn say(&self, level: Level, module: &str, text: &str) {
         let record = Record { level, module, text };
-        for sink in self.sinks.borrow_mut().iter_mut() {
+        for sink in self.sinks().iter_mut() {
             sink.write(&record);
         }
     }
@@ -84,6 +99,11 @@ impl Log {
     /// Information.
     pub(crate) fn info(&self, module: &str, text: impl AsRef<str>) {
         self.say(Level::Info, module, text.as_ref());
+    }
+
+    /// Whoever panicked with the lock left whole sinks.
+    fn sinks(&self) -> MutexGuard<'_, Vec<Sink>> {
+        self.sinks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -3,9 +3,9 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::net::UnixDatagram;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::{Level, LogOutput, Place, Record, format};
+use super::{Level, LogOutput, Place, Record, format, reason};
 
 /// An open log output.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub(super) struct Sink {
 #[derive(Debug)]
 enum Target {
     Console,
-    File(File),
+    File(File, PathBuf),
     Syslog(UnixDatagram),
     /// The system has no log to write to.
     Nowhere,
@@ -41,7 +41,7 @@ impl Sink {
             }
             Place::File(name) => {
                 let path = log_dir.join(name);
-                Target::File(OpenOptions::new().append(true).create(true).open(path)?)
+                Target::File(append(&path)?, path)
             }
             Place::Syslog => {
                 let socket = UnixDatagram::unbound()?;
@@ -54,6 +54,27 @@ impl Sink {
         let usual = || format::FILE.to_owned();
         let format = output.format.clone().unwrap_or_else(usual);
         Ok(Self { target, level: output.level, format, json: output.json })
+    }
+
+    /// Closes the file and opens it by name again.
+    ///
+    /// # Errors
+    /// When that is not possible, with what is to be said: the file goes on.
+    pub(super) fn reopen(&mut self) -> Result<(), String> {
+        if let Target::File(file, path) = &mut self.target {
+            *file = append(path).map_err(|error| {
+                format!("{} cannot be opened again: {}", path.display(), reason(&error))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The file.
+    pub(super) fn path(&self) -> Option<&Path> {
+        match &self.target {
+            Target::File(_, path) => Some(path),
+            _ => None,
+        }
     }
 
     /// Writes a record if it is important enough. There is nobody to tell about a failure.
@@ -71,7 +92,7 @@ impl Sink {
                 io::stderr().lock().write_all(line.as_bytes())
             }
             Target::Console => io::stdout().lock().write_all(line.as_bytes()),
-            Target::File(file) => file.write_all(line.as_bytes()),
+            Target::File(file, _) => file.write_all(line.as_bytes()),
             Target::Syslog(socket) => {
                 // Facility local5 and the severity, as RFC 3164 has them.
                 let severity = (record.level as u8).min(7);
@@ -81,4 +102,8 @@ impl Sink {
             Target::Nowhere => Ok(()),
         };
     }
+}
+
+fn append(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).open(path)
 }

@@ -1,10 +1,12 @@
-//! `bateleur run` as it is called: on a network of its own, with what a replay finds as measure.
+//! `bateleur run` as it is called, and with Suricata's options: on a network of its own, with what a
+//! replay finds as measure.
 //!
 //! Needs root, `ip` and `python3`; says so and passes where they are missing.
 
 #![allow(clippy::unwrap_used, reason = "the helpers of tests may unwrap like the tests")]
 
 mod stage;
+mod suricata;
 
 use std::fs;
 use std::io::Read;
@@ -20,7 +22,7 @@ const ONE: &str =
 const TWO: &str =
     "alert dns any any -> any 53 (msg:\"two\"; dns.query; content:\"c2.example\"; sid:2;)\n";
 
-fn demo(name: &str) -> PathBuf {
+pub(crate) fn demo(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/demo").join(name)
 }
 

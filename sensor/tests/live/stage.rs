@@ -94,12 +94,31 @@ impl Stage {
 
     /// Starts it with something in its environment.
     pub(crate) fn start_with(&self, environment: &[(&str, &str)], more: &[&str]) -> Running {
+        let words = ["run", "--interface", "in", "--method", "af-packet", "--workers", "2"];
+        let words = [&words[..], &["--output", "events"], more].concat();
+        let mut running = self.launch(environment, &words);
+        running.wait_for("bateleur runs with 2 workers");
+        running
+    }
+
+    /// Starts the program with Suricata's own options, without waiting for anything.
+    pub(crate) fn launch_suricata(&self, more: &[&str]) -> Running {
+        let words = ["suricata", "-c", "suricata.yaml", "-l", "events"];
+        self.launch(&[], &[&words[..], more].concat())
+    }
+
+    /// Starts it, and waits until it captures.
+    pub(crate) fn start_suricata(&self, more: &[&str]) -> Running {
+        let mut running = self.launch_suricata(more);
+        running.wait_to_hear("Engine started.");
+        running
+    }
+
+    fn launch(&self, environment: &[(&str, &str)], words: &[&str]) -> Running {
         let output = |name: &str| File::create(self.path(name)).unwrap();
         let child = self
             .inside(PROGRAM)
-            .args(["run", "--interface", "in", "--method", "af-packet", "--workers", "2"])
-            .args(["--output", "events"])
-            .args(more)
+            .args(words)
             .envs(environment.iter().copied())
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
@@ -107,9 +126,7 @@ impl Stage {
             .stderr(output("stderr"))
             .spawn()
             .unwrap();
-        let mut running = Running { child, folder: self.folder.path().to_path_buf() };
-        running.wait_for("bateleur runs with 2 workers");
-        running
+        Running { child, folder: self.folder.path().to_path_buf() }
     }
 
     /// Sends a capture into the cable so many times.
@@ -149,6 +166,13 @@ impl Running {
     pub(crate) fn wait_for(&mut self, text: &str) {
         let folder = self.folder.clone();
         let read = || fs::read_to_string(folder.join("stderr")).unwrap();
+        self.wait_until(text, || read().contains(text));
+    }
+
+    /// Waits until it has said something on standard output.
+    pub(crate) fn wait_to_hear(&mut self, text: &str) {
+        let folder = self.folder.clone();
+        let read = || fs::read_to_string(folder.join("stdout")).unwrap();
         self.wait_until(text, || read().contains(text));
     }
 

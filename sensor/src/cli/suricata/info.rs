@@ -11,6 +11,8 @@ use super::VERSION;
 
 /// Features of Suricata's list that this program has.
 const FEATURES: &[&str] = &[
+    "AF_PACKET",
+    "HAVE_PACKET_FANOUT",
     "PCRE_JIT",
     "HAVE_HTP_URI_NORMALIZE_HOOK",
     "HTTP2_DECOMPRESSION",
@@ -21,8 +23,8 @@ const FEATURES: &[&str] = &[
 
 /// Parts of Suricata's list, and whether this program has them.
 const SUPPORT: &[(&str, bool)] = &[
-    ("AF_PACKET", false),
-    ("AF_XDP", false),
+    ("AF_PACKET", true),
+    ("AF_XDP", cfg!(feature = "xdp")),
     ("DPDK", false),
     ("eBPF", false),
     ("XDP", false),
@@ -33,7 +35,7 @@ const SUPPORT: &[(&str, bool)] = &[
     ("Netmap", false),
     ("DAG enabled", false),
     ("Napatech enabled", false),
-    ("Unix socket enabled", false),
+    ("Unix socket enabled", true),
     ("Detection enabled", true),
     ("Libmagic", false),
     ("hiredis", false),
@@ -45,10 +47,31 @@ const SUPPORT: &[(&str, bool)] = &[
     ("Hyperscan", false),
     ("Libnet", false),
     ("liblz4", true),
-    ("Landlock", false),
-    ("Systemd", false),
+    ("Landlock", true),
+    ("Systemd", true),
     ("Rust", true),
 ];
+
+/// Kinds of runs, and the modes of each.
+const RUNMODES: &[(&str, &str, &str)] = &[
+    ("PCAP_FILE", "single", "Single threaded pcap file mode"),
+    (
+        "PCAP_FILE",
+        "autofp",
+        "Multi-threaded pcap file mode. Packets from each flow are assigned to a consistent \
+         detection thread",
+    ),
+    ("AF_PACKET_DEV", "single", "Packet sockets, one worker for everything"),
+    ("AF_PACKET_DEV", "workers", "Packet sockets, each worker does everything for its flows"),
+    ("AF_PACKET_DEV", "autofp", "The same as workers"),
+    ("AF_XDP_DEV", "single", "AF_XDP, one worker for everything"),
+    ("AF_XDP_DEV", "workers", "AF_XDP, each worker does everything for its flows"),
+];
+
+/// Whether a kind of run has this mode.
+pub(super) fn has_runmode(kind: &str, mode: &str) -> bool {
+    RUNMODES.iter().any(|(own, name, _)| *own == kind && *name == mode)
+}
 
 pub(super) fn version() -> String {
     format!("This is Suricata version {VERSION} RELEASE\n")
@@ -66,6 +89,12 @@ pub(super) fn usage() -> String {
          \t--pcap-file-recursive                : descend into subdirectories of -r\n\
          \t--pcap-file-continuous               : wait for new files in the directory of -r\n\
          \t--pcap-file-delete                   : remove files once they have been read\n\
+         \t-i <dev>                       : run in live mode on this interface\n\
+         \t--af-packet[=<dev>]                  : run in live mode by packet sockets, by default \
+         on the interfaces of the configuration\n\
+         \t--af-xdp[=<dev>]                     : run in live mode by AF_XDP, by default on the \
+         interfaces of the configuration\n\
+         \t--unix-socket[=<file>]               : control socket of live mode\n\
          \t-F <bpf filter file>                 : bpf filter file\n\
          \t-s <path>                            : path to signature file loaded in addition to \
          suricata.yaml settings (optional)\n\
@@ -76,7 +105,11 @@ pub(super) fn usage() -> String {
          \t-k [all|none]                        : force checksum check (all) or disabled it (none)\n\
          \t-v                                   : be more verbose (use multiple times)\n\
          \t-V                                   : display Suricata version\n\
-         \t--runmode <runmode_id>               : specific runmode, single or autofp\n\
+         \t-D                                   : run as daemon\n\
+         \t--pidfile <file>                     : write pid to this file\n\
+         \t--user <user>                        : run as this user after init\n\
+         \t--group <group>                      : run as this group after init\n\
+         \t--runmode <runmode_id>               : specific runmode, see --list-runmodes\n\
          \t--simulate-ips                       : force engine into IPS mode. Useful for QA\n\
          \t--init-errors-fatal                  : enable fatal failure on signature init error\n\
          \t--disable-detection                  : disable detection engine\n\
@@ -133,15 +166,8 @@ pub(super) fn runmodes() -> String {
          | RunMode Type      | Custom Mode       | Description \n\
          |----------------------------------------------------------------------------------------\n",
     );
-    for (mode, text) in [
-        ("single", "Single threaded pcap file mode"),
-        (
-            "autofp",
-            "Multi-threaded pcap file mode. Packets from each flow are assigned to a \
-                    consistent detection thread",
-        ),
-    ] {
-        let _ = writeln!(out, "| PCAP_FILE         | {mode:<17} | {text}");
+    for (kind, mode, text) in RUNMODES {
+        let _ = writeln!(out, "| {kind:<17} | {mode:<17} | {text}");
     }
     out
 }

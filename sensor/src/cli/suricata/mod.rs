@@ -1,7 +1,10 @@
 //! Suricata's command line: the same options, the same texts, the same exit status.
 
+mod background;
 mod info;
+mod live;
 mod options;
+mod pid_file;
 mod rules;
 mod run;
 
@@ -10,6 +13,7 @@ pub(crate) use info::{hooks, keyword_rows};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use crate::config::suricata::{self, Config, Fatal, Mode};
 use crate::config::tree::Node;
@@ -23,7 +27,7 @@ pub(crate) const VERSION: &str = "8.0.7";
 
 /// Runs with the arguments behind the program's name.
 pub(crate) fn run(arguments: &[String]) -> ExitCode {
-    let log = Log::console();
+    let log = Arc::new(Log::console());
     let options = match options::parse(arguments) {
         Ok(options) => options,
         Err(UsageError::Unknown(said)) => {
@@ -37,7 +41,7 @@ pub(crate) fn run(arguments: &[String]) -> ExitCode {
         }
     };
     match with_options(&options, &log) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(Fatal) => ExitCode::FAILURE,
     }
 }
@@ -47,17 +51,25 @@ fn print(text: &str) {
     let _ = io::stdout().lock().write_all(text.as_bytes());
 }
 
-fn with_options(options: &Options, log: &Log) -> Result<(), Fatal> {
+fn with_options(options: &Options, log: &Arc<Log>) -> Result<ExitCode, Fatal> {
     if let Some(show) = &options.show {
-        return shown(show, log);
+        return shown(show, log).map(|()| ExitCode::SUCCESS);
     }
-    let has_mode =
-        options.input.is_some() || options.test || options.dump_config || options.list.is_some();
+    let runs = options.input.is_some() || options.live.is_some();
+    let has_mode = runs || options.test || options.dump_config || options.list.is_some();
     if !has_mode {
         print(&info::usage());
         return Err(Fatal);
     }
     check_paths(options, log)?;
+    let captures =
+        options.live.is_some() && !(options.test || options.dump_config || options.list.is_some());
+    if captures && options.daemon && !background::is_here() {
+        return background::start().map_err(|error| {
+            log.error("suricata", format!("cannot start in the background: {error}"));
+            Fatal
+        });
+    }
     let root = tree(options, log)?;
     if options.dump_config {
         let mut out = String::new();
@@ -65,12 +77,16 @@ fn with_options(options: &Options, log: &Log) -> Result<(), Fatal> {
             out.push_str(&format!("{path} = {}\n", value.unwrap_or("(null)")));
         });
         print(&out);
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
     }
     if let Some(list) = options.list {
-        return listed(list, &root, log);
+        return listed(list, &root, log).map(|()| ExitCode::SUCCESS);
     }
-    run::run(options, &root, log)
+    match options.live.as_ref().filter(|_| !options.test) {
+        Some(live) => live::run(options, live, &root, log)?,
+        None => run::run(options, &root, log)?,
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn shown(show: &Show, log: &Log) -> Result<(), Fatal> {

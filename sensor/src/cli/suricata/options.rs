@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::config::suricata::CaptureSection;
+
 /// What the arguments say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Options {
@@ -14,6 +16,8 @@ pub(crate) struct Options {
     /// `-r`
     pub(crate) input: Option<PathBuf>,
     pub(crate) recursive: bool,
+    /// `-i`, `--af-packet`, `--af-xdp`
+    pub(crate) live: Option<Live>,
     /// `--pcap-file-continuous`: goes on with files that come later.
     pub(crate) continuous: bool,
     /// `--pcap-file-delete`: files are removed once they are read.
@@ -37,10 +41,25 @@ pub(crate) struct Options {
     /// Words behind the options: a filter.
     pub(crate) filter: Vec<String>,
     pub(crate) pid_file: Option<PathBuf>,
+    /// `-D`
+    pub(crate) daemon: bool,
+    pub(crate) user: Option<String>,
+    pub(crate) group: Option<String>,
+    /// `--unix-socket`, with the file if one is named.
+    pub(crate) socket: Option<Option<String>>,
     /// Ask for a text instead of a run.
     pub(crate) show: Option<Show>,
     /// `--list-app-layer-protos` and others need a configuration.
     pub(crate) list: Option<List>,
+}
+
+/// Capture from interfaces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Live {
+    /// The section of the configuration that says how.
+    pub(crate) section: CaptureSection,
+    /// From which; none: those of the section.
+    pub(crate) devices: Vec<String>,
 }
 
 /// Texts that need no configuration.
@@ -126,10 +145,18 @@ const LONG: &[(&str, Takes)] = &[
     ("windivert", Takes::Value),
 ];
 
-const LIVE: &str = "live capture is not available in this program: give a capture file with -r";
+const OTHER_CAPTURE: &str = "this way of capture is not available in this program: name an \
+                             interface with -i, --af-packet or --af-xdp, or a capture file with -r";
 
 const PRIVILEGES: &str = "--user and --group are not available: privileges cannot be dropped in a \
                           replay of this program; start it as the user that it should run as";
+
+const DAEMON: &str = "-D is for live capture: a replay of this program stays in the foreground";
+
+const SOCKET_ALONE: &str = "--unix-socket goes with live capture in this program: name an interface \
+                            with -i, --af-packet or --af-xdp, or a capture file with -r";
+
+const TWO_MODES: &str = "more than one run mode has been specified";
 
 /// Reads the arguments behind the program's name.
 ///
@@ -186,6 +213,7 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Options, UsageError> {
             }
         }
     }
+    options.settle()?;
     Ok(options)
 }
 
@@ -209,7 +237,7 @@ impl Options {
             'T' => self.test = true,
             'V' => self.show = Some(Show::Version),
             'h' => self.show = Some(Show::Usage),
-            'D' => return refuse("running as a daemon is not available in this program"),
+            'D' => self.daemon = true,
             'u' => return refuse("unit tests are not part of this program"),
             _ => return Err(UsageError::Unknown(format!("invalid option -- '{letter}'"))),
         }
@@ -222,8 +250,8 @@ impl Options {
             'F' => self.filter_file = Some(value.into()),
             'l' => self.log_dir = Some(value.into()),
             'r' => {
-                if self.input.is_some() {
-                    return refuse("more than one run mode has been specified");
+                if self.input.is_some() || self.live.is_some() {
+                    return refuse(TWO_MODES);
                 }
                 self.input = Some(value.into());
             }
@@ -240,7 +268,9 @@ impl Options {
                 }
                 self.checksums = Some(value);
             }
-            'i' | 'q' | 'd' => return refuse(LIVE),
+            // Packet sockets are what Suricata 8 takes on Linux, too.
+            'i' => self.capture(CaptureSection::AfPacket, Some(value))?,
+            'q' | 'd' => return refuse(OTHER_CAPTURE),
             'U' => return refuse("unit tests are not part of this program"),
             _ => return Err(UsageError::Unknown(format!("invalid option -- '{letter}'"))),
         }
@@ -279,7 +309,11 @@ impl Options {
             | "qa-skip-prefilter"
             | "reject-dev"
             | "strict-rule-keywords" => {}
-            "user" | "group" => return refuse(PRIVILEGES),
+            "af-packet" => self.capture(CaptureSection::AfPacket, value)?,
+            "af-xdp" => self.capture(CaptureSection::AfXdp, value)?,
+            "unix-socket" => self.socket = Some(value),
+            "user" => self.user = Some(text),
+            "group" => self.group = Some(text),
             "pcap-file-continuous" => self.continuous = true,
             "pcap-file-delete" => self.delete = true,
             "engine-analysis" => {
@@ -288,9 +322,36 @@ impl Options {
             "firewall" | "firewall-rules-exclusive" => {
                 return refuse("firewall mode is not available in this program");
             }
-            _ => return refuse(LIVE),
+            _ => return refuse(OTHER_CAPTURE),
         }
         Ok(())
+    }
+
+    /// One interface more, or those of the section.
+    fn capture(
+        &mut self,
+        section: CaptureSection,
+        device: Option<String>,
+    ) -> Result<(), UsageError> {
+        let live = self.live.get_or_insert_with(|| Live { section, devices: Vec::new() });
+        if self.input.is_some() || live.section != section {
+            return refuse(TWO_MODES);
+        }
+        live.devices.extend(device.filter(|name| !name.is_empty()));
+        Ok(())
+    }
+
+    /// What does not go together.
+    fn settle(&self) -> Result<(), UsageError> {
+        let replays = self.input.is_some();
+        let is_live = self.live.is_some() || self.test || self.show.is_some();
+        match self {
+            _ if replays && self.socket.is_some() => refuse(TWO_MODES),
+            _ if replays && (self.user.is_some() || self.group.is_some()) => refuse(PRIVILEGES),
+            _ if replays && self.daemon => refuse(DAEMON),
+            _ if !is_live && self.socket.is_some() => refuse(SOCKET_ALONE),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -346,6 +407,59 @@ mod tests {
     }
 
     #[test]
+    fn options_of_live_capture_are_read() {
+        let check = |text: &str, section: CaptureSection, devices: &[&str]| {
+            let devices = devices.iter().map(|name| (*name).to_owned()).collect();
+            let live = words(text).unwrap().live;
+            assert_eq!(live, Some(Live { section, devices }), "{text}");
+        };
+        check("-i eth0", CaptureSection::AfPacket, &["eth0"]);
+        check("-ieth0 -i eth1", CaptureSection::AfPacket, &["eth0", "eth1"]);
+        check("-i eth0 --af-packet=eth1", CaptureSection::AfPacket, &["eth0", "eth1"]);
+        check("--af-packet", CaptureSection::AfPacket, &[]);
+        check("--af-packet=eth0 --af-packet", CaptureSection::AfPacket, &["eth0"]);
+        check("--af-packet=", CaptureSection::AfPacket, &[]);
+        check("--af-xdp", CaptureSection::AfXdp, &[]);
+        check("--af-xdp=eth0 --af-xdp=eth1", CaptureSection::AfXdp, &["eth0", "eth1"]);
+    }
+
+    #[test]
+    fn options_that_go_with_live_capture_are_read() {
+        #[track_caller]
+        fn check(text: &str, expected: impl FnOnce(&mut Options)) {
+            let live = Live { section: CaptureSection::AfPacket, devices: vec!["eth0".into()] };
+            let mut wanted = Options { live: Some(live), ..Options::default() };
+            expected(&mut wanted);
+            assert_eq!(words(&format!("-i eth0 {text}")), Ok(wanted), "{text}");
+        }
+        check("-D --pidfile a.pid", |o| {
+            o.daemon = true;
+            o.pid_file = Some("a.pid".into());
+        });
+        check("--user=suri --group suri", |o| {
+            o.user = Some("suri".into());
+            o.group = Some("suri".into());
+        });
+        check("--unix-socket", |o| o.socket = Some(None));
+        check("--unix-socket=/run/a.socket", |o| o.socket = Some(Some("/run/a.socket".into())));
+        check("-F a.bpf -k none --runmode workers", |o| {
+            o.filter_file = Some("a.bpf".into());
+            o.checksums = Some("none".into());
+            o.runmode = Some("workers".into());
+        });
+        check("-v tcp port 80", |o| {
+            o.verbosity = 1;
+            o.filter = ["tcp", "port", "80"].map(str::to_owned).to_vec();
+        });
+        // The value of an option that may have one stands behind a `=`; another word is a filter.
+        check("--unix-socket tcp", |o| {
+            o.socket = Some(None);
+            o.filter = vec!["tcp".to_owned()];
+        });
+        check("-T", |o| o.test = true);
+    }
+
+    #[test]
     fn wrong_options_are_refused() {
         let unknown =
             |text: &str| assert!(matches!(words(text), Err(UsageError::Unknown(_))), "{text}");
@@ -358,9 +472,17 @@ mod tests {
         check("-k some", "option 'some' invalid for -k");
         check("-S a -S b", "can't have multiple -S options or mix -s and -S.");
         check("-s a -S b", "can't have multiple -S options or mix -s and -S.");
-        check("-r a -r b", "more than one run mode has been specified");
-        check("-i eth0", LIVE);
-        check("--af-packet=eth0", LIVE);
+        check("-r a -r b", TWO_MODES);
+        check("-i eth0 -r a", TWO_MODES);
+        check("-r a -i eth0", TWO_MODES);
+        check("-i eth0 --af-xdp=eth0", TWO_MODES);
+        check("--af-xdp --af-packet", TWO_MODES);
+        check("-r a --unix-socket", TWO_MODES);
+        check("--unix-socket=/run/a.socket", SOCKET_ALONE);
+        check("-r a -D", DAEMON);
+        for other in ["-q 0", "-d 8000", "--pcap=eth0", "--netmap", "--dpdk", "--nflog=2"] {
+            check(other, OTHER_CAPTURE);
+        }
         check("-r a --user nobody", PRIVILEGES);
         check("-r a --group=nogroup", PRIVILEGES);
     }

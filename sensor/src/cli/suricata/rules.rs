@@ -17,11 +17,17 @@ use crate::process::load::{Loaded, Texts, load};
 
 const MODULE: &str = "detect";
 
-/// Loads everything; with `fatal`, a refused rule ends the start.
+/// Loads everything; with `fatal`, a refused rule ends the start. With `before`, the rules take
+/// the place of these in a running sensor.
 ///
 /// # Errors
 /// When errors are fatal and there are some; the log says which.
-pub(super) fn read(process: &mut ProcessSettings, log: &Log, fatal: bool) -> Result<Loaded, Fatal> {
+pub(super) fn read(
+    process: &mut ProcessSettings,
+    log: &Log,
+    fatal: bool,
+    before: Option<&Loaded>,
+) -> Result<Loaded, Fatal> {
     let classified = classes(process, log);
     let referenced = references(process, log);
     if fatal && !(classified && referenced) {
@@ -37,7 +43,7 @@ pub(super) fn read(process: &mut ProcessSettings, log: &Log, fatal: bool) -> Res
         &thresholds,
         process.engine.clone(),
         process.datasets.clone(),
-        None,
+        before,
     );
     for note in loaded.datasets.take_notes() {
         log.warning("datasets", note);

@@ -8,9 +8,9 @@ use std::time::Duration;
 use capture::{ReadError, Source, Watch, WatchSettings};
 use detect::settings::OutputSettings;
 use engine::Ruleset;
+use engine::content::dataset::{DatasetLimits, Datasets};
 
 use crate::bpf::Filter;
-use crate::clock::Civil;
 use crate::config::suricata::{self, Config, Everything, Fatal, Mode};
 use crate::config::tree::Node;
 use crate::log::{Log, reason};
@@ -22,6 +22,7 @@ use crate::process::replay::{Outcome, Replay};
 use crate::process::stop::Stop;
 
 use super::options::Options;
+use super::pid_file::PidFile;
 use super::{VERSION, log_dir, rules};
 
 const MODULE: &str = "suricata";
@@ -36,29 +37,19 @@ pub(super) fn run(options: &Options, root: &Node, log: &Log) -> Result<(), Fatal
     greet(options, log);
     let mut all = suricata::read(config, &log_dir)?;
     all.process.log = log_settings;
-    let mut outputs = Outputs::open(&all.process.files, &log_dir).map_err(|(file, error)| {
-        log.error("logopenfile", format!("Error opening file: \"{file}\": {}", reason(&error)));
-        Fatal
-    })?;
-    outputs = outputs.go_on();
+    let mut outputs = outputs(&all, &log_dir, log)?;
     let loaded = match mode.detection {
-        true => Some(rules::read(&mut all.process, log, mode.errors_fatal)?),
+        true => Some(rules::read(&mut all.process, log, mode.errors_fatal, None)?),
         false => None,
     };
     let mut statistics = statistics(&all, loaded.as_ref(), &log_dir, log)?;
-    let stores = stores(&all, &log_dir, log)?;
+    let stores = stores(&all, &log_dir, log, 1)?;
     if options.test {
         log.notice(MODULE, "Configuration provided was successfully loaded. Exiting.");
         return Ok(());
     }
-    if let Some(path) = &options.pid_file {
-        let text = format!("{}\n", std::process::id());
-        if let Err(error) = fs::write(path, text) {
-            let said = format!("unable to set pidfile '{}': {}", path.display(), reason(&error));
-            log.error("util-pidfile", said);
-            return Err(Fatal);
-        }
-    }
+    let _pid_file =
+        options.pid_file.as_deref().map(|path| PidFile::write(path, log)).transpose()?;
     let filter = filter(options, log)?;
     let run = Running { options, log, files, config };
     let done = run.replay(all, loaded.as_ref(), filter, &mut outputs, &mut statistics, stores);
@@ -67,14 +58,11 @@ pub(super) fn run(options: &Options, root: &Node, log: &Log) -> Result<(), Fatal
     {
         log.error("datasets", format!("saving \"{file}\" failed: {}", reason(&error)));
     }
-    if let Some(path) = &options.pid_file {
-        let _ = fs::remove_file(path);
-    }
     done
 }
 
-fn greet(options: &Options, log: &Log) {
-    let user = if options.test { "SYSTEM" } else { "USER" };
+pub(super) fn greet(options: &Options, log: &Log) {
+    let user = if options.test || options.live.is_some() { "SYSTEM" } else { "USER" };
     log.notice(
         MODULE,
         format!("This is Suricata version {VERSION} RELEASE running in {user} mode"),
@@ -101,7 +89,7 @@ fn files(options: &Options, root: &Node, log: &Log) -> Result<Vec<PathBuf>, Fata
     })
 }
 
-fn mode(options: &Options, files: &[PathBuf]) -> Mode {
+pub(super) fn mode(options: &Options, files: &[PathBuf]) -> Mode {
     let full = |path: &PathBuf| fs::canonicalize(path).unwrap_or_else(|_| path.clone());
     let list = |text: &String| vec![text.clone()];
     Mode {
@@ -121,18 +109,22 @@ fn mode(options: &Options, files: &[PathBuf]) -> Mode {
     }
 }
 
-fn statistics(
+/// Opens the files of records.
+pub(super) fn outputs(all: &Everything, log_dir: &Path, log: &Log) -> Result<Outputs, Fatal> {
+    let outputs = Outputs::open(&all.process.files, log_dir).map_err(|(file, error)| {
+        log.error("logopenfile", format!("Error opening file: \"{file}\": {}", reason(&error)));
+        Fatal
+    })?;
+    Ok(outputs.go_on())
+}
+
+pub(super) fn statistics(
     all: &Everything,
     loaded: Option<&Loaded>,
     log_dir: &Path,
     log: &Log,
 ) -> Result<Statistics, Fatal> {
-    let engine = loaded.map(|loaded| Engine {
-        loaded_at: Civil::now().eve(),
-        loaded: loaded.accepted,
-        failed: loaded.failures.len(),
-        skipped: loaded.skipped.len(),
-    });
+    let engine = loaded.map(Engine::of);
     let settings = &all.process.statistics;
     let mut statistics = Statistics::open(settings, log_dir, engine).map_err(|(file, error)| {
         let said = format!("Error opening file: \"{file}\": {}", reason(&error));
@@ -146,9 +138,15 @@ fn statistics(
     Ok(statistics)
 }
 
-fn stores(all: &Everything, log_dir: &Path, log: &Log) -> Result<Vec<FileStore>, Fatal> {
+/// One for each worker; none when files are not stored.
+pub(super) fn stores(
+    all: &Everything,
+    log_dir: &Path,
+    log: &Log,
+    workers: usize,
+) -> Result<Vec<FileStore>, Fatal> {
     let Some(output) = &all.process.file_store else { return Ok(Vec::new()) };
-    let store = FileStore::open(output, log_dir, 0).map_err(|(path, error)| {
+    let failed = |(path, error): (PathBuf, std::io::Error)| {
         let said = format!(
             "Filestore (v2) failed to create directory {}: {}",
             path.display(),
@@ -156,12 +154,16 @@ fn stores(all: &Everything, log_dir: &Path, log: &Log) -> Result<Vec<FileStore>,
         );
         log.error("output-filestore", said);
         Fatal
-    })?;
-    Ok(vec![store])
+    };
+    let open = |worker| FileStore::open(output, log_dir, worker).map_err(failed);
+    (0..workers).map(open).collect()
 }
 
 /// The words behind the options, or the file of `-F`, without its comments.
-fn filter(options: &Options, log: &Log) -> Result<Option<Result<Filter, String>>, Fatal> {
+pub(super) fn filter(
+    options: &Options,
+    log: &Log,
+) -> Result<Option<Result<Filter, String>>, Fatal> {
     let text = match &options.filter_file {
         Some(path) => match fs::read_to_string(path) {
             Ok(text) => {
@@ -280,6 +282,18 @@ impl Running<'_> {
         }
         farewell(&outcome, log);
         Ok(())
+    }
+}
+
+/// No rules, for a sensor without detection.
+pub(super) fn empty(limits: DatasetLimits) -> Loaded {
+    Loaded {
+        ruleset: no_rules(),
+        accepted: 0,
+        failures: Vec::new(),
+        skipped: Vec::new(),
+        warnings: Vec::new(),
+        datasets: Arc::new(Datasets::new(limits)),
     }
 }
 

@@ -56,8 +56,7 @@ pub(crate) fn read(
         settings.interfaces.push(interface);
     }
     if settings.interfaces.is_empty() {
-        let said = format!("no interface is given, and {} names none", section.name());
-        return Err(config.fail(MODULE, &said));
+        return Err(config.fail(MODULE, &section.missing(config.root)));
     }
     filters.dedup();
     if let [filter] = filters.as_slice() {
@@ -85,7 +84,30 @@ impl Section {
         }
     }
 
-    const fn name(self) -> &'static str {
+    /// What is missing when there is no interface, and what to write.
+    fn missing(self, root: &Node) -> String {
+        let name = self.name();
+        let lacks = match root.get(name) {
+            None => format!("the configuration has no {name} section"),
+            Some(_) => format!("the {name} section of the configuration names none"),
+        };
+        format!(
+            "no interface to capture from: the command line names none, and {lacks}. Name one on \
+             the command line, or write '{name}: [{{interface: eth0}}]' into the configuration"
+        )
+    }
+
+    /// `checksum-checks` of an interface.
+    pub(crate) fn checksum_checks<'a>(self, root: &'a Node, interface: &str) -> Option<&'a str> {
+        let items = &root.get(self.name())?.children;
+        let of = |name: &str| {
+            let own = items.iter().find(|item| item.text("interface") == Some(name))?;
+            own.text("checksum-checks")
+        };
+        of(interface).or_else(|| of(DEFAULT))
+    }
+
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::AfPacket => "af-packet",
             Self::AfXdp => "af-xdp",
@@ -374,6 +396,35 @@ af-packet:
         assert_eq!((live[1].packet.block_size, live[1].packet.blocks), (1 << 20, 4));
         assert_eq!((all.workers, all.group_number), (Some(6), Some(98)));
         assert_eq!(all.filter.as_deref(), Some("tcp"));
+    }
+
+    #[test]
+    fn a_missing_interface_is_told_with_what_to_write() {
+        let check = |text: &str, part: &str| {
+            let log = Log::errors();
+            let mut loader = Loader::new(Node::default(), &log);
+            loader.text(&format!("%YAML 1.1\n---\n{text}")).unwrap();
+            let said = Section::AfPacket.missing(&loader.finish());
+            assert!(said.contains(part) && said.contains("interface: eth0"), "{said}");
+        };
+        check("vars: {}\n", "has no af-packet section");
+        check("af-packet: [{interface: default}]\n", "the af-packet section");
+    }
+
+    #[test]
+    fn checksum_checks_are_those_of_the_interface() {
+        let check = |interface: &str, expected: Option<&str>| {
+            let log = Log::errors();
+            let mut loader = Loader::new(Node::default(), &log);
+            let text = "%YAML 1.1\n---\naf-packet:\n  - {interface: eth0, checksum-checks: no}\n  \
+                        - {interface: default, checksum-checks: auto}\n";
+            loader.text(text).unwrap();
+            let root = loader.finish();
+            assert_eq!(Section::AfPacket.checksum_checks(&root, interface), expected);
+            assert_eq!(Section::AfXdp.checksum_checks(&root, interface), None);
+        };
+        check("eth0", Some("no"));
+        check("eth1", Some("auto"));
     }
 
     #[test]

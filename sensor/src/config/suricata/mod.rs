@@ -134,6 +134,18 @@ fn checksums(config: Config<'_>, detector: &mut Settings) {
     detector.checksum_auto = !decided && checks.eq_ignore_ascii_case("auto");
 }
 
+/// The same in live capture, where an interface's `checksum-checks` stands in the place of
+/// `pcap-file.checksum-checks`.
+pub(crate) fn live_checksums(config: Config<'_>, checks: Option<&str>, detector: &mut Settings) {
+    if config.root.get("capture.checksum-validation").is_some() {
+        return;
+    }
+    // `kernel` trusts what the kernel says of each frame, which comes with it.
+    let checks = checks.unwrap_or("kernel");
+    detector.ignore_checksums = boolean::is_false(checks);
+    detector.checksum_auto = checks.eq_ignore_ascii_case("auto");
+}
+
 /// The directory of the outputs: the command line's, or `default-log-dir`.
 pub(crate) fn log_dir(root: &Node, given: Option<&Path>) -> PathBuf {
     let configured = || root.text("default-log-dir").unwrap_or("/var/log/suricata/");

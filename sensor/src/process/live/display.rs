@@ -10,13 +10,15 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::process::summary::grouped;
 
+use super::Voice;
 use super::console::lost;
 
 /// Between two lines of figures.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Standard error.
-pub(super) struct Display {
+/// Messages, and standard error for figures.
+pub(super) struct Display<'a> {
+    voice: &'a dyn Voice,
     bar: Option<ProgressBar>,
     workers: Vec<Arc<WorkerFigures>>,
     before: Load,
@@ -38,9 +40,13 @@ pub(super) struct Detected {
     pub(super) alerts: u64,
 }
 
-impl Display {
+impl<'a> Display<'a> {
     /// Shows figures if somebody sits at a terminal and wants them.
-    pub(super) fn new(workers: Vec<Arc<WorkerFigures>>, is_quiet: bool) -> Self {
+    pub(super) fn new(
+        workers: Vec<Arc<WorkerFigures>>,
+        is_quiet: bool,
+        voice: &'a dyn Voice,
+    ) -> Self {
         let is_wanted = !is_quiet && std::io::stderr().is_terminal();
         let bar = is_wanted.then(ProgressBar::new_spinner);
         if let Some(bar) = &bar
@@ -48,15 +54,20 @@ impl Display {
         {
             bar.set_style(style);
         }
-        Self { bar, workers, before: Load::default(), at: Instant::now() }
+        Self { voice, bar, workers, before: Load::default(), at: Instant::now() }
     }
 
     /// Says something, a line of its own.
     pub(super) fn say(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("bateleur: {text}")),
-            None => eprintln!("bateleur: {text}"),
+            Some(bar) => bar.suspend(|| self.voice.say(text)),
+            None => self.voice.say(text),
         }
+    }
+
+    /// Files of messages may have been moved away.
+    pub(super) fn reopen(&self) {
+        self.voice.reopen();
     }
 
     /// Whether a line of figures is due.

@@ -26,7 +26,7 @@ use detect::settings::Settings;
 use crate::bpf::Filter;
 use crate::control::notify::Notify;
 use crate::control::signals::Signals;
-use crate::control::socket::Listener;
+use crate::control::socket::{InterfaceFigures, Listener};
 use crate::output::{FileStore, Outputs, Statistics};
 
 use super::load::Loaded;
@@ -72,8 +72,28 @@ pub(crate) struct LiveRun<'a> {
     pub(crate) stall: Duration,
     /// No figures on the terminal.
     pub(crate) quiet: bool,
+    /// Hears what there is to say.
+    pub(crate) voice: &'a dyn Voice,
     /// Told once all workers run.
     pub(crate) on_ready: &'a mut dyn FnMut(),
+}
+
+/// Hears what a run has to say.
+pub(crate) trait Voice {
+    /// A message.
+    fn say(&self, text: &str);
+
+    /// Files of messages may have been moved away.
+    fn reopen(&self) {}
+}
+
+/// Messages to standard error.
+pub(crate) struct StandardError;
+
+impl Voice for StandardError {
+    fn say(&self, text: &str) {
+        eprintln!("bateleur: {text}");
+    }
 }
 
 /// What came of it.
@@ -84,6 +104,10 @@ pub(crate) struct Ended {
     pub(crate) loaded: Arc<Loaded>,
     /// Alerts by rule, also by rules that are no longer there.
     pub(crate) alerts: Vec<Alerts>,
+    /// What came of each interface.
+    pub(crate) interfaces: Vec<(String, InterfaceFigures)>,
+    /// How many workers have panicked.
+    pub(crate) deaths: usize,
 }
 
 impl LiveRun<'_> {

@@ -65,7 +65,7 @@ pub(super) fn run(run: LiveRun<'_>) -> io::Result<Ended> {
     let server = run.control.map(serve).transpose()?;
     let mut supervisor = Supervisor {
         links: Links::new(board.interfaces.iter().map(|one| one.name.clone()).collect()),
-        display: Display::new(team.captures(), run.quiet),
+        display: Display::new(team.captures(), run.quiet, run.voice),
         memory: Memory::new(&share_of(&run.settings, team.len())),
         reload: Reloader::new(run.load, loaded),
         board: Arc::clone(&board),
@@ -116,7 +116,7 @@ struct Supervisor<'a> {
     server: Option<Server>,
     requests: Receiver<Request>,
     links: Links,
-    display: Display,
+    display: Display<'a>,
     outputs: &'a mut Outputs,
     statistics: &'a mut Statistics,
     memory: Memory,
@@ -243,6 +243,7 @@ impl Supervisor<'_> {
         match request {
             Request::Counters(answer) => self.question.want(answer),
             Request::Reopen => {
+                self.display.reopen();
                 let reopened = self.outputs.reopen().into_iter();
                 let failures = reopened.chain(self.statistics.reopen());
                 let failures: Vec<String> = failures.collect();
@@ -414,7 +415,14 @@ impl Supervisor<'_> {
             self.display.say(&format!("{dropped} records were dropped {why}"));
         }
         let loaded = Arc::clone(self.reload.loaded());
-        Ok(Ended { outcome, loaded, alerts: self.tally.into_alerts() })
+        let of = |name: String| self.board.interface(&name).map(|figures| (name, figures));
+        Ok(Ended {
+            outcome,
+            loaded,
+            interfaces: self.board.interfaces().into_iter().filter_map(of).collect(),
+            deaths: self.deaths.len(),
+            alerts: self.tally.into_alerts(),
+        })
     }
 }
 
