@@ -141,8 +141,8 @@ def records(path):
 
 
 # Where a frame can have gone: each is counted under exactly one of these names.
-TERMS = ("inspected", "nic_drops", "empty_slot", "shunted", "shed", "excluded", "no_memory",
-         "ring_full", "invalid", "hand_over_full")
+TERMS = ("inspected", "filtered", "nic_drops", "empty_slot", "shunted", "shed", "excluded",
+         "no_memory", "ring_full", "invalid", "hand_over_full")
 
 
 def capture_terms(found):

@@ -54,6 +54,8 @@ pub struct Detector {
     summary: Summary,
     /// Rules look at reassembled data.
     raw_stream: bool,
+    /// They may, by the configuration.
+    raw_configured: bool,
     /// Some output shows the hardware addresses of flows.
     macs: bool,
     /// There are rules, outputs or verdicts: what comes of a packet matters to somebody.
@@ -145,6 +147,7 @@ impl Detector {
     /// A detector with its rules.
     pub fn new(settings: Arc<Settings>, rules: Arc<Ruleset>) -> Self {
         let mut stream = settings.stream.clone();
+        let raw_configured = stream.raw;
         stream.check_overlap_different_data |= rules.needs.overlap_event || settings.inline;
         let raw_stream = settings.detection && rules.needs.raw_stream;
         stream.raw &= raw_stream;
@@ -166,6 +169,7 @@ impl Detector {
             ranges: OwnOrShared::Own(Box::new(Ranges::new(settings.protocol.ranges))),
             summary: Summary::default(),
             raw_stream,
+            raw_configured,
             watched: settings.detection || settings.inline || !settings.outputs.is_empty(),
             macs: settings
                 .outputs

@@ -36,6 +36,8 @@ pub struct OffloadKey {
     pub proto: u8,
     /// VLAN identifiers.
     pub vlan: VlanIds,
+    /// How many tunnels the flow comes through.
+    pub tunnels: u8,
 }
 
 /// What was kept back of a flow.

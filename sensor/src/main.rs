@@ -9,6 +9,7 @@ mod control;
 mod log;
 mod output;
 mod process;
+mod version;
 
 use std::process::ExitCode;
 

@@ -111,6 +111,11 @@ impl Comeback {
         self.spares.last().is_some_and(|spare| !spare.has(self.known))
     }
 
+    /// Whether all spare sockets are used up: when the interface comes back, nobody captures.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.spares.is_empty() && self.joined.is_none()
+    }
+
     /// Whether it is at work, and wants to go on soon.
     pub(super) fn is_meeting(&self) -> bool {
         self.joined.is_some() || self.found.is_some()

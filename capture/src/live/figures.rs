@@ -15,6 +15,8 @@ pub struct WorkerFigures {
     pub taken_over: AtomicU64,
     /// Their bytes on the wire.
     pub taken_over_bytes: AtomicU64,
+    /// Of all frames that were given out, those that a filter then refused.
+    pub filtered: AtomicU64,
 }
 
 /// Counters of a lane: of the frames of one interface that one worker takes.
@@ -46,6 +48,8 @@ pub struct LaneFigures {
     pub reopened: AtomicU64,
     /// The interface is down or gone.
     pub down: AtomicBool,
+    /// It is gone, and there are no spare sockets left for when it comes back.
+    pub stranded: AtomicBool,
 }
 
 /// The counters of a lane at a moment.
@@ -77,6 +81,8 @@ pub struct LaneSnapshot {
     pub reopened: u64,
     /// The interface is down or gone.
     pub down: bool,
+    /// It is gone, and there are no spare sockets left for when it comes back.
+    pub stranded: bool,
 }
 
 impl WorkerFigures {
@@ -88,7 +94,13 @@ impl WorkerFigures {
             impatient: AtomicU64::new(0),
             taken_over: AtomicU64::new(0),
             taken_over_bytes: AtomicU64::new(0),
+            filtered: AtomicU64::new(0),
         }
+    }
+
+    /// So many more of the frames that were given out are refused by a filter. For the worker.
+    pub fn add_filtered(&self, frames: u64) {
+        add(&self.filtered, frames);
     }
 }
 
@@ -109,6 +121,7 @@ impl LaneFigures {
             invalid: self.invalid.load(Relaxed),
             reopened: self.reopened.load(Relaxed),
             down: self.down.load(Relaxed),
+            stranded: self.stranded.load(Relaxed),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use super::figures::LaneFigures;
 use super::hand_over::{Bytes, Exchange};
-use super::order::{Held, Order};
+use super::order::{Arrivals, Held};
 use super::packet::PacketLane;
 use super::xdp::XdpLane;
 use crate::LinkType;
@@ -99,7 +99,7 @@ impl Lane {
         &mut self,
         own: u16,
         wanted: Wanted,
-        order: &mut Order<Place>,
+        order: &mut Arrivals<Place>,
         exchange: &mut Exchange,
         figures: &LaneFigures,
     ) -> u64 {
@@ -166,8 +166,8 @@ impl Lane {
         }
     }
 
-    /// Publishes what the kernel counted, and whether the interface is there.
-    pub(super) fn publish(&mut self, figures: &LaneFigures) {
+    /// Publishes what the kernel counted. Says whether the interface is down or gone.
+    pub(super) fn publish(&mut self, figures: &LaneFigures) -> bool {
         match self {
             Self::Packet(lane) => lane.publish(figures),
             Self::Xdp(lane) => lane.publish(figures),

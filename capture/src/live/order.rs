@@ -9,7 +9,7 @@ use std::collections::{BinaryHeap, VecDeque};
 
 use super::OrderSettings;
 
-/// A clock that goes back further than this was set, and its time counts from then on.
+/// If frames are from further in the future than this the clock was set back since they came.
 const CLOCK_SET_NS: u64 = 1_000_000_000;
 
 /// A lane is found to stand still by so many looks at least.
@@ -32,7 +32,7 @@ pub(super) struct Held<P> {
 
 /// Frames that wait, a queue for each lane, and those that go on.
 #[derive(Debug)]
-pub(super) struct Order<P> {
+pub(super) struct Arrivals<P> {
     settings: OrderSettings,
     queues: Vec<Queue<P>>,
     /// When the first frame of each queue arrived that has one; the earliest is on top.
@@ -43,6 +43,8 @@ pub(super) struct Order<P> {
     shown: Vec<Held<P>>,
     /// Newest that was given out; time does not go back.
     last_ns: u64,
+    /// The time now.
+    now_ns: u64,
     /// The latest horizon, for how long it has been the same, and when that was last looked at.
     horizon_ns: u64,
     stood_ns: u64,
@@ -61,34 +63,35 @@ struct Queue<P> {
 pub(super) struct Due {
     /// Frames that arrived up to then.
     pub(super) horizon_ns: u64,
-    /// The time now: others go on when they have waited for too long.
-    pub(super) now_ns: u64,
     /// All others go on as well: there is no room for more.
     pub(super) is_full: bool,
 }
 
-impl<P> Order<P> {
+impl<P> Arrivals<P> {
     /// For so many lanes.
-    pub(super) fn new(settings: OrderSettings, lanes: usize) -> Order<P> {
+    pub(super) fn new(settings: OrderSettings, lanes: usize) -> Arrivals<P> {
         let queue = || Queue { frames: VecDeque::new(), last_ns: 0 };
         let mut queues = Vec::new();
         queues.resize_with(lanes.max(1), queue);
         let heads = BinaryHeap::with_capacity(lanes.max(1));
-        Order {
+        Arrivals {
             settings,
             queues,
             heads,
             queued: 0,
             shown: Vec::new(),
             last_ns: 0,
+            now_ns: 0,
             horizon_ns: 0,
             stood_ns: 0,
             looked_ns: 0,
         }
     }
 
-    /// Time before which a frame is surely seen in its lane at `now`.
-    pub(super) fn seen_by(&self, now_ns: u64) -> u64 {
+    /// Says what time it is, for the calls that follow. Returns the time before which a frame is
+    /// surely seen in its lane now.
+    pub(super) fn set_time(&mut self, now_ns: u64) -> u64 {
+        self.now_ns = now_ns;
         now_ns.saturating_sub(self.settings.guard_us.saturating_mul(1000))
     }
 
@@ -98,7 +101,7 @@ impl<P> Order<P> {
         let number = queue.min(self.queues.len().saturating_sub(1));
         let Some(queue) = self.queues.get_mut(number) else { return };
         // Clocks of CPUs differ a little; what came later in a lane is later.
-        frame.timestamp_ns = forward(queue.last_ns, frame.timestamp_ns);
+        frame.timestamp_ns = forward(queue.last_ns, frame.timestamp_ns, self.now_ns);
         queue.last_ns = frame.timestamp_ns;
         if queue.frames.is_empty() {
             self.heads.push(Reverse((frame.timestamp_ns, number)));
@@ -112,18 +115,18 @@ impl<P> Order<P> {
         self.queued + self.shown.len()
     }
 
-    /// Gives out at most `max` frames that are due. The second figure: how many of them did not
-    /// wait for those of other lanes.
+    /// Gives out at most `max` frames that are due, or have waited for too long. The second
+    /// figure: how many of them did not wait for those of other lanes.
     pub(super) fn give_out(&mut self, due: Due, max: usize) -> (usize, usize) {
         let longest_ns = self.settings.longest_us.saturating_mul(1000);
-        let overdue = due.now_ns.saturating_sub(longest_ns);
+        let overdue = self.now_ns.saturating_sub(longest_ns);
         // The clock was set back: nobody waits until it is there again.
-        let future = due.now_ns.saturating_add(longest_ns);
+        let future = self.now_ns.saturating_add(longest_ns);
         // What passes between two calls is known only if it is short: this process may have been
         // stopped meanwhile, and then the other lanes have not stood still, and all frames are old.
-        let passed = due.now_ns.saturating_sub(self.looked_ns).min(longest_ns / STEPS);
+        let passed = self.now_ns.saturating_sub(self.looked_ns).min(longest_ns / STEPS);
         self.stood_ns = self.stood_ns.saturating_add(passed);
-        self.looked_ns = due.now_ns;
+        self.looked_ns = self.now_ns;
         if due.horizon_ns != self.horizon_ns {
             (self.horizon_ns, self.stood_ns) = (due.horizon_ns, 0);
         }
@@ -142,7 +145,7 @@ impl<P> Order<P> {
             while let Some(mut frame) = queue.frames.pop_front() {
                 self.queued -= 1;
                 impatient += usize::from(frame.timestamp_ns > due.horizon_ns);
-                frame.timestamp_ns = forward(self.last_ns, frame.timestamp_ns);
+                frame.timestamp_ns = forward(self.last_ns, frame.timestamp_ns, self.now_ns);
                 self.last_ns = frame.timestamp_ns;
                 self.shown.push(frame);
                 let Some(next) = queue.frames.front().map(|next| next.timestamp_ns) else { break };
@@ -167,8 +170,8 @@ impl<P> Order<P> {
 }
 
 /// A time that does not go back, unless the clock was set.
-fn forward(last_ns: u64, now_ns: u64) -> u64 {
-    if now_ns.saturating_add(CLOCK_SET_NS) < last_ns { now_ns } else { now_ns.max(last_ns) }
+fn forward(last_ns: u64, at_ns: u64, now_ns: u64) -> u64 {
+    if last_ns > now_ns.saturating_add(CLOCK_SET_NS) { at_ns } else { at_ns.max(last_ns) }
 }
 
 #[cfg(test)]
@@ -183,88 +186,108 @@ mod tests {
         Held { timestamp_ns, wire_len: 0, captured: 0, lane: 0, place }
     }
 
-    fn due(horizon_ns: u64, now_ns: u64) -> Due {
-        Due { horizon_ns, now_ns, is_full: false }
+    fn give_out(
+        order: &mut Arrivals<u32>,
+        horizon_ns: u64,
+        now: u64,
+        max: usize,
+    ) -> (usize, usize) {
+        order.set_time(now);
+        order.give_out(Due { horizon_ns, is_full: false }, max)
     }
 
-    fn taken(order: &mut Order<u32>) -> Vec<u32> {
+    fn taken(order: &mut Arrivals<u32>) -> Vec<u32> {
         order.take_shown().map(|frame| frame.place).collect()
     }
 
     #[test]
     fn frames_go_out_by_arrival_up_to_the_horizon() {
-        let mut order = Order::new(SETTINGS, 3);
+        let mut order = Arrivals::new(SETTINGS, 3);
         for (lane, at, place) in [(0, 500, 1), (1, 300, 2), (1, 300, 3), (2, 900, 4)] {
             order.hold(lane, held(at, place));
         }
-        assert_eq!(order.give_out(due(600, 1000), 10), (3, 0));
+        assert_eq!(give_out(&mut order, 600, 1000, 10), (3, 0));
         assert_eq!(taken(&mut order), [2, 3, 1]);
-        assert_eq!(order.give_out(due(600, 1000), 10), (0, 0));
+        assert_eq!(give_out(&mut order, 600, 1000, 10), (0, 0));
         order.hold(0, held(800, 5));
-        assert_eq!(order.give_out(due(2000, 1000), 1), (1, 0));
+        assert_eq!(give_out(&mut order, 2000, 1000, 1), (1, 0));
         assert_eq!(taken(&mut order), [5]);
         assert_eq!(order.len(), 1);
-        assert_eq!(order.give_out(Due { is_full: true, ..due(0, 1000) }, 9), (1, 1));
+        assert_eq!(order.give_out(Due { horizon_ns: 0, is_full: true }, 9), (1, 1));
     }
 
     #[test]
     fn a_lane_keeps_its_order() {
-        let mut order = Order::new(SETTINGS, 2);
+        let mut order = Arrivals::new(SETTINGS, 2);
         for (lane, at, place) in [(0, 500, 1), (0, 490, 2), (1, 495, 3), (0, 510, 4)] {
             order.hold(lane, held(at, place));
         }
-        assert_eq!(order.give_out(due(600, 1000), 10), (4, 0));
+        assert_eq!(give_out(&mut order, 600, 1000, 10), (4, 0));
         assert_eq!(taken(&mut order), [3, 1, 2, 4]);
     }
 
     /// Looks as often as it takes to find that the horizon stands still.
-    fn look(order: &mut Order<u32>, horizon_ns: u64, now_ns: u64) {
+    fn look(order: &mut Arrivals<u32>, horizon_ns: u64, now_ns: u64) {
         for _ in 0..=STEPS {
-            assert_eq!(order.give_out(due(horizon_ns, now_ns), 0), (0, 0));
+            assert_eq!(give_out(order, horizon_ns, now_ns, 0), (0, 0));
             order.looked_ns = 0;
         }
     }
 
     #[test]
     fn nothing_waits_for_ever_and_time_does_not_go_back() {
-        let mut order = Order::new(SETTINGS, 2);
+        let mut order = Arrivals::new(SETTINGS, 2);
         order.hold(0, held(1_000, 1));
         look(&mut order, 0, 10_999);
-        assert_eq!(order.give_out(due(0, 10_999), 10), (0, 0));
-        assert_eq!(order.give_out(due(0, 11_000), 10), (1, 1));
+        assert_eq!(give_out(&mut order, 0, 10_999, 10), (0, 0));
+        assert_eq!(give_out(&mut order, 0, 11_000, 10), (1, 1));
         assert_eq!(taken(&mut order), [1]);
         order.hold(1, held(400, 2));
-        assert_eq!(order.give_out(due(0, 11_000), 10), (1, 1));
+        assert_eq!(give_out(&mut order, 0, 11_000, 10), (1, 1));
         assert_eq!(order.shown()[0].timestamp_ns, 1_000);
     }
 
     /// The process was stopped for a while: everything is old when it goes on.
     #[test]
     fn frames_wait_as_long_as_the_other_lanes_move() {
-        let mut order = Order::new(SETTINGS, 2);
+        let mut order = Arrivals::new(SETTINGS, 2);
         order.hold(0, held(1_000, 1));
         for (horizon, now) in [(500, 900_000), (600, 905_000), (700, 914_000)] {
-            assert_eq!(order.give_out(due(horizon, now), 10), (0, 0));
+            assert_eq!(give_out(&mut order, horizon, now, 10), (0, 0));
         }
         order.hold(1, held(900, 2));
-        assert_eq!(order.give_out(due(1_000, 920_000), 10), (2, 0));
+        assert_eq!(give_out(&mut order, 1_000, 920_000, 10), (2, 0));
         assert_eq!(taken(&mut order), [2, 1]);
         order.hold(0, held(2_000, 3));
-        assert_eq!(order.give_out(due(1_000, 1_930_000), 10), (0, 0), "stopped again");
+        assert_eq!(give_out(&mut order, 1_000, 1_930_000, 10), (0, 0), "stopped again");
         look(&mut order, 1_000, 1_930_000);
-        assert_eq!(order.give_out(due(1_000, 1_930_000), 10), (1, 1), "the horizon stands still");
+        assert_eq!(give_out(&mut order, 1_000, 1_930_000, 10), (1, 1), "the horizon stands still");
     }
 
     #[test]
     fn a_clock_that_is_set_back_holds_up_nothing() {
         let hour = 3_600_000_000_000;
-        let mut order = Order::new(SETTINGS, 1);
+        let mut order = Arrivals::new(SETTINGS, 1);
+        order.set_time(hour);
         order.hold(0, held(hour, 1));
+        order.set_time(600);
         order.hold(0, held(500, 2));
-        assert_eq!(order.give_out(due(400, 600), 10).0, 1);
+        assert_eq!(give_out(&mut order, 400, 600, 10).0, 1);
         assert_eq!(taken(&mut order), [1]);
-        assert_eq!(order.give_out(due(500, 600), 10), (1, 0));
+        assert_eq!(give_out(&mut order, 500, 600, 10), (1, 0));
         assert_eq!(order.shown()[0].timestamp_ns, 500);
+    }
+
+    #[test]
+    fn a_frame_that_is_very_late_does_not_set_the_time_back() {
+        let (mut order, now) = (Arrivals::new(SETTINGS, 2), 5 * CLOCK_SET_NS);
+        order.set_time(now);
+        order.hold(0, held(now, 1));
+        assert_eq!(give_out(&mut order, now, now, 10), (1, 0));
+        assert_eq!(taken(&mut order), [1]);
+        order.hold(1, held(now - 2 * CLOCK_SET_NS, 2));
+        assert_eq!(give_out(&mut order, now, now, 10), (1, 0));
+        assert_eq!(order.shown()[0].timestamp_ns, now);
     }
 
     proptest! {
@@ -273,17 +296,17 @@ mod tests {
         fn all_go_out_once_and_sorted(
             steps in prop::collection::vec((0usize..4, 0u64..50, 0u64..40, 1usize..9), 1..200)
         ) {
-            let mut order = Order::new(OrderSettings { guard_us: 0, longest_us: 1 << 40 }, 4);
+            let mut order = Arrivals::new(OrderSettings { guard_us: 0, longest_us: 1 << 40 }, 4);
             let (mut lanes, mut out) = ([0u64; 4], Vec::new());
             for (number, (lane, gap, back, max)) in (0..).zip(steps) {
                 lanes[lane] += gap;
                 order.hold(lane, held(lanes[lane], number));
                 let horizon = lanes.iter().copied().min().unwrap_or(0).saturating_sub(back);
-                order.give_out(due(horizon, 0), max);
+                give_out(&mut order, horizon, 0, max);
                 out.extend(order.take_shown().map(|frame| (frame.timestamp_ns, frame.place)));
             }
             let count = out.len() + order.len();
-            while order.give_out(due(u64::MAX, 0), 7).0 > 0 {
+            while give_out(&mut order, u64::MAX, 0, 7).0 > 0 {
                 out.extend(order.take_shown().map(|frame| (frame.timestamp_ns, frame.place)));
             }
             prop_assert_eq!(out.len(), count);

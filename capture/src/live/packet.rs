@@ -82,8 +82,8 @@ impl PacketLane {
         self.ring.as_ref().filter(|ring| ring.in_hand() == 0).map(Ring::as_fd)
     }
 
-    /// Publishes what the kernel counted, and whether the interface is there.
-    pub(super) fn publish(&mut self, figures: &LaneFigures) {
+    /// Publishes what the kernel counted. Says whether the interface is down or gone.
+    pub(super) fn publish(&mut self, figures: &LaneFigures) -> bool {
         if let Some(ring) = &mut self.ring
             && let Ok(counts) = ring.statistics()
         {
@@ -91,7 +91,7 @@ impl PacketLane {
             figures.ring_drops.store(self.earlier.drops + counts.drops, Relaxed);
             figures.invalid.store(self.earlier.unread + counts.unread, Relaxed);
         }
-        let is_down = match &self.ring {
+        match &self.ring {
             Some(ring) => match ring.check() {
                 Ok(()) => false,
                 Err(error) => {
@@ -105,8 +105,7 @@ impl PacketLane {
                 }
                 self.is_gone
             }
-        };
-        figures.down.store(is_down, Relaxed);
+        }
     }
 
     /// Looks whether an interface that is gone has come back, and goes on with it. Says whether
@@ -119,6 +118,7 @@ impl PacketLane {
             return true;
         }
         let Some(comeback) = &mut self.comeback else { return false };
+        figures.stranded.store(comeback.is_exhausted(), Relaxed);
         if let Some(ring) = comeback.go_on(now_ns) {
             self.ring = Some(ring);
             self.is_gone = false;

@@ -12,7 +12,7 @@ use super::comeback::soon;
 use super::figures::{WorkerFigures, add};
 use super::hand_over::{Exchange, Passed, Returned};
 use super::lane::{Lane, Lent, Place, Wanted};
-use super::order::{Due, Held, Order};
+use super::order::{Arrivals, Due, Held};
 use crate::{Batch, Frame, LinkType, ReadError, Received, Source, SourceStatistics};
 
 /// Between two looks at what the kernel counted.
@@ -41,7 +41,7 @@ const LAST_FRAMES_NS: u64 = 250_000_000;
 pub struct LiveSource {
     own: u16,
     lanes: Vec<Lane>,
-    order: Order<Place>,
+    order: Arrivals<Place>,
     exchange: Exchange,
     /// The memory of AF_XDP.
     areas: Arc<[Area]>,
@@ -56,6 +56,8 @@ pub struct LiveSource {
     /// Calls since then.
     idle_turns: u32,
     figures: Arc<WorkerFigures>,
+    /// Of each lane, whether its interface is down; kept for its memory.
+    down: Vec<bool>,
     statistics: SourceStatistics,
     publish_at_ns: u64,
     tend_at_ns: u64,
@@ -89,7 +91,7 @@ impl LiveSource {
             own: own as u16,
             statistics: SourceStatistics { files: lanes.len() as u64, ..Default::default() },
             lanes,
-            order: Order::new(order, next),
+            order: Arrivals::new(order, next),
             exchange,
             areas,
             queues,
@@ -97,6 +99,7 @@ impl LiveSource {
             is_waiting: false,
             was_busy: false,
             idle_turns: 0,
+            down: Vec::with_capacity(figures.lanes.len()),
             figures,
             publish_at_ns: 0,
             tend_at_ns: 0,
@@ -114,12 +117,14 @@ impl LiveSource {
     /// that it will hand over in a moment. Workers that end at different times may pass frames on
     /// to one that is no more; call it until all of them say `End`.
     pub fn finish(&mut self, max: usize) -> Received {
+        add(&self.figures.turns, 1);
         let now_ns = now_ns();
         let last_at_ns = *self.last_at_ns.get_or_insert(now_ns.saturating_add(LAST_FRAMES_NS));
         self.give_back();
+        self.order.set_time(now_ns);
         self.drain(now_ns);
         self.exchange.publish(u64::MAX);
-        let due = Due { horizon_ns: u64::MAX, now_ns, is_full: true };
+        let due = Due { horizon_ns: u64::MAX, is_full: true };
         let (out, _) = self.order.give_out(due, max);
         self.count();
         self.publish();
@@ -212,20 +217,20 @@ impl LiveSource {
     }
 
     fn publish(&mut self) {
-        let lanes = || self.figures.lanes.iter();
-        for (lane, figures) in self.lanes.iter_mut().zip(lanes()) {
-            lane.publish(figures);
-        }
-        // A queue of an interface that came back is of no more use; packet sockets took over.
-        for (lane, figures) in self.lanes.iter().zip(lanes()).filter(|(lane, _)| lane.hands_over())
-        {
-            let replaces = |(other, now): &(&Lane, &super::LaneFigures)| {
+        // Those who read meanwhile see each lane as it was or as it is.
+        let figures = &self.figures.lanes;
+        self.down.clear();
+        let lanes = self.lanes.iter_mut().zip(figures);
+        self.down.extend(lanes.map(|(lane, figures)| lane.publish(figures)));
+        for ((lane, figures), is_down) in self.lanes.iter().zip(figures).zip(&self.down) {
+            // A queue of an interface that came back is of no more use; packet sockets took over.
+            let replaces = |(other, is_down): (&Lane, &bool)| {
                 let same = !other.hands_over() && other.interface() == lane.interface();
-                same && other.is_active() && !now.down.load(Relaxed)
+                same && other.is_active() && !is_down
             };
-            if self.lanes.iter().zip(lanes()).any(|pair| replaces(&pair)) {
-                figures.down.store(false, Relaxed);
-            }
+            let mut others = self.lanes.iter().zip(&self.down);
+            let is_replaced = lane.hands_over() && others.any(replaces);
+            figures.down.store(*is_down && !is_replaced, Relaxed);
         }
     }
 
@@ -294,8 +299,9 @@ impl Source for LiveSource {
         add(&self.figures.turns, 1);
         let now_ns = now_ns();
         self.tend(now_ns);
-        let (horizon_ns, is_full) = self.drain(self.order.seen_by(now_ns));
-        let (out, impatient) = self.order.give_out(Due { horizon_ns, now_ns, is_full }, max);
+        let seen_ns = self.order.set_time(now_ns);
+        let (horizon_ns, is_full) = self.drain(seen_ns);
+        let (out, impatient) = self.order.give_out(Due { horizon_ns, is_full }, max);
         self.is_waiting = out == 0 && self.order.len() > 0;
         if out == 0 {
             self.wait();

@@ -25,6 +25,8 @@ pub struct ShuntedFlow {
     pub vlans: [u16; 3],
     /// How many of them there are.
     pub vlan_count: u8,
+    /// How many tunnels it comes through.
+    pub tunnels: u8,
 }
 
 /// What was not delivered of a flow.

@@ -12,7 +12,7 @@ use steer::{HashSettings, Link, METADATA_LEN, read_metadata};
 use super::figures::{LaneFigures, add};
 use super::hand_over::{Bytes, Exchange, Passed};
 use super::lane::{Lent, Place, Wanted};
-use super::order::{Held, Order};
+use super::order::{Arrivals, Held};
 use super::steerer::Steerer;
 
 /// Frames taken from a queue at a time.
@@ -123,7 +123,7 @@ impl XdpLane {
         &mut self,
         lane: u16,
         wanted: Wanted,
-        order: &mut Order<Place>,
+        order: &mut Arrivals<Place>,
         exchange: &mut Exchange,
         figures: &LaneFigures,
     ) -> u64 {
@@ -143,7 +143,7 @@ impl XdpLane {
         &mut self,
         lane: u16,
         wanted: Wanted,
-        order: &mut Order<Place>,
+        order: &mut Arrivals<Place>,
         exchange: &mut Exchange,
         figures: &LaneFigures,
     ) -> (usize, u64) {
@@ -166,7 +166,7 @@ impl XdpLane {
         &mut self,
         lane: u16,
         packet: Packet,
-        order: &mut Order<Place>,
+        order: &mut Arrivals<Place>,
         exchange: &mut Exchange,
         figures: &LaneFigures,
     ) {
@@ -275,18 +275,18 @@ impl XdpLane {
         self.queue.wait(std::time::Duration::ZERO).is_err()
     }
 
-    /// Publishes what the kernel counted, and whether the interface is there.
-    pub(super) fn publish(&mut self, figures: &LaneFigures) {
+    /// Publishes what the kernel counted. Says whether the interface is down or gone.
+    pub(super) fn publish(&mut self, figures: &LaneFigures) -> bool {
         use std::sync::atomic::Ordering::Relaxed;
         // The clock of 1970 is set now and then.
         self.offset_ns = clock_offset();
-        figures.down.store(self.is_down(), Relaxed);
         if let Ok(counts) = self.queue.statistics() {
             figures.ring_drops.store(counts.rx_ring_full.saturating_add(self.refused), Relaxed);
             figures.kernel_drops.store(counts.rx_dropped, Relaxed);
             figures.fill_empty.store(counts.rx_fill_ring_empty, Relaxed);
             figures.invalid.store(counts.rx_invalid_descriptors, Relaxed);
         }
+        self.is_down()
     }
 }
 

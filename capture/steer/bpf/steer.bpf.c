@@ -115,6 +115,9 @@ struct flow_key {
 	__u16 tags[TAGS];
 	__u8 protocol;
 	__u8 version;
+	/* Tunnels around it: the same flow without them is another one. */
+	__u8 tunnels;
+	__u8 reserved[3];
 };
 
 /* What was dropped of a flow: from the low end to the high one, and back. */
@@ -201,6 +204,8 @@ struct packet {
 	__u8 later;
 	__u16 tags[TAGS + 1];
 	__u32 tag_count;
+	/* Tunnels that it came through. */
+	__u32 tunnels;
 };
 
 enum found { NOTHING, FOUND, CUT };
@@ -589,6 +594,7 @@ static __always_inline int canonical(struct flow_key *key, const struct packet *
 	}
 	key->protocol = packet->protocol;
 	key->version = packet->version;
+	key->tunnels = packet->tunnels;
 	return swapped;
 }
 
@@ -705,6 +711,7 @@ static __always_inline int steer(struct xdp_md *ctx, __u32 length)
 				if (network(ctx, &next) != FOUND)
 					break;
 				inner = next;
+				inner.tunnels = i + 1;
 				bytes = carried;
 			}
 		}

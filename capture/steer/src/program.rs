@@ -6,6 +6,7 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::{Mutex, PoisonError};
 
 use libbpf_rs::{
     MapCore, MapFlags, MapHandle, Object, ObjectBuilder, OpenMapMut, OpenObject, ProgramInput,
@@ -86,11 +87,11 @@ pub struct Loaded {
     tables: Tables,
 }
 
-/// A program that an interface runs, until this is dropped or the process ends.
+/// A program that an interface runs, until it is detached, this is dropped or the process ends.
 #[derive(Debug)]
 pub struct Program {
     /// Closing it detaches the program.
-    _link: OwnedFd,
+    link: Mutex<Option<OwnedFd>>,
     mode: AttachMode,
     tried: Vec<Attempt>,
     tables: Tables,
@@ -143,6 +144,11 @@ impl Program {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Takes the program from its interface; the counters stay. It takes no rights.
+    pub fn detach(&self) {
+        drop(self.link.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
     /// What the program did so far.
@@ -206,7 +212,7 @@ impl Loaded {
         let Some((link, mode)) = link else {
             return Err(Error::Attach { interface: self.interface, tried });
         };
-        Ok(Program { _link: link, mode, tried, tables: self.tables })
+        Ok(Program { link: Mutex::new(Some(link)), mode, tried, tables: self.tables })
     }
 
     /// Runs the program on a frame of at least an Ethernet header as if it came in on queue 0.

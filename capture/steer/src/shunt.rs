@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::tags::Tags;
 
 const TABLE: &str = "steer_shunts";
-const KEY_LEN: usize = 44;
+const KEY_LEN: usize = 48;
 const VALUE_LEN: usize = 48;
 
 /// A TCP, UDP or SCTP flow: its innermost packets where it comes through tunnels.
@@ -27,6 +27,8 @@ pub struct FlowKey {
     pub protocol: u8,
     /// VLANs, of the tunnel's carrier first; they count only if the table tells VLANs apart.
     pub tags: Tags,
+    /// How many tunnels it comes through: the same flow without them is another one.
+    pub tunnels: u8,
 }
 
 /// What was dropped of a flow in one direction.
@@ -166,7 +168,7 @@ fn canonical(flow: &FlowKey, vlans: bool) -> ([u8; KEY_LEN], bool) {
     put(&low.1.to_ne_bytes());
     put(&high.1.to_ne_bytes());
     tags.iter().for_each(|tag| put(&tag.to_ne_bytes()));
-    put(&[flow.protocol, if flow.source.is_ipv4() { 4 } else { 6 }]);
+    put(&[flow.protocol, if flow.source.is_ipv4() { 4 } else { 6 }, flow.tunnels]);
     (key, swapped)
 }
 
@@ -177,7 +179,7 @@ fn flow(key: &[u8]) -> Option<FlowKey> {
     let (low, high) = (words.get(..4)?, words.get(4..8)?);
     let tail = key.get(32..)?;
     let half = |at: usize| tail.get(at..)?.first_chunk().map(|half| u16::from_ne_bytes(*half));
-    let (protocol, version) = (*tail.get(10)?, *tail.get(11)?);
+    let (protocol, version, tunnels) = (*tail.get(10)?, *tail.get(11)?, *tail.get(12)?);
     let mut tags = Tags::default();
     for at in [4, 6, 8] {
         // An identifier of 0 stands for no tag: what was tagged with priority only is as good.
@@ -192,6 +194,7 @@ fn flow(key: &[u8]) -> Option<FlowKey> {
         destination_port: half(2)?,
         protocol,
         tags,
+        tunnels,
     })
 }
 
@@ -244,6 +247,20 @@ mod tests {
             destination_port: ports.1,
             protocol: 6,
             tags: Tags::new(&[7, 9]),
+            tunnels: 0,
+        }
+    }
+
+    #[test]
+    fn a_tunnelled_copy_has_another_key() {
+        let plain = key("10.0.0.1", "9.0.0.2", (1, 2));
+        let mut seen = vec![canonical(&plain, true).0];
+        for tunnels in 1..=4 {
+            let within = FlowKey { tunnels, ..plain };
+            let key = canonical(&within, true).0;
+            assert_eq!(flow(&key).map(|flow| flow.tunnels), Some(tunnels));
+            assert!(!seen.contains(&key), "{tunnels}");
+            seen.push(key);
         }
     }
 

@@ -18,6 +18,10 @@ fn is_down(workers: &Workers) -> bool {
     workers.figures.iter().flat_map(|one| &one.lanes).any(|lane| lane.down.load(SeqCst))
 }
 
+fn is_stranded(workers: &Workers) -> bool {
+    workers.figures.iter().flat_map(|one| &one.lanes).any(|lane| lane.stranded.load(SeqCst))
+}
+
 fn reopened(workers: &Workers) -> u64 {
     let lanes = workers.figures.iter().flat_map(|one| &one.lanes);
     lanes.map(|lane| lane.reopened.load(SeqCst)).sum()
@@ -88,6 +92,7 @@ fn when_no_spare_sockets_are_left_it_stays_away() {
             assert!(until(|| is_down(&workers)));
             network.connect(0);
             assert_eq!(until(|| !is_down(&workers)), comes_back, "{round}");
+            assert_eq!(is_stranded(&workers), !comes_back, "{round}");
         }
         assert_eq!(reopened(&workers), 2);
         let mut sent = batch(0);

@@ -77,3 +77,32 @@ fn workers_may_poll_themselves() {
     };
     run(poll, |_| true, "packet sockets take over", |counts| counts.empty_slot);
 }
+
+#[test]
+fn a_program_that_is_detached_counts_no_more() {
+    if !cfg!(feature = "xdp") {
+        eprintln!("skipped: needs the feature xdp");
+        return;
+    }
+    in_network(2, 1, 1500, |network| {
+        let workers = Workers::start(&settings(2, &[Method::Xdp; 2]), true);
+        let sent = frames(40, 400, 2);
+        let (first, later) = sent.split_at(200);
+        send(&network.senders(), first);
+        workers.wait_for(first.len());
+        let lost = network.lost();
+        let steerers: Vec<_> =
+            workers.interfaces.iter().filter_map(|one| one.steerer.clone()).collect();
+        assert_eq!(steerers.len(), 2);
+        steerers.iter().for_each(|one| one.detach());
+        send(&network.senders(), later);
+        let outcome = workers.end();
+        outcome.check(first);
+        assert_eq!(outcome.count() + lost, first.len() as u64, "{:?}", outcome.lanes);
+        let counted = steerers.iter().map(|one| one.counters().unwrap());
+        let (received, empty) = counted.fold((0, 0), |(received, empty), one| {
+            (received + one.received, empty + one.empty_slot)
+        });
+        assert_eq!((received + lost, empty), (first.len() as u64, 0));
+    });
+}

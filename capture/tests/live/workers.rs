@@ -159,12 +159,15 @@ fn work(number: usize, mut source: LiveSource, shared: &Shared) -> (LiveSource, 
             keep(&source, &mut frames, shared);
         }
     }
-    let mut has_ended = false;
+    let (mut has_ended, figures) = (false, source.figures());
     let end = Instant::now() + PATIENCE;
     loop {
         // Others may pass something on until they have ended as well.
         let all = shared.ended.load(SeqCst) >= shared.workers;
-        match source.finish(64) {
+        let turns = figures.turns.load(SeqCst);
+        let received = source.finish(64);
+        assert_eq!(figures.turns.load(SeqCst), turns + 1, "who watches sees that it moves");
+        match received {
             Received::Frames => keep(&source, &mut frames, shared),
             Received::End if all => return (source, frames),
             Received::End if !has_ended => {

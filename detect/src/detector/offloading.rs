@@ -72,5 +72,6 @@ fn key(flow: &Flow) -> OffloadKey {
         server_port: flow.server_port,
         proto: flow.proto,
         vlan: flow.vlan,
+        tunnels: flow.recursion_level,
     }
 }

@@ -63,7 +63,7 @@ impl Detector {
         apply_needs(&mut own, &rules.needs);
         own.stream.check_overlap_different_data |= rules.needs.overlap_event;
         self.raw_stream = own.detection && rules.needs.raw_stream;
-        own.stream.raw |= self.raw_stream;
+        own.stream.raw = self.raw_configured && self.raw_stream;
         self.detection = protocol::detection::Detector::new(&own.protocol);
         self.settings = Arc::new(own);
         self.summary.forget_alerts();

@@ -150,6 +150,28 @@ fn other_rules_meet_a_transaction_that_is_under_way() {
     assert_eq!(alerts, [2, 3]);
 }
 
+/// Rules that want reassembled data get it only if the configuration has it on.
+#[test]
+fn other_rules_do_not_switch_on_what_is_off() {
+    let rule = "alert tcp any any -> any any (flow:only_stream; content:\"one\"; sid:1;)";
+    // More than a chunk of the inspection.
+    let data = [b"one".as_slice(), &[b'.'; 6000]].concat();
+    for (raw, expected) in [(true, 1), (false, 0)] {
+        let settings = || {
+            settings(|settings, eve| {
+                settings.stream.raw = raw;
+                eve.alert = Some(AlertSettings::default());
+            })
+        };
+        let mut from_start = Bench::new(settings(), rule);
+        from_start.open().ask(&data).pause();
+        assert_eq!(from_start.records("alert").len(), expected, "{raw}");
+        let mut reloaded = Bench::new(settings(), "");
+        reloaded.reload(rule).open().ask(&data).pause();
+        assert_eq!(reloaded.records("alert").len(), expected, "{raw} after a reload");
+    }
+}
+
 #[test]
 fn flows_time_out_without_packets() {
     let mut bench = Bench::new(settings(|_, _| {}), "");

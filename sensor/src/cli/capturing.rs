@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use capture::live::{LiveSettings, Method};
 use detect::settings::{OutputSettings, Settings};
-use placement::{Inventory, Plan};
+use placement::{CpuSet, Inventory, Plan};
 use protocol::tls::EncryptionHandling;
 
 use crate::config::capture::{CaptureSettings, PlanUse, RunChoices, Shunting};
@@ -14,10 +14,11 @@ use crate::config::native::Sensor;
 use super::cpus::CpuList;
 use super::native::{CaptureMethod, RunArguments};
 use super::plan;
+use super::restorer::Restorer;
 
 /// Where a pod's networks are told, unless `plan --annotations` says otherwise.
 const ANNOTATIONS: &str = "/etc/podnetinfo/annotations";
-/// Where it is kept how the host was before a plan was applied.
+/// Where it is kept how the host was before a plan was applied that stays.
 const UNDO: &str = "/run/bateleur-plan-undo.json";
 
 /// What a run begins with.
@@ -27,6 +28,10 @@ pub(super) struct Capturing {
     pub(super) workers: usize,
     /// The CPU of each worker, as far as it is to be kept on one.
     pub(super) cpus: Vec<Option<usize>>,
+    /// The CPUs of everything else, if it is to be kept on some.
+    pub(super) management: Vec<usize>,
+    /// Undoes the plan when this goes.
+    pub(super) restorer: Option<Restorer>,
     /// What else is worth knowing, for people.
     pub(super) notes: Vec<String>,
     /// Flows beyond the reassembly depth need no inspection (`--shunt`).
@@ -55,9 +60,10 @@ impl Capturing {
                 None
             }
         };
-        if let (PlanUse::Apply, Some(plan)) = (settings.plan, &plan) {
-            plan::change(plan, Some(Path::new(UNDO)))?;
-        }
+        let restorer = match &plan {
+            Some(plan) => apply(plan, settings.plan)?,
+            None => None,
+        };
         if let Some(plan) = &plan {
             notes.extend(plan.warnings.iter().cloned());
         }
@@ -69,7 +75,9 @@ impl Capturing {
         let group_number = (seed >> 16) as u16;
         let choices = RunChoices { workers, plan: plan.as_ref(), seed, group_number };
         let live = settings.live(&choices);
-        Ok(Self { settings, live, workers, cpus, notes, long })
+        let management = settings.management_cpus.iter().flat_map(CpuSet::iter);
+        let management = management.map(|cpu| cpu as usize).collect();
+        Ok(Self { settings, live, workers, cpus, management, restorer, notes, long })
     }
 
     /// What the detectors have to know of it.
@@ -92,6 +100,22 @@ impl Capturing {
             detector.protocol.tls.encryption_handling = EncryptionHandling::Bypass;
         }
         detector.bypass_passed |= shunt.pass;
+    }
+}
+
+/// Prepares the host if that is wanted.
+fn apply(plan: &Plan, wanted: PlanUse) -> Result<Option<Restorer>> {
+    match wanted {
+        PlanUse::None => Ok(None),
+        PlanUse::Keep => plan::change(plan, Some(Path::new(UNDO))).map(|()| None),
+        PlanUse::Apply => {
+            // Of this process: others may have plans of their own.
+            let file = format!("/run/bateleur-plan-undo-{}.json", std::process::id());
+            let restorer = Restorer::start(Path::new(&file));
+            let restorer = restorer.context("nobody can be started to undo the plan")?;
+            plan::change(plan, Some(Path::new(&file)))?;
+            Ok(Some(restorer))
+        }
     }
 }
 
@@ -122,6 +146,9 @@ fn settings(arguments: &RunArguments, sensor: &Sensor) -> Result<CaptureSettings
     }
     settings.hand_over = arguments.hand_over.unwrap_or(settings.hand_over);
     settings.workers = arguments.workers.map(usize::from).or(settings.workers);
+    if let Some(list) = &arguments.cpus {
+        settings.cpus = Some(list.set());
+    }
     if arguments.shunt {
         settings.shunt = Shunting { encrypted: true, pass: true, ..settings.shunt };
     }
@@ -143,21 +170,22 @@ fn workers(listed: Option<&CpuList>, settings: &CaptureSettings, plan: Option<&P
     settings.workers.or_else(listed).or_else(planned).unwrap_or((cpus - 1).max(1))
 }
 
-/// The CPUs of the list, or those of the plan.
+/// Those of the plan, which knows the list; or in the order of the list, if the plan has fewer
+/// workers or could not keep to it.
 fn cpus(
     listed: Option<&CpuList>,
     workers: usize,
     plan: Option<&Plan>,
 ) -> Result<Vec<Option<usize>>> {
-    let Some(list) = listed else {
-        let planned = plan.map(|plan| plan.workers.as_slice()).unwrap_or_default();
-        let cpu = |worker| planned.get(worker).map(|one: &placement::Worker| one.cpu as usize);
-        return Ok((0..workers).map(cpu).collect());
-    };
+    let planned = plan.map(|plan| plan.workers.as_slice()).unwrap_or_default();
+    let cpu = |worker| planned.get(worker).map(|one: &placement::Worker| one.cpu as usize);
+    let planned: Vec<Option<usize>> = (0..workers).map(cpu).collect();
+    let Some(list) = listed else { return Ok(planned) };
     let usable = core_affinity::get_core_ids().unwrap_or_default();
     let usable: Vec<usize> = usable.into_iter().map(|core| core.id).collect();
     if let Some(missing) = list.missing(&usable) {
         bail!("--cpus: CPU {missing} is not there, or not for this process");
     }
-    Ok(list.of_workers(workers))
+    let follows = planned.iter().all(|cpu| cpu.is_some_and(|cpu| list.contains(cpu)));
+    Ok(if follows { planned } else { list.of_workers(workers) })
 }

@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use placement::CpuSet;
+
 /// No machine has more.
 const MOST: usize = 8192;
 
@@ -13,6 +15,16 @@ impl CpuList {
     /// How many.
     pub(super) const fn len(&self) -> usize {
         self.0.len()
+    }
+
+    /// Without their order.
+    pub(super) fn set(&self) -> CpuSet {
+        self.0.iter().filter_map(|cpu| u32::try_from(*cpu).ok()).collect()
+    }
+
+    /// Whether it is one of them.
+    pub(super) fn contains(&self, cpu: usize) -> bool {
+        self.0.contains(&cpu)
     }
 
     /// One for each worker; they share when there are fewer CPUs.
@@ -82,6 +94,8 @@ mod tests {
     fn workers_take_turns() {
         let cpus: CpuList = "4,2".parse().unwrap();
         assert_eq!(cpus.of_workers(3), [Some(4), Some(2), Some(4)]);
+        assert_eq!(cpus.set().to_string(), "2,4");
+        assert!(cpus.contains(4) && !cpus.contains(3));
         assert_eq!(cpus.missing(&[0, 2]), Some(4));
         assert_eq!(cpus.missing(&[2, 3, 4]), None);
     }

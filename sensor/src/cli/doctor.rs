@@ -56,6 +56,7 @@ const FRAMES: Balance = Balance {
     whole: term("capture.wire", "on the wire", ""),
     parts: &[
         term("capture.inspected", "inspected", ""),
+        term("capture.filtered", "refused by the filter", ""),
         term(
             "capture.shunted",
             "of flows that need no inspection, counted in the NIC's program",
@@ -140,6 +141,12 @@ fn rest(counters: &Value, balance: &Balance) -> u64 {
     value(counters, &balance.whole).saturating_sub(parts)
 }
 
+/// Records that were given up, by their type.
+fn shed_by_type(counters: &Value) -> impl Iterator<Item = (String, u64)> {
+    let types = counters["events"]["shed_by_type"].as_object().into_iter().flatten();
+    types.filter_map(|(kind, count)| Some((kind.clone(), count.as_u64()?)))
+}
+
 fn as_text(counters: &Value) -> String {
     let mut out = String::new();
     for balance in [&FRAMES, &EVENTS] {
@@ -155,6 +162,11 @@ fn as_text(counters: &Value) -> String {
             if !part.knob.is_empty() {
                 let _ = writeln!(out, "        {:>16}    -> {}", "", part.knob);
             }
+            if part.counter == "events.shed" {
+                for (kind, count) in shed_by_type(counters) {
+                    let _ = writeln!(out, "        {count:>16}    {kind}");
+                }
+            }
         }
         let left = rest(counters, balance);
         let _ = writeln!(out, "        {left:>16}  {}", balance.rest);
@@ -168,6 +180,9 @@ fn as_json(counters: &Value) -> String {
         let mut terms = serde_json::Map::new();
         for term in std::iter::once(&balance.whole).chain(balance.parts) {
             terms.insert(term.counter.to_owned(), json!(value(counters, term)));
+        }
+        if balance.name == "events" {
+            terms.insert("events.shed_by_type".to_owned(), shed_by_type(counters).collect());
         }
         terms.insert("difference".to_owned(), json!(rest(counters, balance)));
         all.insert(balance.name.to_owned(), Value::Object(terms));
@@ -239,6 +254,20 @@ mod tests {
                                7  written (100.00 %)
                                0  on their way
         ");
+    }
+
+    #[test]
+    fn records_that_were_given_up_are_told_by_type() {
+        let events = json!({ "made": 9, "written": 4, "shed": 5,
+            "shed_by_type": { "alert": 1, "flow": 4 } });
+        let counters = json!({ "events": events });
+        let text = as_text(&counters);
+        for line in ["5  lost because the writer did not keep up", "1    alert", "4    flow"] {
+            assert!(text.contains(line), "{text}");
+        }
+        let all: Value = serde_json::from_str(&as_json(&counters)).unwrap();
+        assert_eq!(all["events"]["events.shed_by_type"]["flow"], 4);
+        assert_eq!(all["events"]["difference"], 0);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod list;
 mod native;
 mod plan;
 mod replay;
+mod restorer;
 mod run;
 pub(crate) mod suricata;
 mod writing;
@@ -33,4 +34,12 @@ pub(crate) fn run(arguments: Vec<OsString>) -> ExitCode {
         return suricata::run(&words(2));
     }
     native::run(arguments)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn both_faces_keep_the_contract_of_one_version() {
+        assert_eq!(super::suricata::VERSION, crate::version::SURICATA);
+    }
 }

@@ -120,7 +120,7 @@ pub(super) struct RunArguments {
     /// Look at packets whose checksum is wrong as well.
     #[arg(long)]
     pub(super) no_checksums: bool,
-    /// CPUs for the workers, one after the other, e.g. 2-5,8. By default as `bateleur plan` has it.
+    /// CPUs for the workers, e.g. 2-5,8. By default as `bateleur plan` has it.
     #[arg(long, value_name = "LIST")]
     pub(super) cpus: Option<CpuList>,
     /// Control socket, which answers suricatasc; a name without slash, or none, means one in

@@ -19,6 +19,8 @@ use crate::config::tree::Node;
 use crate::config::yaml::Loader;
 use crate::log::Log;
 
+use super::restorer;
+
 /// Arguments of `plan`.
 #[derive(Clone, Debug, Args)]
 pub(super) struct PlanArguments {
@@ -57,10 +59,19 @@ pub(super) struct PlanArguments {
     /// Bring back what was before, from a file of --undo-file, and remove the file.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["apply", "verify", "json", "interface"])]
     undo: Option<PathBuf>,
+    /// With --undo: wait until standard input ends, and do nothing if there is no such file then.
+    #[arg(long, requires = "undo")]
+    wait: bool,
 }
 
 pub(super) fn run(arguments: &PlanArguments) -> Result<ExitCode> {
     if let Some(file) = &arguments.undo {
+        if arguments.wait {
+            restorer::wait().context("signals cannot be handled")?;
+            if !file.exists() {
+                return Ok(ExitCode::SUCCESS);
+            }
+        }
         return undo(file);
     }
     let settings = settings(arguments)?;

@@ -57,11 +57,12 @@ pub(super) fn run(mut arguments: ReplayArguments) -> Result<ExitCode> {
         // Whoever closed the pipe does not want it.
         let _ = io::stdout().lock().write_all(text.as_bytes());
     }
-    loaded.save_datasets().map_err(|(file, error)| anyhow::anyhow!("{file}: {error}"))?;
-    for failure in &outcome.failures {
+    let unsaved = loaded.save_datasets().err().map(|(file, error)| format!("{file}: {error}"));
+    let failures: Vec<String> = outcome.failures.into_iter().chain(unsaved).collect();
+    for failure in &failures {
         eprintln!("bateleur: {failure}");
     }
-    let whole = outcome.faults == 0 && outcome.failures.is_empty();
+    let whole = outcome.faults == 0 && failures.is_empty();
     Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

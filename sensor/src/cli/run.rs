@@ -29,8 +29,9 @@ use super::replay::{load_rules, rules, tell_refused};
 use super::writing::Writing;
 
 pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode> {
-    // From now on a signal waits to be heard; none ends the process by itself.
-    let signals = Signals::listen().context("signals cannot be handled")?;
+    // From now on a signal waits to be heard. Until rules are loaded, which may take long, a wish
+    // to stop ends the process by itself.
+    let signals = Signals::listen_from_start().context("signals cannot be handled")?;
     let sensor = match &arguments.config {
         Some(path) => Sensor::read(path)?,
         None => Sensor::default(),
@@ -38,13 +39,16 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode> {
     let home = Home::look(&arguments.output);
     fs::create_dir_all(&arguments.output)
         .with_context(|| format!("{}: cannot be made", arguments.output.display()))?;
-    let capturing = Capturing::of(arguments, &sensor)?;
+    let mut capturing = Capturing::of(arguments, &sensor)?;
+    // Brings the host back when this goes, after all else.
+    let _restorer = capturing.restorer.take();
     let mut all = settings(arguments, &sensor, &capturing)?;
     let filter = arguments.filter.as_deref().or(capturing.settings.filter.as_deref());
     let filter = filter.map(Filter::parse).transpose()?;
     let workers = capturing.workers;
     let loaded = rules(&mut all.process)?;
     tell_refused(&loaded);
+    signals.begin();
     // Frames come from here on: rings would be full if rules were read only now.
     let live = LiveRun::open(&capturing.live)?;
     let mut writing = Writing::open(&all, &loaded, &arguments.output, workers)?;
@@ -81,6 +85,7 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode> {
         statistics: &mut writing.statistics,
         stores: writing.stores,
         cpus: capturing.cpus,
+        management: capturing.management,
         signals,
         notify,
         control,
@@ -155,9 +160,10 @@ fn tell(arguments: &RunArguments, ended: Ended, events: Option<&Path>) -> Result
         // Whoever closed the pipe does not want it.
         let _ = io::stdout().lock().write_all(text.as_bytes());
     }
-    loaded.save_datasets().map_err(|(file, error)| anyhow::anyhow!("{file}: {error}"))?;
-    for failure in &outcome.failures {
+    let unsaved = loaded.save_datasets().err().map(|(file, error)| format!("{file}: {error}"));
+    let failures: Vec<String> = outcome.failures.into_iter().chain(unsaved).collect();
+    for failure in &failures {
         eprintln!("bateleur: {failure}");
     }
-    Ok(if outcome.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -31,8 +31,12 @@ impl Writing {
         let opened = |(file, error): (String, io::Error)| anyhow::anyhow!("{file}: {error}");
         let outputs = Outputs::open(&all.process.files, directory).map_err(opened)?;
         let engine = Engine::of(loaded);
-        let statistics =
-            Statistics::open(&all.process.statistics, directory, Some(engine)).map_err(opened)?;
+        let settings = &all.process.statistics;
+        let mut statistics = Statistics::open(settings, directory, Some(engine)).map_err(opened)?;
+        let first = settings.eve.first().and_then(|(at, _)| all.detector.outputs.get(*at));
+        if let Some(OutputSettings::Eve(eve)) = first {
+            statistics.envelope(&eve.prefix, eve.host.as_deref());
+        }
         let mut stores = Vec::new();
         if let Some(output) = &all.process.file_store {
             for worker in 0..workers {

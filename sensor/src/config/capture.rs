@@ -93,8 +93,10 @@ pub(crate) enum PlanUse {
     /// It is taken as it is.
     #[default]
     None,
-    /// The plan is applied at the start. It can be undone later, with rights that the run gives up.
+    /// The plan is applied at the start and undone at the end.
     Apply,
+    /// The plan is applied at the start and stays applied.
+    Keep,
 }
 
 /// What a run knows and no file says.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use signal_hook::SigId;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2};
+use signal_hook::flag::register_conditional_default;
 use signal_hook::low_level::{pipe, unregister};
 
 /// What somebody asks the process for.
@@ -34,6 +35,8 @@ pub(crate) struct Signals {
     stopping: bool,
     reopen: Arc<AtomicBool>,
     reload: Arc<AtomicBool>,
+    /// A wish to stop ends the process at once: there is nothing to finish yet.
+    is_starting: Arc<AtomicBool>,
     registered: Vec<SigId>,
 }
 
@@ -43,6 +46,16 @@ impl Signals {
     /// # Errors
     /// When the system does not let signals be handled.
     pub(crate) fn listen() -> io::Result<Self> {
+        let signals = Self::listen_from_start()?;
+        signals.begin();
+        Ok(signals)
+    }
+
+    /// Listens from now on, but until [`Signals::begin`] a wish to stop ends the process at once.
+    ///
+    /// # Errors
+    /// When the system does not let signals be handled.
+    pub(crate) fn listen_from_start() -> io::Result<Self> {
         let (wake, wake_end) = UnixStream::pair()?;
         let (stops, stops_end) = UnixStream::pair()?;
         stops.set_nonblocking(true)?;
@@ -52,10 +65,13 @@ impl Signals {
             stopping: false,
             reopen: Arc::default(),
             reload: Arc::default(),
+            is_starting: Arc::new(AtomicBool::new(true)),
             registered: Vec::new(),
         };
         // Actions run in the order in which they are registered: first the wish, then the waking.
         for signal in [SIGINT, SIGTERM] {
+            let starting = Arc::clone(&signals.is_starting);
+            signals.registered.push(register_conditional_default(signal, starting)?);
             signals.registered.push(pipe::register(signal, stops_end.try_clone()?)?);
         }
         for (signal, flag) in [(SIGHUP, &signals.reopen), (SIGUSR2, &signals.reload)] {
@@ -66,6 +82,11 @@ impl Signals {
             signals.registered.push(pipe::register(signal, wake_end.try_clone()?)?);
         }
         Ok(signals)
+    }
+
+    /// From now on there is something to finish when the process is to stop.
+    pub(crate) fn begin(&self) {
+        self.is_starting.store(false, Ordering::Relaxed);
     }
 
     /// The most urgent wish, if there is one.

@@ -89,11 +89,14 @@ impl Loaded {
     /// Writes the data sets that are kept.
     ///
     /// # Errors
-    /// With the file that could not be written.
+    /// With the first file that could not be written.
     pub(crate) fn save_datasets(&self) -> Result<(), (String, io::Error)> {
+        let mut saved = Ok(());
         for (path, bytes) in self.datasets.to_save() {
-            fs::write(&path, bytes).map_err(|error| (path.display().to_string(), error))?;
+            // One that cannot be written does not keep the others from being.
+            let written = fs::write(&path, bytes);
+            saved = saved.and(written.map_err(|error| (path.display().to_string(), error)));
         }
-        Ok(())
+        saved
     }
 }

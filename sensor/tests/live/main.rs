@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "the helpers of tests may unwrap like the tests")]
 
+mod settings;
 mod stage;
 mod suricata;
 

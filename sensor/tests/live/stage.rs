@@ -77,6 +77,19 @@ impl Stage {
         command
     }
 
+    /// What a program says in the network.
+    pub(crate) fn says(&self, program: &str, arguments: &[&str]) -> String {
+        let output = self.inside(program).args(arguments).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// What the sensor's program says in the network, called otherwise.
+    pub(crate) fn call(&self, arguments: &[&str]) -> (ExitStatus, String) {
+        let mut command = self.inside(PROGRAM);
+        let output = command.args(arguments).current_dir(self.folder.path()).output().unwrap();
+        (output.status, String::from_utf8(output.stdout).unwrap())
+    }
+
     /// Changes something in the network.
     pub(crate) fn ip(&self, arguments: &[&str]) -> bool {
         is_done(Command::new("ip").args(["-n", &self.network]).args(arguments))
@@ -94,9 +107,7 @@ impl Stage {
 
     /// Starts it with something in its environment.
     pub(crate) fn start_with(&self, environment: &[(&str, &str)], more: &[&str]) -> Running {
-        let words = ["run", "--interface", "in", "--method", "af-packet", "--workers", "2"];
-        let words = [&words[..], &["--output", "events"], more].concat();
-        let mut running = self.launch(environment, &words);
+        let mut running = self.launch(environment, more);
         running.wait_for("bateleur runs with 2 workers");
         running
     }
@@ -104,7 +115,7 @@ impl Stage {
     /// Starts the program with Suricata's own options, without waiting for anything.
     pub(crate) fn launch_suricata(&self, more: &[&str]) -> Running {
         let words = ["suricata", "-c", "suricata.yaml", "-l", "events"];
-        self.launch(&[], &[&words[..], more].concat())
+        self.launch_words(&[], &[&words[..], more].concat())
     }
 
     /// Starts it, and waits until it captures.
@@ -114,7 +125,14 @@ impl Stage {
         running
     }
 
-    fn launch(&self, environment: &[(&str, &str)], words: &[&str]) -> Running {
+    /// Starts the sensor and does not wait until it runs.
+    pub(crate) fn launch(&self, environment: &[(&str, &str)], more: &[&str]) -> Running {
+        let words = ["run", "--interface", "in", "--method", "af-packet", "--workers", "2"];
+        let words = [&words[..], &["--output", "events"], more].concat();
+        self.launch_words(environment, &words)
+    }
+
+    fn launch_words(&self, environment: &[(&str, &str)], words: &[&str]) -> Running {
         let output = |name: &str| File::create(self.path(name)).unwrap();
         let child = self
             .inside(PROGRAM)

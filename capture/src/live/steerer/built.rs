@@ -8,7 +8,7 @@ use super::{ShuntedFlow, ShuntedTotals, SteererSettings};
 use crate::live::xdp::clock_offset;
 use crate::live::{Prefix, ShuntSettings};
 
-/// The program of an interface; it goes from the interface when this is dropped.
+/// The program of an interface; it goes from the interface when it is detached or dropped.
 #[derive(Debug)]
 pub struct Steerer(Program);
 
@@ -25,6 +25,11 @@ impl Steerer {
     /// In words, when the kernel does not tell.
     pub fn counters(&self) -> Result<Counters, String> {
         self.0.counters().map_err(|error| error.to_string())
+    }
+
+    /// Takes the program from the interface. What the sockets have stays there to be taken.
+    pub fn detach(&self) {
+        self.0.detach();
     }
 
     /// Keeps so many thousandths of the flows from now on.
@@ -120,5 +125,13 @@ fn key(flow: &ShuntedFlow) -> FlowKey {
     let [source_port, destination_port] = flow.ports;
     let vlans = flow.vlans.get(..usize::from(flow.vlan_count)).unwrap_or(&flow.vlans);
     let tags = Tags::new(vlans);
-    FlowKey { source, destination, source_port, destination_port, protocol: flow.protocol, tags }
+    FlowKey {
+        source,
+        destination,
+        source_port,
+        destination_port,
+        protocol: flow.protocol,
+        tags,
+        tunnels: flow.tunnels,
+    }
 }

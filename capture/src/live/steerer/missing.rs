@@ -26,6 +26,11 @@ impl Steerer {
         match *self {}
     }
 
+    /// Takes the program from the interface.
+    pub fn detach(&self) {
+        match *self {}
+    }
+
     /// Keeps so many thousandths of the flows from now on.
     ///
     /// # Errors

@@ -116,7 +116,12 @@ fn key<A: Into<IpAddr>>(from: End<A>, to: End<A>, protocol: u8, tags: &[u16]) ->
         destination_port: to.port,
         protocol,
         tags: Tags::new(tags),
+        tunnels: 0,
     }
+}
+
+fn within(tunnels: u8, flow: FlowKey) -> FlowKey {
+    FlowKey { tunnels, ..flow }
 }
 
 const ACK: u8 = 0x10;
@@ -198,29 +203,32 @@ fn shunted_flows_are_found_in_tunnels() {
     };
     let (tcp4, tcp6) = (key(a, b, TCP, &[]), key(c, d, TCP, &[]));
     let udp6 = key(c, d, UDP, &[]);
-    for name in [
-        "ip in ip",
-        "4in6",
-        "gre",
-        "gre bridge",
-        "gre tag",
-        "erspan i",
-        "erspan ii",
-        "vxlan",
-        "geneve",
-        "gre in vxlan",
-        "four tunnels",
-        "vxlan of a tag",
+    for (name, tunnels) in [
+        ("ip in ip", 1),
+        ("4in6", 1),
+        ("gre", 1),
+        ("gre bridge", 1),
+        ("gre tag", 1),
+        ("erspan i", 1),
+        ("erspan ii", 1),
+        ("vxlan", 1),
+        ("geneve", 1),
+        ("gre in vxlan", 2),
+        ("four tunnels", 4),
+        ("vxlan of a tag", 1),
     ] {
-        check(false, tcp4, name, Some(plain));
+        check(false, within(tunnels, tcp4), name, Some(plain));
+        // The same flow without tunnels, or within others, is another one.
+        check(false, tcp4, name, None);
+        check(false, within(3, tcp4), name, None);
     }
     for name in ["6in4", "gre with fields", "vxlan of ipv6", "geneve of ip"] {
-        check(true, tcp6, name, Some(plain + 20));
+        check(true, within(1, tcp6), name, Some(plain + 20));
     }
     for name in
         ["five tunnels", "gre with routes", "vxlan of an error", "icmp error", "fragment of gre"]
     {
-        check(false, tcp4, name, None);
+        (0..5).for_each(|tunnels| check(false, within(tunnels, tcp4), name, None));
     }
     for name in ["hop-by-hop", "routing and options", "authentication", "atomic fragment"] {
         let frame = frames(5, 77).into_iter().find(|(other, _)| *other == name).unwrap().1;
@@ -231,8 +239,8 @@ fn shunted_flows_are_found_in_tunnels() {
     }
     check(true, key(a, b, TCP, &[100, 7]), "qinq", Some(plain + 14 + 8));
     check(true, key(a, b, TCP, &[1, 2, 3]), "three tags", Some(plain + 14 + 12));
-    check(true, key(a, b, TCP, &[3, 7]), "vxlan of a tag", Some(plain));
-    check(true, key(a, b, TCP, &[9]), "gre tag", Some(plain));
+    check(true, within(1, key(a, b, TCP, &[3, 7])), "vxlan of a tag", Some(plain));
+    check(true, within(1, key(a, b, TCP, &[9])), "gre tag", Some(plain));
     check(true, tcp4, "qinq", None);
     check(true, key(a, b, TCP, &[7, 100]), "qinq", None);
     check(false, key(a, b, TCP, &[7, 100]), "qinq", Some(plain + 14 + 8));
@@ -243,7 +251,8 @@ fn padding_of_a_carrier_is_no_part_of_the_inner_packet() {
     let Some(socket) = socket() else { return };
     let (a, b) = (end4(5, 1030), end4(77, 1102));
     let shunts = Shunts::new(ShuntSettings { capacity: 4, vlans: false }).unwrap();
-    shunts.insert(&key(a, b, TCP, &[])).unwrap();
+    let flows = [0, 1].map(|tunnels| within(tunnels, key(a, b, TCP, &[])));
+    flows.iter().for_each(|flow| shunts.insert(flow).unwrap());
     let program = loaded(&ProgramSettings { shunts: Some(&shunts), ..Default::default() }, &socket);
     let inner = tcp4(a, b, ACK, &[]);
     let mut frame = ethernet(&[], 0x0800, &ipv4((a.address, b.address), 4, &inner));
@@ -252,8 +261,10 @@ fn padding_of_a_carrier_is_no_part_of_the_inner_packet() {
     let mut frame = ethernet(&[], 0x0800, &inner);
     frame.extend([0; 6]);
     assert_eq!(program.run(&frame).unwrap().action, DROP);
-    let found = shunts.get(&key(a, b, TCP, &[])).unwrap().unwrap();
-    assert_eq!((found.forward.packets, found.forward.bytes), (2, 40 + 60));
+    for (flow, bytes) in flows.iter().zip([60, 40]) {
+        let found = shunts.get(flow).unwrap().unwrap();
+        assert_eq!((found.forward.packets, found.forward.bytes), (1, bytes));
+    }
 }
 
 #[test]

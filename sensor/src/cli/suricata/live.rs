@@ -105,6 +105,7 @@ pub(super) fn run(
         statistics: &mut ready.writing.statistics,
         stores: ready.writing.stores,
         cpus: ready.capturing.cpus,
+        management: ready.capturing.management,
         signals,
         notify,
         control: control.map(|control| control.listener),

@@ -24,7 +24,7 @@ pub(super) struct Section {
     af_xdp: AfXdp,
     af_packet: AfPacket,
     hand_over: Option<Within<2, 1_048_576>>,
-    order: Order,
+    order: OrderSection,
     hash: Hash,
     shunt: Shunt,
     shed: Option<Within<0, 1000>>,
@@ -93,7 +93,7 @@ struct AfPacketMap {
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(try_from = "OrderMap")]
-struct Order(OrderSettings);
+struct OrderSection(OrderSettings);
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -133,6 +133,7 @@ enum PlanWord {
     #[default]
     None,
     Apply,
+    Keep,
 }
 
 impl Section {
@@ -161,6 +162,7 @@ impl Section {
             plan: match self.plan {
                 PlanWord::None => PlanUse::None,
                 PlanWord::Apply => PlanUse::Apply,
+                PlanWord::Keep => PlanUse::Keep,
             },
             ..default
         };
@@ -279,7 +281,7 @@ impl TryFrom<AfPacketMap> for AfPacket {
     }
 }
 
-impl TryFrom<OrderMap> for Order {
+impl TryFrom<OrderMap> for OrderSection {
     type Error = String;
 
     fn try_from(map: OrderMap) -> Result<Self, String> {

@@ -64,7 +64,7 @@ fn header(config: Config<'_>, node: &Node) -> EveSettings {
         config.log.info(MODULE, format!("Using prefix '{}' for JSON messages", eve.prefix));
     }
     if truth("suricata-version", false) {
-        eve.version = Some(crate::cli::suricata::VERSION.to_owned());
+        eve.version = Some(crate::version::SURICATA.to_owned());
     }
     if truth("community-id", false) {
         let seed = node.text("community-id-seed").unwrap_or("0");

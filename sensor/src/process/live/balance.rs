@@ -2,8 +2,8 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, OnceLock};
 
 use capture::live::{LaneSnapshot, Opened, SteererCounters, WorkerFigures};
 
@@ -23,6 +23,8 @@ struct Interface {
     opened: Opened,
     /// Open, so that they can be read without any rights; and what they said at the start.
     losses: Vec<(File, u64)>,
+    /// What they said when reception ended: beyond that frames are the host's own affair.
+    lost_at_end: OnceLock<u64>,
     /// The driver's losses include what the sockets of AF_XDP refused and count themselves.
     counts_refused: bool,
 }
@@ -37,8 +39,10 @@ pub(crate) struct Terms {
     pub(crate) nic_drops: u64,
     /// What the XDP program did, if there is one.
     pub(crate) xdp: SteererCounters,
-    /// Frames that workers took.
+    /// Frames that detectors took.
     pub(crate) inspected: u64,
+    /// Frames that workers took and the filter refused.
+    pub(crate) filtered: u64,
     /// Lost in the kernel: no free memory, or too long for it.
     pub(crate) no_memory: u64,
     /// Lost in the kernel: the ring was full.
@@ -76,10 +80,22 @@ impl Balance {
                     .filter(|name| opened.steerer.is_some() || **name != "rx_dropped")
                     .filter_map(open)
                     .collect(),
+                lost_at_end: OnceLock::new(),
                 counts_refused: counts_refused(&opened.name),
             }
         });
         Self { interfaces: interfaces.collect(), workers }
+    }
+
+    /// Reception ends: XDP programs go from their interfaces, so that nothing comes in any more
+    /// that no socket is there for. What the sockets have is still to be taken.
+    pub(super) fn detach(&self) {
+        for interface in &self.interfaces {
+            if let Some(steerer) = &interface.opened.steerer {
+                let _ = interface.lost_at_end.set(interface.lost());
+                steerer.detach();
+            }
+        }
     }
 
     /// The terms of all interfaces together.
@@ -90,7 +106,8 @@ impl Balance {
         }
         // Frames passed on count where they are taken; on their way they are in no one's hands.
         let taken: u64 = self.workers.iter().map(|one| one.taken_over.load(Relaxed)).sum();
-        sum.inspected += taken;
+        sum.filtered = self.workers.iter().map(|one| one.filtered.load(Relaxed)).sum();
+        sum.inspected = (sum.inspected + taken).saturating_sub(sum.filtered);
         sum.settle();
         sum
     }
@@ -103,6 +120,7 @@ impl Balance {
             ("capture.kernel_drops", terms.no_memory + terms.ring_full),
             ("capture.wire", terms.wire + terms.nic_drops),
             ("capture.inspected", terms.inspected),
+            ("capture.filtered", terms.filtered),
             ("capture.nic_drops", terms.nic_drops),
             ("capture.empty_slot", terms.xdp.empty_slot),
             ("capture.shunted", terms.xdp.shunted),
@@ -156,12 +174,19 @@ impl Balance {
             // Packet sockets take over where a program went with its interface.
             terms.wire += terms.xdp.received;
         }
-        let lost = |(file, start): &(File, u64)| Some(read(file)?.saturating_sub(*start));
-        // A driver may count a frame under two names; the largest is what is surely lost.
-        let lost = interface.losses.iter().filter_map(lost).max().unwrap_or(0);
+        let lost = interface.lost_at_end.get().copied().unwrap_or_else(|| interface.lost());
         let ours = if interface.counts_refused { terms.no_memory + terms.ring_full } else { 0 };
         terms.nic_drops = lost.saturating_sub(ours);
         terms
+    }
+}
+
+impl Interface {
+    /// Frames that the NIC or its driver has lost since the start.
+    fn lost(&self) -> u64 {
+        let lost = |(file, start): &(File, u64)| Some(read(file)?.saturating_sub(*start));
+        // A driver may count a frame under two names; the largest is what is surely lost.
+        self.losses.iter().filter_map(lost).max().unwrap_or(0)
     }
 }
 
@@ -179,6 +204,7 @@ impl Terms {
             (&mut self.xdp.excluded, other.xdp.excluded),
             (&mut self.xdp.no_metadata, other.xdp.no_metadata),
             (&mut self.inspected, other.inspected),
+            (&mut self.filtered, other.filtered),
             (&mut self.no_memory, other.no_memory),
             (&mut self.ring_full, other.ring_full),
             (&mut self.fill_empty, other.fill_empty),
@@ -195,6 +221,7 @@ impl Terms {
     /// What is left when everything that has a counter is taken off.
     fn settle(&mut self) {
         let known = self.inspected
+            + self.filtered
             + self.xdp.empty_slot
             + self.xdp.shunted
             + self.xdp.shed
@@ -205,6 +232,11 @@ impl Terms {
             + self.hand_over_full;
         self.unaccounted = self.wire.saturating_sub(known);
     }
+}
+
+/// Frames that came to a lane and to no detector.
+pub(super) const fn lost(lane: &LaneSnapshot) -> u64 {
+    lane.ring_drops + lane.kernel_drops + lane.hand_over_full + lane.invalid
 }
 
 /// veth, which has no device, and virtio count frames that a redirection failed for as dropped.
@@ -229,7 +261,8 @@ mod tests {
         let mut terms = Terms {
             wire: 100,
             xdp,
-            inspected: 60,
+            inspected: 50,
+            filtered: 10,
             no_memory: 7,
             ring_full: 6,
             hand_over_full: 5,

@@ -146,6 +146,13 @@ impl Board {
         down.map(|lane| lane.interface).collect()
     }
 
+    /// Numbers of those that would not be captured from if they came back.
+    pub(super) fn interfaces_stranded(&self) -> Vec<u32> {
+        let lanes = self.workers.iter().flat_map(|worker| &worker.lanes);
+        let stranded = lanes.filter(|lane| lane.stranded.load(Ordering::Relaxed));
+        stranded.map(|lane| lane.interface).collect()
+    }
+
     /// Other rules are in force.
     pub(super) fn set_rules(&self, loaded: &Loaded) {
         *lock(&self.rules) = RuleFacts::of(loaded);

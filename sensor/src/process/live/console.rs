@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use capture::live::LaneSnapshot;
 use crossbeam::channel::bounded;
 
-use crate::cli::suricata::VERSION;
 use crate::control::socket::{
     BypassedFlows, FailedRule, InterfaceFigures, Memcap, MemcapRefusal, Reload, ReloadRefusal,
     RuleFigures, Sensor,
 };
+use crate::version::SURICATA;
 
 use super::board::{Board, Request};
 
@@ -28,7 +27,7 @@ const USED: [(&str, &str); 4] = [
 
 impl Sensor for Board {
     fn version(&self) -> String {
-        format!("{VERSION} RELEASE")
+        format!("{SURICATA} RELEASE")
     }
 
     fn uptime(&self) -> u64 {
@@ -134,9 +133,4 @@ impl Sensor for Board {
     fn shutdown(&self) {
         self.stop();
     }
-}
-
-/// Frames that came to a lane and to no detector.
-pub(super) fn lost(lane: &LaneSnapshot) -> u64 {
-    lane.ring_drops + lane.kernel_drops + lane.hand_over_full + lane.invalid
 }

@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::process::summary::grouped;
 
 use super::Voice;
-use super::console::lost;
+use super::balance::lost;
 
 /// Between two lines of figures.
 const INTERVAL: Duration = Duration::from_secs(1);

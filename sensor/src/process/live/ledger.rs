@@ -1,12 +1,16 @@
 //! Records made, dropped and written: what is missing when the sensor has to end at once.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The account of one worker, which alone writes it.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     made: AtomicU64,
     shed: AtomicU64,
+    /// Those that were dropped, by type. Nobody comes here while the writer keeps up.
+    shed_by_kind: Mutex<BTreeMap<String, u64>>,
 }
 
 impl Ledger {
@@ -15,9 +19,14 @@ impl Ledger {
         self.made.store(records, Ordering::Relaxed);
     }
 
-    /// So many more were dropped because the writer did not keep up.
-    pub(super) fn shed(&self, records: u64) {
+    /// So many more of a type were dropped because the writer did not keep up.
+    pub(super) fn shed(&self, kind: &str, records: u64) {
         self.shed.fetch_add(records, Ordering::Relaxed);
+        let mut kinds = self.kinds();
+        match kinds.get_mut(kind) {
+            Some(count) => *count += records,
+            None => drop(kinds.insert(kind.to_owned(), records)),
+        }
     }
 
     /// Records that were made.
@@ -30,9 +39,18 @@ impl Ledger {
         self.shed.load(Ordering::Relaxed)
     }
 
+    /// They by their type.
+    pub(super) fn dropped_by_kind(&self) -> Vec<(String, u64)> {
+        self.kinds().iter().map(|(kind, count)| (kind.clone(), *count)).collect()
+    }
+
     /// Records that were made and not dropped.
     pub(super) fn kept(&self) -> u64 {
         self.made.load(Ordering::Relaxed).saturating_sub(self.dropped())
+    }
+
+    fn kinds(&self) -> MutexGuard<'_, BTreeMap<String, u64>> {
+        self.shed_by_kind.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -44,11 +62,12 @@ mod tests {
     fn dropped_records_are_not_kept() {
         let ledger = Ledger::default();
         ledger.set_made(10);
-        ledger.shed(3);
-        ledger.shed(1);
+        ledger.shed("flow", 3);
+        ledger.shed("alert", 1);
         assert_eq!((ledger.kept(), ledger.dropped()), (6, 4));
         // The two are not written at the same moment.
-        ledger.shed(20);
+        ledger.shed("flow", 20);
         assert_eq!(ledger.kept(), 0);
+        assert_eq!(ledger.dropped_by_kind(), [("alert".to_owned(), 1), ("flow".to_owned(), 23)]);
     }
 }

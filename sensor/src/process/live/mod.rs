@@ -1,5 +1,6 @@
 //! Live capture: workers on the interfaces, and the supervisor that writes and looks after them.
 
+mod backlog;
 mod balance;
 mod board;
 mod console;
@@ -7,6 +8,7 @@ mod display;
 mod figures;
 mod guard;
 mod ledger;
+mod line;
 mod pulse;
 mod question;
 mod reload;
@@ -58,6 +60,8 @@ pub(crate) struct LiveRun<'a> {
     pub(crate) stores: Vec<FileStore>,
     /// The CPU of each worker; those beyond the list run where the system puts them.
     pub(crate) cpus: Vec<Option<usize>>,
+    /// The CPUs of all other threads; empty: they run where the system puts them.
+    pub(crate) management: Vec<usize>,
     /// What is asked of the process.
     pub(crate) signals: Signals,
     /// The service manager.

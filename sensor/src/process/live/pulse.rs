@@ -63,17 +63,19 @@ impl Pulse {
 pub(super) struct Links {
     names: Vec<String>,
     down: Vec<bool>,
+    stranded: Vec<bool>,
 }
 
 impl Links {
     /// All are up, or will be told of.
     pub(super) fn new(names: Vec<String>) -> Self {
-        let down = vec![false; names.len()];
-        Self { names, down }
+        let (down, stranded) = (vec![false; names.len()], vec![false; names.len()]);
+        Self { names, down, stranded }
     }
 
-    /// Looks at the numbers of the interfaces that are down; says what has changed.
-    pub(super) fn look(&mut self, are_down: &[u32]) -> Vec<String> {
+    /// Looks at the numbers of the interfaces that are down, and of those that nobody can capture
+    /// from any more; says what has changed.
+    pub(super) fn look(&mut self, are_down: &[u32], are_stranded: &[u32]) -> Vec<String> {
         let mut said = Vec::new();
         for ((number, name), before) in (0..).zip(&self.names).zip(&mut self.down) {
             let is_down = are_down.contains(&number);
@@ -83,6 +85,15 @@ impl Links {
                     true => format!("{name} is down or gone; its frames are missing from now on"),
                     false => format!("{name} is back"),
                 });
+            }
+        }
+        for ((number, name), before) in (0..).zip(&self.names).zip(&mut self.stranded) {
+            // It stays so.
+            if are_stranded.contains(&number) && !std::mem::replace(before, true) {
+                said.push(format!(
+                    "{name} has no spare sockets left: if it comes back it is not captured from \
+                     until the sensor is started anew"
+                ));
             }
         }
         said
@@ -116,17 +127,19 @@ mod tests {
     #[test]
     fn changes_of_links_are_told_by_name() {
         let mut links = Links::new(vec!["east".into(), "west".into()]);
-        let mut check = |are_down: &[u32], expected: &[&str]| {
-            let said = links.look(are_down);
+        let mut check = |are_down: &[u32], stranded: &[u32], expected: &[&str]| {
+            let said = links.look(are_down, stranded);
             assert_eq!(said.len(), expected.len(), "{said:?}");
             for (said, expected) in said.iter().zip(expected) {
                 assert!(said.starts_with(expected), "{said}");
             }
         };
-        check(&[], &[]);
-        check(&[1, 1], &["west is down"]);
-        check(&[1], &[]);
-        check(&[0], &["east is down", "west is back"]);
-        check(&[], &["east is back"]);
+        check(&[], &[], &[]);
+        check(&[1, 1], &[], &["west is down"]);
+        check(&[1], &[], &[]);
+        check(&[0], &[], &["east is down", "west is back"]);
+        check(&[], &[], &["east is back"]);
+        check(&[0], &[0, 0], &["east is down", "east has no spare sockets left"]);
+        check(&[0], &[0], &[]);
     }
 }

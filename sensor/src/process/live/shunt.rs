@@ -31,6 +31,7 @@ fn shunted(flow: &OffloadKey) -> ShuntedFlow {
         protocol: flow.proto,
         vlans: flow.vlan.ids,
         vlan_count: flow.vlan.count,
+        tunnels: flow.tunnels,
     }
 }
 

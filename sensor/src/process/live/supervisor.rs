@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use capture::SourceStatistics;
-use crossbeam::channel::{Receiver, RecvTimeoutError};
+use crossbeam::channel::Receiver;
+use crossbeam::select;
 use detect::counters::{Snapshot, Summary};
 use detect::output::Events;
 use detect::settings::Settings;
+use rustix::thread::{CpuSet, sched_setaffinity};
 
 use crate::control::notify::Notify;
 use crate::control::socket::{Limits, Listener, Memcap, Sensor, Server};
@@ -18,15 +20,16 @@ use crate::process::memory::Memory;
 use crate::process::replay::Outcome;
 use crate::process::workers::share_of;
 
+use super::backlog;
 use super::balance::Balance;
 use super::board::{Board, Facts, ReloadAnswer, Request};
 use super::display::{Detected, Display};
+use super::line::{Command, Report};
 use super::pulse::{Change, Links};
 use super::question::Question;
 use super::reload::{Reloader, Step};
 use super::tally::Tally;
-use super::team::{Contract, Team};
-use super::worker::{Order, Report};
+use super::team::{Arriving, Contract, Team};
 use super::{Ended, LiveRun, guard};
 
 /// The supervisor looks around this often.
@@ -39,7 +42,7 @@ const REST: Duration = Duration::from_secs(5);
 /// Runs live capture to its end.
 pub(super) fn run(run: LiveRun<'_>) -> io::Result<Ended> {
     let loaded = Arc::new(run.rules);
-    let (mut team, reports) = Team::hire(Contract {
+    let (mut team, arriving) = Team::hire(Contract {
         sources: run.live.sources,
         settings: Arc::clone(&run.settings),
         rules: Arc::clone(&loaded.ruleset),
@@ -49,6 +52,8 @@ pub(super) fn run(run: LiveRun<'_>) -> io::Result<Ended> {
         cpus: run.cpus,
         stall: run.stall,
     })?;
+    // Threads run where those that start them do: this one, and all that it starts from here on.
+    let settled = settle(&run.management);
     let facts = Facts {
         balance: Balance::new(&run.live.interfaces, team.captures()),
         interfaces: run.live.interfaces,
@@ -85,10 +90,13 @@ pub(super) fn run(run: LiveRun<'_>) -> io::Result<Ended> {
         stage: Stage::Working,
         deaths: Vec::new(),
     };
-    let done = supervisor.supervise(&mut team, &reports);
+    if let Err(why) = settled {
+        supervisor.display.say(&why);
+    }
+    let done = supervisor.supervise(&mut team, &arriving);
     // Workers that are still there find that nobody listens.
-    drop(reports);
-    team.tell(|| Order::End);
+    drop(arriving);
+    team.tell(&Command::End);
     team.join();
     let ended = done.and_then(|()| supervisor.outcome(&team));
     board.end();
@@ -140,13 +148,23 @@ struct Supervisor<'a> {
 
 impl Supervisor<'_> {
     /// Works until all workers have ended.
-    fn supervise(&mut self, team: &mut Team, reports: &Receiver<Report>) -> io::Result<()> {
+    fn supervise(&mut self, team: &mut Team, arriving: &Arriving) -> io::Result<()> {
         let mut beat = Instant::now();
         while !team.have_ended() {
-            match reports.recv_timeout(BEAT) {
-                Ok(report) => self.take(team, report)?,
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
+            select! {
+                recv(arriving.reports) -> report => match report {
+                    Ok(report) => self.take(team, report),
+                    Err(_) => break,
+                },
+                recv(arriving.records) -> events => match events {
+                    Ok(events) => self.write(team, events)?,
+                    // All workers have ended; what they have reported may not be heard yet.
+                    Err(_) => match arriving.reports.recv() {
+                        Ok(report) => self.take(team, report),
+                        Err(_) => break,
+                    },
+                },
+                default(BEAT) => {}
             }
             let now = Instant::now();
             if now.saturating_duration_since(beat) >= BEAT {
@@ -154,17 +172,22 @@ impl Supervisor<'_> {
                 self.look_around(team, now)?;
             }
         }
+        // A worker that has ended has sent all its records.
+        while let Ok(events) = arriving.records.try_recv() {
+            self.write(team, events)?;
+        }
         Ok(())
     }
 
-    fn take(&mut self, team: &mut Team, report: Report) -> io::Result<()> {
+    fn write(&mut self, team: &Team, events: Events) -> io::Result<()> {
+        self.outputs.write(&events)?;
+        self.unflushed += backlog::count(&events);
+        team.recycle(events);
+        Ok(())
+    }
+
+    fn take(&mut self, team: &mut Team, report: Report) {
         match report {
-            Report::Events(mut events) => {
-                self.outputs.write(&events)?;
-                self.unflushed += count(&events);
-                events.clear();
-                team.recycle(events);
-            }
             Report::Figures { worker, figures } => team.note(worker, *figures),
             Report::Reloaded { worker, alerts } => self.changed_over(team, worker, &alerts),
             Report::Drained { worker } => {
@@ -190,7 +213,6 @@ impl Supervisor<'_> {
             }
             Report::Note(said) => self.display.say(&said),
         }
-        Ok(())
     }
 
     /// Everything that is done from time to time.
@@ -225,8 +247,12 @@ impl Supervisor<'_> {
                 }
             });
         }
-        for said in self.links.look(&self.board.interfaces_down()) {
-            self.display.say(&said);
+        // At the end reception stops by itself.
+        if self.stage == Stage::Working {
+            let (down, stranded) = (self.board.interfaces_down(), self.board.interfaces_stranded());
+            for said in self.links.look(&down, &stranded) {
+                self.display.say(&said);
+            }
         }
         if team.have_begun()
             && let Some(on_ready) = self.on_ready.take()
@@ -268,7 +294,7 @@ impl Supervisor<'_> {
     fn load_rules(&mut self, team: &Team) {
         match self.reload.poll(team.len()) {
             Step::None => {}
-            Step::Spread(rules) => team.tell(|| Order::Rules(Arc::clone(&rules))),
+            Step::Spread(rules) => team.tell(&Command::Rules(rules)),
             Step::Failed(why) => {
                 self.display.say(&format!("the old rules stay in force: {why}"));
                 self.tell_ready();
@@ -302,7 +328,8 @@ impl Supervisor<'_> {
         self.stage = Stage::Draining;
         let _ = self.notify.stopping("inspecting what has come in, ending flows");
         let _ = self.notify.extend(self.drain + REST);
-        team.tell(|| Order::Drain);
+        self.board.balance.detach();
+        team.tell(&Command::Drain);
         self.end_flows(team);
     }
 
@@ -310,7 +337,7 @@ impl Supervisor<'_> {
     fn end_flows(&mut self, team: &Team) {
         if self.stage == Stage::Draining && team.have_drained() {
             self.stage = Stage::Ending;
-            team.tell(|| Order::End);
+            team.tell(&Command::End);
         }
     }
 
@@ -426,8 +453,18 @@ impl Supervisor<'_> {
     }
 }
 
-fn count(events: &Events) -> u64 {
-    events.outputs.iter().map(|records| records.count).sum()
+/// Keeps this thread on some CPUs.
+fn settle(cpus: &[usize]) -> Result<(), String> {
+    if cpus.is_empty() {
+        return Ok(());
+    }
+    let mut set = CpuSet::new();
+    for cpu in cpus.iter().copied().filter(|cpu| *cpu < CpuSet::MAX_CPU) {
+        set.set(cpu);
+    }
+    let list: Vec<String> = cpus.iter().map(usize::to_string).collect();
+    let refused = |error| format!("the writer cannot be kept on CPUs {}: {error}", list.join(","));
+    sched_setaffinity(None, &set).map_err(refused)
 }
 
 fn total(threads: &[(String, Snapshot)]) -> Snapshot {

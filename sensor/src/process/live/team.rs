@@ -3,7 +3,7 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -19,13 +19,17 @@ use crate::output::{FileStore, StoreCounters};
 use crate::process::workers::share_of;
 use crate::process::writer::Figures;
 
+use super::backlog::empty;
 use super::figures;
 use super::ledger::Ledger;
+use super::line::{Command, Line, Outbox, Report, boxes};
 use super::pulse::{Change, Pulse};
-use super::worker::{Line, Order, Report, Start};
+use super::worker::Start;
 
-/// Reports of a worker that may wait for the supervisor.
+/// Buffers of records of a worker that may wait for the writer.
 const WAITING: usize = 16;
+/// Empty buffers that are kept for each worker.
+const SPARE: usize = 2;
 
 /// What workers are hired with.
 pub(super) struct Contract {
@@ -49,10 +53,16 @@ pub(super) struct Team {
     spare: Sender<Events>,
 }
 
+/// What arrives from the workers. Reports say nothing of how far records are: who has finished has
+/// sent all of its own.
+pub(super) struct Arriving {
+    pub(super) reports: Receiver<Report>,
+    pub(super) records: Receiver<Events>,
+}
+
 /// One of them.
 struct Held {
-    orders: Sender<Order>,
-    rung: Arc<AtomicU64>,
+    commands: Outbox,
     ledger: Arc<Ledger>,
     capture: Arc<WorkerFigures>,
     /// The rules that it inspects by.
@@ -73,24 +83,25 @@ enum State {
 }
 
 impl Team {
-    /// Starts a thread for each source; reports arrive at the other end.
-    pub(super) fn hire(contract: Contract) -> io::Result<(Self, Receiver<Report>)> {
+    /// Starts a thread for each source; records and reports arrive at the other end.
+    pub(super) fn hire(contract: Contract) -> io::Result<(Self, Arriving)> {
         let count = contract.sources.len();
         let settings = Arc::new(share_of(&contract.settings, count));
         let common = Arc::new(detect::Shared::new(&contract.settings, &contract.rules));
         let filter = contract.filter.map(Arc::new);
-        let (reports, received) = bounded(count * WAITING);
+        let (records, arriving) = bounded(count * WAITING);
+        let (reports, received) = unbounded();
         let (spare, spares) = unbounded();
         let mut stores: Vec<Option<FileStore>> = contract.stores.into_iter().map(Some).collect();
         stores.resize_with(count, || None);
         let mut team = Self { held: Vec::new(), threads: Vec::new(), spare };
         for (number, (source, store)) in contract.sources.into_iter().zip(stores).enumerate() {
-            let (orders, taken) = unbounded();
-            let held = Held::new(orders, source.figures(), &contract.rules, contract.stall);
+            let (commands, taken) = boxes();
+            let held = Held::new(commands, source.figures(), &contract.rules, contract.stall);
             let line = Line {
-                orders: taken,
-                rung: Arc::clone(&held.rung),
+                commands: taken,
                 reports: reports.clone(),
+                records: records.clone(),
                 spare: spares.clone(),
                 ledger: Arc::clone(&held.ledger),
             };
@@ -109,7 +120,7 @@ impl Team {
             team.held.push(held);
             team.threads.push(spawn(start, reports.clone())?);
         }
-        Ok((team, received))
+        Ok((team, Arriving { reports: received, records: arriving }))
     }
 
     /// How many.
@@ -118,8 +129,8 @@ impl Team {
     }
 
     /// Tells all of them.
-    pub(super) fn tell(&self, order: impl Fn() -> Order) {
-        self.held.iter().for_each(|held| held.tell(order()));
+    pub(super) fn tell(&self, command: &Command) {
+        self.held.iter().for_each(|held| held.commands.tell(command.clone()));
     }
 
     /// Asks all of them for their counters.
@@ -127,7 +138,7 @@ impl Team {
         for held in &mut self.held {
             held.has_answered = held.state == State::Ended;
         }
-        self.tell(|| Order::Figures);
+        self.tell(&Command::Figures);
     }
 
     /// Notes the counters of one.
@@ -207,10 +218,13 @@ impl Team {
         !self.held.iter().any(|held| held.pulse.is_stalled() && held.state == State::Working)
     }
 
-    /// Gives a buffer back.
-    pub(super) fn recycle(&self, events: Events) {
-        // Workers that have ended need none.
-        let _ = self.spare.send(events);
+    /// Gives a buffer back, without what a burst made of it.
+    pub(super) fn recycle(&self, mut events: Events) {
+        if self.spare.len() < self.held.len() * SPARE {
+            empty(&mut events);
+            // Workers that have ended need none.
+            let _ = self.spare.send(events);
+        }
     }
 
     /// Counters of each worker, those of capture first.
@@ -223,6 +237,9 @@ impl Team {
             all.entries.extend(figures.counters.entries.iter().cloned());
             all.push("events.made", held.ledger.made());
             all.push("events.shed", held.ledger.dropped());
+            for (kind, count) in held.ledger.dropped_by_kind() {
+                all.push(&format!("events.shed_by_type.{kind}"), count);
+            }
             threads.push((format!("W#{number:02}"), all));
         }
         threads
@@ -265,14 +282,13 @@ impl Team {
 
 impl Held {
     fn new(
-        orders: Sender<Order>,
+        commands: Outbox,
         capture: Arc<WorkerFigures>,
         rules: &Arc<Ruleset>,
         stall: Duration,
     ) -> Self {
         Self {
-            orders,
-            rung: Arc::default(),
+            commands,
             ledger: Arc::default(),
             capture,
             rules: Arc::clone(rules),
@@ -281,12 +297,6 @@ impl Held {
             pulse: Pulse::new(stall, Instant::now()),
             state: State::Working,
         }
-    }
-
-    fn tell(&self, order: Order) {
-        // A worker that has ended needs no orders.
-        let _ = self.orders.send(order);
-        self.rung.fetch_add(1, Ordering::Release);
     }
 }
 

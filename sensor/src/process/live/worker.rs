@@ -1,17 +1,14 @@
 //! A worker of live capture: its source, its detector, and what it is told meanwhile.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use capture::live::{LiveSource, Shunts};
+use capture::live::{LiveSource, Shunts, WorkerFigures};
 use capture::{Received, Source};
-use crossbeam::channel::{Receiver, Sender, TryRecvError, TrySendError};
+use crossbeam::channel::TrySendError;
 use decode::Timestamp;
 use detect::Detector;
-use detect::counters::Summary;
 use detect::output::Events;
 use detect::settings::Settings;
 use engine::Ruleset;
@@ -22,14 +19,13 @@ use crate::output::FileStore;
 use crate::process::replay::{BATCH, ENDS, passes, raw};
 use crate::process::writer::Figures;
 
-use super::ledger::Ledger;
+use super::backlog::{Limits, Sieve, count, size};
+use super::line::{Command, Heard, Line, Report};
 use super::shunt::Shunter;
 
 /// Records go to the writer when they are so many bytes, or so old.
 const ENOUGH: usize = 64 << 10;
 const OLD: Duration = Duration::from_millis(50);
-/// Records that the writer can't take are kept up to so many bytes.
-const MOST: usize = 16 << 20;
 /// Frames may come in this much later than they arrived: time that passes without frames stays
 /// so far behind the clock.
 const BEHIND_US: u64 = 250_000;
@@ -39,42 +35,7 @@ const SETTLE: Duration = Duration::from_millis(50);
 /// A worker that waits for the others to end looks for frames that they pass on this often.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// What a worker is told to do.
-pub(super) enum Order {
-    /// Inspect by these rules from now on.
-    Rules(Arc<Ruleset>),
-    /// Report the counters.
-    Figures,
-    /// Take what has come in so far, report that, and go on with what other workers pass on.
-    Drain,
-    /// End all flows and report that.
-    End,
-}
-
-/// What workers tell the supervisor.
-pub(super) enum Report {
-    /// Records.
-    Events(Events),
-    /// Counters, as asked for.
-    Figures { worker: usize, figures: Box<Figures> },
-    /// The new rules are in force; so many alerts came of each of the old ones, by index.
-    Reloaded { worker: usize, alerts: HashMap<u32, u64> },
-    /// Everything that had come in is inspected.
-    Drained { worker: usize },
-    /// The worker has ended.
-    Finished {
-        worker: usize,
-        figures: Box<Figures>,
-        summary: Box<Summary>,
-        store: Option<FileStore>,
-    },
-    /// The worker has panicked.
-    Died { worker: usize },
-    /// Something to be said.
-    Note(String),
-}
-
-/// What the orders come to.
+/// What the commands come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
     GoOn,
@@ -117,15 +78,16 @@ impl Start {
         }
         Worker {
             number: self.number,
+            capture: self.source.figures(),
             source: self.source,
             detector,
             filter: self.filter,
             store: self.store,
             outputs: self.settings.outputs.len(),
+            sieve: Sieve::new(&self.settings.outputs, Limits::default()),
             line: self.line,
             frames: 0,
             passed: 0,
-            heard: 0,
             sent: Instant::now(),
         }
         .run();
@@ -136,32 +98,21 @@ impl Start {
 struct Worker {
     number: usize,
     source: LiveSource,
+    capture: Arc<WorkerFigures>,
     detector: Detector,
     filter: Option<Arc<Filter>>,
     store: Option<FileStore>,
     /// Buffers of records: one for each output.
     outputs: usize,
+    /// What to give up of them when the writer does not keep up.
+    sieve: Sieve,
     line: Line,
     /// The number of the last frame.
     frames: u64,
     /// Records that were passed on, or dropped.
     passed: u64,
-    /// Orders that were heard.
-    heard: u64,
     /// When records were last passed on.
     sent: Instant,
-}
-
-/// The lines between a worker and the supervisor.
-pub(super) struct Line {
-    pub(super) orders: Receiver<Order>,
-    /// Rises with each order, so that nobody need look into an empty channel.
-    pub(super) rung: Arc<AtomicU64>,
-    pub(super) reports: Sender<Report>,
-    /// Buffers that were written out.
-    pub(super) spare: Receiver<Events>,
-    /// Where records are counted.
-    pub(super) ledger: Arc<Ledger>,
 }
 
 impl Worker {
@@ -207,18 +158,20 @@ impl Worker {
     fn drain(&mut self, events: &mut Events, settle: Duration) {
         let (begun, until_us) = (Instant::now(), now_us());
         loop {
-            if self.source.finish(BATCH) == Received::Frames {
-                let last = self.source.batch().frames().last();
-                let is_late = last.is_some_and(|frame| frame.timestamp_us > until_us);
-                self.inspect(events);
-                self.keep_files(events);
-                if is_late {
-                    return;
+            match self.source.finish(BATCH) {
+                Received::Frames => {
+                    let last = self.source.batch().frames().last();
+                    let is_late = last.is_some_and(|frame| frame.timestamp_us > until_us);
+                    self.inspect(events);
+                    self.keep_files(events);
+                    if is_late {
+                        return;
+                    }
                 }
-            } else if begun.elapsed() >= settle {
-                return;
-            } else {
-                thread::sleep(PAUSE);
+                // The kernel has frames that it has not handed over; it says so for a while only.
+                Received::Idle => thread::sleep(PAUSE),
+                Received::End if begun.elapsed() >= settle => return,
+                Received::End => thread::sleep(PAUSE),
             }
             if self.is_due(events) && !self.send(events) {
                 return;
@@ -246,35 +199,37 @@ impl Worker {
 
     fn inspect(&mut self, events: &mut Events) {
         let filter = self.filter.as_deref();
-        let number = &mut self.frames;
-        let frames = self.source.batch().frames().filter(|frame| passes(filter, frame));
+        let (number, mut refused) = (&mut self.frames, 0);
+        let frames = self.source.batch().frames().filter(|frame| {
+            let passes = passes(filter, frame);
+            refused += u64::from(!passes);
+            passes
+        });
         let frames = frames.map(|frame| {
             *number += 1;
             raw(&frame, *number)
         });
         self.detector.inspect(frames, events);
+        self.capture.add_filtered(refused);
     }
 
     /// Does what it was told.
     fn obey(&mut self) -> Next {
-        let rung = self.line.rung.load(Ordering::Acquire);
-        if rung == self.heard {
-            return Next::GoOn;
-        }
-        self.heard = rung;
         loop {
             let worker = self.number;
-            let report = match self.line.orders.try_recv() {
-                Ok(Order::Drain) => return Next::Drain,
-                Ok(Order::End) => return Next::End,
-                Ok(Order::Figures) => Report::Figures { worker, figures: Box::new(self.figures()) },
-                Ok(Order::Rules(rules)) => {
+            let report = match self.line.commands.next() {
+                Heard::Nothing => return Next::GoOn,
+                Heard::Nobody => return Next::Leave,
+                Heard::This(Command::Drain) => return Next::Drain,
+                Heard::This(Command::End) => return Next::End,
+                Heard::This(Command::Figures) => {
+                    Report::Figures { worker, figures: Box::new(self.figures()) }
+                }
+                Heard::This(Command::Rules(rules)) => {
                     let alerts = self.detector.summary().alerts.clone();
                     self.detector.set_rules(rules);
                     Report::Reloaded { worker, alerts }
                 }
-                Err(TryRecvError::Empty) => return Next::GoOn,
-                Err(TryRecvError::Disconnected) => return Next::Leave,
             };
             if self.line.reports.send(report).is_err() {
                 return Next::Leave;
@@ -288,7 +243,7 @@ impl Worker {
     }
 
     /// Passes records on; false when nobody takes them any more. The worker never waits for the
-    /// writer: what it can't take is kept, and beyond a limit dropped and counted.
+    /// writer: what it can't take is kept, and beyond a limit dropped and counted, alerts last.
     fn send(&mut self, events: &mut Events) -> bool {
         self.sent = Instant::now();
         let records = count(events);
@@ -296,23 +251,24 @@ impl Worker {
         if size(events) == 0 {
             return true;
         }
+        if self.line.records.is_full() {
+            self.passed += self.sieve.sift(events, &self.line.ledger);
+            return true;
+        }
         let fresh = self.line.spare.try_recv();
         let full = std::mem::replace(events, fresh.unwrap_or_else(|_| Events::new(self.outputs)));
-        match self.line.reports.try_send(Report::Events(full)) {
+        match self.line.records.try_send(full) {
             Ok(()) => {
                 self.passed += records;
+                self.sieve.renew();
                 true
             }
-            Err(TrySendError::Full(Report::Events(full))) => {
+            // Another worker was quicker.
+            Err(TrySendError::Full(full)) => {
                 *events = full;
-                if size(events) > MOST {
-                    self.line.ledger.shed(records);
-                    self.passed += records;
-                    events.clear();
-                }
                 true
             }
-            Err(_) => false,
+            Err(TrySendError::Disconnected(_)) => false,
         }
     }
 
@@ -325,7 +281,7 @@ impl Worker {
             self.line.ledger.set_made(self.passed);
             let records = std::mem::replace(&mut events, Events::new(self.outputs));
             // Now there is time to wait.
-            if self.line.reports.send(Report::Events(records)).is_err() {
+            if self.line.records.send(records).is_err() {
                 return;
             }
             if !more {
@@ -350,14 +306,6 @@ impl Worker {
         let stored = self.store.as_ref().map(FileStore::counters).unwrap_or_default();
         Figures { counters: self.detector.counters(), stored }
     }
-}
-
-fn size(events: &Events) -> usize {
-    events.outputs.iter().map(|records| records.bytes.len()).sum()
-}
-
-fn count(events: &Events) -> u64 {
-    events.outputs.iter().map(|records| records.count).sum()
 }
 
 fn behind_the_clock() -> Timestamp {
