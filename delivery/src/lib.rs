@@ -7,12 +7,23 @@
 //! number beside it.
 #![deny(unsafe_code)]
 
+mod backoff;
+mod delivery;
 pub mod duration;
+pub mod figures;
+pub mod filter;
 pub mod network;
+mod publisher;
+pub mod queue;
 pub mod record;
+mod refused;
+pub mod settings;
 pub mod sink;
 pub mod sinks;
 pub mod spool;
 pub mod stream;
+mod time;
 #[cfg(feature = "tls")]
 pub mod tls;
+
+pub use crate::delivery::{Delivery, Figures, StartError};

@@ -4,6 +4,8 @@ mod stdout;
 
 use serde::Deserialize;
 
+use crate::duration::Size;
+use crate::filter::Filter;
 use crate::network::Network;
 use crate::sink::Sink;
 
@@ -18,25 +20,37 @@ pub struct Surroundings {
     pub network: Network,
 }
 
-/// Makes `Kind`, of which each sink of a configuration sets exactly one field.
+/// Makes `SinkSettings`, of which a configuration sets exactly one of the kinds.
 macro_rules! sinks {
-    ($($(#[$doc:meta])* $name:ident: $settings:ty,)*) => {
-        /// Settings of a sink: exactly one of the fields is set.
+    ($($(#[$doc:meta])* $kind:ident: $settings:ty,)*) => {
+        /// A sink as a configuration gives it: `- stdout: {}`, with `name`, `records`, `window`.
         #[derive(Clone, Debug, Default, Deserialize)]
         #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-        pub struct Kind {
-            $($(#[$doc])* pub $name: Option<$settings>,)*
+        pub struct SinkSettings {
+            /// Its name, for counters, the spool and messages; by default that of its kind.
+            pub name: Option<String>,
+            /// What it gets.
+            pub records: Filter,
+            /// Bytes of records that may be under way to it.
+            pub window: Option<Size>,
+            $($(#[$doc])* pub $kind: Option<$settings>,)*
         }
 
-        impl Kind {
+        impl SinkSettings {
             /// Names of all kinds.
-            pub const NAMES: &[&str] = &[$(stringify!($name)),*];
+            pub const KINDS: &[&str] = &[$(stringify!($kind)),*];
 
             /// The kinds that are set.
-            pub fn set(&self) -> Vec<&'static str> {
+            pub fn kinds(&self) -> Vec<&'static str> {
                 let mut set = Vec::new();
-                $(if self.$name.is_some() { set.push(stringify!($name)); })*
+                $(if self.$kind.is_some() { set.push(stringify!($kind)); })*
                 set
+            }
+
+            /// Its name.
+            pub fn name(&self) -> String {
+                let kind = self.kinds().first().copied().unwrap_or("sink");
+                self.name.clone().unwrap_or_else(|| kind.to_owned())
             }
 
             /// Makes the sink; nothing is connected yet.
@@ -44,10 +58,10 @@ macro_rules! sinks {
             /// # Errors
             /// With what is wrong with its settings.
             pub fn build(&self, around: &Surroundings) -> Result<Box<dyn Sink>, String> {
-                $(if let Some(settings) = &self.$name {
+                $(if let Some(settings) = &self.$kind {
                     return settings.build(around);
                 })*
-                Err(format!("a sink needs one of {}", Self::NAMES.join(", ")))
+                Err(format!("a sink needs one of {}", Self::KINDS.join(", ")))
             }
         }
     };

@@ -1,11 +1,80 @@
 //! The spool: batches of records on disk, written once and read by each sink at its own pace.
+//!
+//! A folder with segment files in two lanes, `alerts-00000001.spool` and `events-00000001.spool`;
+//! a cursor for each reader, `NAME.cursor`, and how far it has read, `NAME.handed`; the reserved
+//! sequence numbers, `sequences`; and `lock`, which keeps a second process out. Delivery is at
+//! least once: what was read and not committed comes again after a restart, marked as such.
 
+mod codec;
+mod cursor;
+mod files;
+mod reader;
+mod recovery;
+mod segment;
+mod sequences;
+mod state;
+#[cfg(test)]
+mod tests;
+mod usage;
+mod writer;
+
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
+pub use self::reader::Reader;
+pub use self::recovery::Recovery;
+pub use self::usage::{Appended, Lag, Usage};
+pub use self::writer::Writer;
 use crate::record::Record;
+
+/// Bytes that a record may have; longer ones are shed and counted.
+pub const LARGEST_RECORD: usize = codec::LARGEST_BODY - codec::MARK;
+
+/// A spool on disk; [`Spool::open`] gives its writer.
+#[derive(Debug)]
+pub enum Spool {}
+
+/// Why a spool can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SpoolError {
+    /// A file or the folder can't be made, read or written.
+    #[error("spool: {path}: {source}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another process has it, or a reader of this process that has outlived its writer.
+    #[error("spool: {directory} is in use{}", by(*.pid))]
+    Locked {
+        /// The spool's folder.
+        directory: PathBuf,
+        /// Which process, if it can be told.
+        pid: Option<u32>,
+    },
+    /// A reader's name that is empty or longer than 64 bytes.
+    #[error("spool: {0:?} can't be a reader's name: it needs 1 to 64 bytes")]
+    Name(String),
+    /// A reader of this name is there already.
+    #[error("spool: there is a reader named {0} already")]
+    Registered(String),
+}
+
+impl Spool {
+    /// Opens a spool, making its folder if need be, and puts right what a crash has left.
+    ///
+    /// # Errors
+    /// [`SpoolError::Locked`] when it is in use; [`SpoolError::File`] when the folder or its files
+    /// can't be read.
+    pub fn open(settings: &SpoolSettings) -> Result<(Writer, Recovery), SpoolError> {
+        let found = recovery::recover(settings)?;
+        Ok(Writer::new(settings, found))
+    }
+}
 
 /// Where the spool is, and its limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,13 +115,15 @@ pub enum Full {
     DropNewest,
 }
 
-/// A place behind a batch. Alerts and other records have files of their own, so it has two parts.
+/// A place behind a frame, in the files of alerts or in those of other records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
     /// Number of the segment.
     pub segment: u64,
     /// Bytes from its start.
     pub offset: u64,
+    /// Records of its lane before it, counted from when the spool was made.
+    pub records: u64,
 }
 
 /// Records read from the spool.
@@ -60,6 +131,8 @@ pub struct Position {
 pub struct Frame {
     /// True when it comes from the files of alerts.
     pub alerts: bool,
+    /// True when it has been read before without being committed: the receiver may know it.
+    pub again: bool,
     /// The place behind it, which a sink commits once all its records are settled.
     pub end: Position,
     /// The records, one behind the other, without line ends.
@@ -89,6 +162,10 @@ impl Frame {
         let bytes = self.bytes.get(start as usize..end as usize)?;
         Some(Record { worker, sequence, bytes })
     }
+}
+
+fn by(pid: Option<u32>) -> String {
+    pid.map(|pid| format!(" by process {pid}")).unwrap_or_default()
 }
 
 impl<'de> Deserialize<'de> for Sync {

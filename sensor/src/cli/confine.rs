@@ -54,6 +54,10 @@ pub(super) fn sandbox(rights: &RightsArguments, open: &Open<'_>) -> Sandbox {
         write.push(store.clone());
         hand_over.push(store);
     }
+    if let Some(delivery) = &open.process.delivery {
+        write.push(delivery.spool.directory.clone());
+        hand_over.push(delivery.spool.directory.clone());
+    }
     for (file, _) in open.loaded.datasets.to_save() {
         write.push(folder_of(&file));
         hand_over.push(file);

@@ -4,6 +4,7 @@ mod capturing;
 mod check;
 mod confine;
 mod cpus;
+mod delivered;
 mod doctor;
 mod list;
 mod native;

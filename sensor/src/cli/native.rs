@@ -74,6 +74,9 @@ pub(super) struct ReplayArguments {
     /// No summary at the end.
     #[arg(long, short)]
     pub(super) quiet: bool,
+    /// Sinks get so many seconds after the last packet; what they do not take stays in the spool.
+    #[arg(long, default_value_t = 60, value_name = "SECONDS")]
+    pub(super) deliver_within: u64,
     /// Capture files, or directories of them.
     #[arg(value_name = "PCAP")]
     pub(super) captures: Vec<PathBuf>,

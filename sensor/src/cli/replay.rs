@@ -5,8 +5,10 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use delivery::Delivery;
 use rules::threshold::ThresholdFile;
 
 use crate::bpf::Filter;
@@ -20,8 +22,9 @@ use crate::process::replay::Replay;
 use crate::process::stop::Stop;
 use crate::process::{glob, input, summary};
 
+use super::delivered;
 use super::native::ReplayArguments;
-use super::writing::Writing;
+use super::writing::{Delivering, Writing};
 
 pub(super) fn run(mut arguments: ReplayArguments) -> Result<ExitCode> {
     tell_captures(&mut arguments);
@@ -51,7 +54,7 @@ pub(super) fn run(mut arguments: ReplayArguments) -> Result<ExitCode> {
     let filter = arguments.filter.as_deref().map(Filter::parse).transpose()?;
     let loaded = rules(&mut all.process)?;
     tell_refused(&loaded);
-    let (outcome, events) = replay(arguments, all, &loaded, files, filter)?;
+    let (outcome, events, delivered) = replay(arguments, all, &loaded, files, filter)?;
     if !arguments.quiet {
         let text = summary::text(&outcome, &loaded.ruleset, events.as_deref());
         // Whoever closed the pipe does not want it.
@@ -62,11 +65,11 @@ pub(super) fn run(mut arguments: ReplayArguments) -> Result<ExitCode> {
     for failure in &failures {
         eprintln!("bateleur: {failure}");
     }
-    let whole = outcome.faults == 0 && failures.is_empty();
+    let whole = outcome.faults == 0 && failures.is_empty() && delivered;
     Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-type Done = (crate::process::replay::Outcome, Option<PathBuf>);
+type Done = (crate::process::replay::Outcome, Option<PathBuf>, bool);
 
 fn replay(
     arguments: &ReplayArguments,
@@ -77,6 +80,7 @@ fn replay(
 ) -> Result<Done> {
     let workers = usize::from(arguments.workers);
     let mut writing = Writing::open(&all, loaded, &arguments.output, workers)?;
+    let delivery = writing.deliver(&Delivering::of(&all), workers)?;
     let progress = Progress::of_files(&files);
     let run = Replay {
         source: input::merged(files)?,
@@ -91,7 +95,21 @@ fn replay(
         stop: Stop::on_signals().context("signals cannot be handled")?,
         progress,
     };
-    Ok((run.run()?, writing.events))
+    let outcome = run.run()?;
+    let delivered = delivery.is_none_or(|delivery| deliver(delivery, arguments));
+    Ok((outcome, writing.events, delivered))
+}
+
+/// Waits until sinks have what the replay made; false when something stays behind in the spool.
+fn deliver(delivery: Delivery, arguments: &ReplayArguments) -> bool {
+    let figures = delivery.figures();
+    let whole = delivery.stop(Duration::from_secs(arguments.deliver_within));
+    if !arguments.quiet || !whole {
+        for line in delivered::lines(&figures) {
+            eprintln!("bateleur: {line}");
+        }
+    }
+    whole
 }
 
 /// `--rules` takes all words that follow; those at the end that are captures by name are meant so.

@@ -19,14 +19,16 @@ use crate::control::privileges::enter;
 use crate::control::signals::Signals;
 use crate::control::socket::{Listener, path_of};
 use crate::log::Log;
+use crate::output::DeliveryCounters;
 use crate::process::live::{Ended, LiveRun, Load, StandardError};
 use crate::process::summary;
 
 use super::capturing::Capturing;
 use super::confine::{Home, Open, folder_of, sandbox};
+use super::delivered;
 use super::native::{RightsArguments, RunArguments};
 use super::replay::{load_rules, rules, tell_refused};
-use super::writing::Writing;
+use super::writing::{Delivering, Writing};
 
 pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode> {
     // From now on a signal waits to be heard. Until rules are loaded, which may take long, a wish
@@ -43,6 +45,11 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode> {
     // Brings the host back when this goes, after all else.
     let _restorer = capturing.restorer.take();
     let mut all = settings(arguments, &sensor, &capturing)?;
+    if let Some(delivery) = &all.process.delivery {
+        let folder = &delivery.spool.directory;
+        fs::create_dir_all(folder)
+            .with_context(|| format!("{}: cannot be made", folder.display()))?;
+    }
     let filter = arguments.filter.as_deref().or(capturing.settings.filter.as_deref());
     let filter = filter.map(Filter::parse).transpose()?;
     let workers = capturing.workers;
@@ -72,6 +79,7 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode> {
     rights.user = rights.user.or(capturing.settings.user.clone());
     rights.group = rights.group.or(capturing.settings.group.clone());
     let stands = confine(&rights, &open)?;
+    let delivery = writing.deliver(&Delivering::of(&all), workers)?;
     let accepted = loaded.accepted;
     let opened = live.interfaces.clone();
     let notes = capturing.notes;
@@ -84,6 +92,7 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode> {
         outputs: &mut writing.outputs,
         statistics: &mut writing.statistics,
         stores: writing.stores,
+        delivery: delivery.as_ref().map(|one| DeliveryCounters::new(one.figures())),
         cpus: capturing.cpus,
         management: capturing.management,
         signals,
@@ -101,7 +110,17 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode> {
             eprintln!("bateleur runs with {workers} workers and {accepted} rules");
         },
     };
+    let drain = run.drain;
     let ended = run.run()?;
+    let delivered = delivery.is_none_or(|delivery| {
+        let figures = delivery.figures();
+        let whole = delivery.stop(drain);
+        delivered::lines(&figures).iter().for_each(|line| eprintln!("bateleur: {line}"));
+        whole
+    });
+    if !delivered {
+        eprintln!("bateleur: what was not delivered stays in the spool for the next start");
+    }
     tell(arguments, ended, writing.events.as_deref())
 }
 

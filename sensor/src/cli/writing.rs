@@ -4,10 +4,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use delivery::Delivery;
+use delivery::settings::DeliverySettings;
 use detect::settings::OutputSettings;
 
 use crate::config::suricata::Everything;
-use crate::output::{Engine, FileStore, Outputs, Statistics};
+use crate::output::{Engine, FileStore, Outputs, Statistics, Tap};
 use crate::process::load::Loaded;
 
 /// Everything that is open for writing.
@@ -18,6 +20,22 @@ pub(super) struct Writing {
     pub(super) stores: Vec<FileStore>,
     /// The file of EVE records, if there is one.
     pub(super) events: Option<PathBuf>,
+}
+
+/// What delivery begins with.
+pub(super) struct Delivering {
+    /// Its settings, and the output whose records are delivered.
+    settings: Option<(DeliverySettings, usize)>,
+    sensor: String,
+}
+
+impl Delivering {
+    /// What the settings say.
+    pub(super) fn of(all: &Everything) -> Self {
+        let is_eve = |output: &OutputSettings| matches!(output, OutputSettings::Eve(_));
+        let eve = all.detector.outputs.iter().position(is_eve);
+        Self { settings: all.process.delivery.clone().zip(eve), sensor: sensor_name(all) }
+    }
 }
 
 impl Writing {
@@ -48,13 +66,38 @@ impl Writing {
             }
         }
         let eve = all.detector.outputs.iter().position(|o| matches!(o, OutputSettings::Eve(_)));
-        let events =
-            eve.and_then(|at| all.process.files.get(at)).map(|file| directory.join(&file.filename));
+        let file = eve.and_then(|at| all.process.files.get(at)).filter(|file| !file.is_off);
+        let events = file.map(|file| directory.join(&file.filename));
         Ok(Self { outputs, statistics, stores, events })
+    }
+
+    /// Starts delivery if there is where to, and says what an earlier run left behind. From here
+    /// on there are other threads.
+    pub(super) fn deliver(&mut self, all: &Delivering, workers: usize) -> Result<Option<Delivery>> {
+        let Some((settings, output)) = &all.settings else { return Ok(None) };
+        let count = u16::try_from(workers.max(1)).unwrap_or(u16::MAX - 1);
+        let delivery = Delivery::start(settings, &all.sensor, count, || {})?;
+        for line in delivery.left_behind() {
+            eprintln!("bateleur: {line}");
+        }
+        self.outputs.set_tap(Tap::new(&delivery, *output, workers));
+        Ok(Some(delivery))
     }
 
     /// Names of all open files but stored ones.
     pub(super) fn files(&self) -> Vec<PathBuf> {
         self.outputs.paths().chain(self.statistics.paths()).map(Path::to_path_buf).collect()
     }
+}
+
+/// The name that records go by: the configured one, else the host's.
+fn sensor_name(all: &Everything) -> String {
+    let configured = all.detector.outputs.iter().find_map(|output| match output {
+        OutputSettings::Eve(eve) => eve.host.clone(),
+        OutputSettings::Fast => None,
+    });
+    configured.unwrap_or_else(|| {
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        host.trim().to_owned()
+    })
 }

@@ -4,6 +4,7 @@
 //! so that both faces make the same settings.
 
 mod capture;
+mod delivery;
 mod words;
 
 use std::borrow::Cow;
@@ -19,7 +20,7 @@ use super::suricata::{self, Config, Everything, Fatal, Mode};
 use super::tree::Node;
 use super::yaml::Loader;
 
-use words::{FileName, Hash, Protocol, Record, Size};
+use words::{FileName, Hash, Protocol, Size};
 
 const DEFAULTS: &str = include_str!("../data/defaults.yaml");
 const CLASSIFICATION: &str = include_str!("../data/classification.config");
@@ -33,7 +34,7 @@ pub(crate) struct Sensor {
     name: Option<String>,
     networks: Networks,
     pub(crate) rules: Rules,
-    events: Events,
+    events: self::delivery::Section,
     statistics: Statistics,
     files: Files,
     limits: Limits,
@@ -69,21 +70,6 @@ pub(crate) struct Rules {
     pub(crate) reference: Option<PathBuf>,
     pub(crate) thresholds: Option<PathBuf>,
     data_directory: Option<PathBuf>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-struct Events {
-    /// Name of the file of records.
-    file: Option<FileName>,
-    /// Records that are written; all but drop when absent.
-    records: Option<Vec<Record>>,
-    /// Lines of alerts beside the records.
-    alert_lines: Option<FileName>,
-    payload: bool,
-    packet: bool,
-    verdict: bool,
-    community_id: Option<u16>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -236,6 +222,13 @@ impl Sensor {
         rules.classification = self.rules.classification.clone();
         rules.reference = self.rules.reference.clone();
         rules.threshold = self.rules.thresholds.clone();
+        let wrong = |what| NativeError::Wrong { file: self.place.clone(), what };
+        all.process.delivery = self.events.delivery(log_dir).map_err(wrong)?;
+        if self.events.is_file_off()
+            && let Some(file) = all.process.files.first_mut()
+        {
+            file.is_off = true;
+        }
         let loader = &mut all.process.loader;
         loader.classifications = rules::classification::Classifications::parse(CLASSIFICATION).0;
         loader.references = rules::reference::References::parse(REFERENCE).0;
@@ -310,7 +303,7 @@ impl Sensor {
             .filter_map(|item| Some((item.name.clone(), item.item()?.0.to_owned())))
             .collect();
         let mut set = |path: &str, value: &str| root.set_final(path, value);
-        if let Some(FileName(file)) = &events.file {
+        if let Some(FileName(file)) = events.file.as_ref().filter(|_| !events.is_file_off()) {
             set(&format!("{EVE}.filename"), file);
         }
         for (at, name) in names {

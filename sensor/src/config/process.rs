@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use delivery::settings::DeliverySettings;
 use engine::EngineSettings;
 use engine::content::dataset::DatasetLimits;
 
@@ -30,6 +31,8 @@ pub(crate) struct ProcessSettings {
     pub(crate) loader: rules::settings::Settings,
     /// Limits of data sets.
     pub(crate) datasets: DatasetLimits,
+    /// Where records go besides files.
+    pub(crate) delivery: Option<DeliverySettings>,
     /// One worker, named as Suricata 8 does with `runmode: single`.
     pub(crate) single: bool,
 }
@@ -47,12 +50,15 @@ pub(crate) struct FileOutput {
     pub(crate) mode: Option<u32>,
     /// When the file is begun anew.
     pub(crate) rotation: Option<Rotation>,
+    /// There is no such file: the records are only delivered.
+    pub(crate) is_off: bool,
 }
 
 impl FileOutput {
     /// An appended file.
     pub(crate) fn new(kind: &'static str, filename: impl Into<String>) -> Self {
-        Self { kind, filename: filename.into(), append: true, mode: None, rotation: None }
+        let filename = filename.into();
+        Self { kind, filename, append: true, mode: None, rotation: None, is_off: false }
     }
 }
 

@@ -1,14 +1,18 @@
 //! Where events go: files of records, stored files, statistics.
 
+mod delivery_counters;
 mod file;
 mod statistics;
 mod store;
 mod table;
+mod tap;
 mod tree;
 
+pub(crate) use delivery_counters::DeliveryCounters;
 pub(crate) use file::FileSink;
 pub(crate) use statistics::{Engine, Statistics};
 pub(crate) use store::{FileStore, StoreCounters};
+pub(crate) use tap::{Tap, WorkerTap};
 
 use std::io;
 use std::path::Path;
@@ -20,7 +24,10 @@ use crate::config::process::FileOutput;
 /// The files of the detector's outputs, in the order of its settings.
 #[derive(Debug)]
 pub(crate) struct Outputs {
-    sinks: Vec<FileSink>,
+    /// None for an output that is only delivered.
+    sinks: Vec<Option<FileSink>>,
+    /// Where records leave for delivery, if they do.
+    tap: Option<Tap>,
     /// A file that cannot be written is counted and does not end the run.
     lenient: bool,
 }
@@ -31,10 +38,15 @@ impl Outputs {
     /// # Errors
     /// With the name of the one that cannot be opened.
     pub(crate) fn open(files: &[FileOutput], log_dir: &Path) -> Result<Self, (String, io::Error)> {
-        let open = |file: &FileOutput| {
-            FileSink::open(file, log_dir).map_err(|error| (file.filename.clone(), error))
+        let open = |file: &FileOutput| match file.is_off {
+            true => Ok(None),
+            false => match FileSink::open(file, log_dir) {
+                Ok(sink) => Ok(Some(sink)),
+                Err(error) => Err((file.filename.clone(), error)),
+            },
         };
-        Ok(Self { sinks: files.iter().map(open).collect::<Result<_, _>>()?, lenient: false })
+        let sinks = files.iter().map(open).collect::<Result<_, _>>()?;
+        Ok(Self { sinks, tap: None, lenient: false })
     }
 
     /// Goes on when a file cannot be written, as Suricata 8 does; see [`Outputs::failures`].
@@ -43,21 +55,47 @@ impl Outputs {
         self
     }
 
+    /// Records leave for delivery as well.
+    pub(crate) fn set_tap(&mut self, tap: Tap) {
+        self.tap = Some(tap);
+    }
+
+    /// The tap's part for a worker of live capture.
+    pub(crate) fn tap_of(&self, worker: usize) -> Option<WorkerTap> {
+        let tap = self.tap.as_ref()?;
+        let keep = self.sinks.get(tap.output()).is_some_and(Option::is_some);
+        Some(tap.of_worker(worker, keep))
+    }
+
     /// What could not be written, a text for each file.
     pub(crate) fn failures(&self) -> impl Iterator<Item = String> {
-        self.sinks.iter().filter_map(FileSink::failure)
+        self.sinks.iter().flatten().filter_map(FileSink::failure)
     }
 
     fn judge(&self, written: io::Result<()>) -> io::Result<()> {
         if self.lenient { Ok(()) } else { written }
     }
 
-    /// Writes the records of one batch.
+    /// Writes the records of one batch of a worker, and gives them to delivery.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub(crate) fn take(&mut self, worker: usize, events: &Events) -> io::Result<()> {
+        if let Some(tap) = &mut self.tap
+            && let Some(records) = events.outputs.get(tap.output())
+        {
+            tap.take(worker, records);
+        }
+        self.write(events)
+    }
+
+    /// Writes the records of one batch to files; whoever made them has given them to delivery.
     ///
     /// # Errors
     /// When a file cannot be written.
     pub(crate) fn write(&mut self, events: &Events) -> io::Result<()> {
         for (sink, records) in self.sinks.iter_mut().zip(&events.outputs) {
+            let Some(sink) = sink else { continue };
             let written = sink.write(&records.bytes);
             if !self.lenient {
                 written?;
@@ -66,23 +104,27 @@ impl Outputs {
         Ok(())
     }
 
-    /// Writes bytes to one output.
+    /// Writes a record of the process itself to one output.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub(crate) fn write_to(&mut self, output: usize, bytes: &[u8]) -> io::Result<()> {
-        let written = self.sinks.get_mut(output).map_or(Ok(()), |sink| sink.write(bytes));
+        if let Some(tap) = self.tap.as_mut().filter(|tap| tap.output() == output) {
+            tap.take_own(bytes);
+        }
+        let sink = self.sinks.get_mut(output).and_then(Option::as_mut);
+        let written = sink.map_or(Ok(()), |sink| sink.write(bytes));
         self.judge(written)
     }
 
     /// Closes all files and opens them by name again; says which could not be.
     pub(crate) fn reopen(&mut self) -> Vec<String> {
-        self.sinks.iter_mut().filter_map(|sink| sink.reopen().err()).collect()
+        self.sinks.iter_mut().flatten().filter_map(|sink| sink.reopen().err()).collect()
     }
 
     /// Names of the open files.
     pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
-        self.sinks.iter().map(FileSink::path)
+        self.sinks.iter().flatten().map(FileSink::path)
     }
 
     /// Passes on what is buffered.
@@ -91,7 +133,7 @@ impl Outputs {
     /// When a file cannot be written.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         let mut flushed = Ok(());
-        for sink in &mut self.sinks {
+        for sink in self.sinks.iter_mut().flatten() {
             flushed = flushed.and(sink.flush());
         }
         self.judge(flushed)

@@ -184,7 +184,7 @@ fn deliver(
     outputs: &mut Outputs,
     store: Option<&mut FileStore>,
 ) -> io::Result<()> {
-    outputs.write(events)?;
+    outputs.take(0, events)?;
     if let Some(store) = store {
         store.take(&events.files);
     }

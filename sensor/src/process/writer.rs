@@ -121,7 +121,7 @@ impl<'w, 'r> Writer<'w, 'r> {
 
     fn take(&mut self, worker: usize, round: u64, events: Events) -> io::Result<()> {
         if !self.shared.settings.ordered {
-            return self.replay.outputs.write(&events);
+            return self.replay.outputs.take(worker, &events);
         }
         let workers = self.workers;
         let parts = self.rounds.entry(round).or_insert_with(|| {
@@ -139,7 +139,8 @@ impl<'w, 'r> Writer<'w, 'r> {
             let parts: Vec<Events> = entry.remove().into_iter().flatten().collect();
             let mut merged = Events::new(self.shared.settings.outputs.len());
             merge::merge(&parts, &mut merged);
-            self.replay.outputs.write(&merged)?;
+            // In order there are no workers any more.
+            self.replay.outputs.take(0, &merged)?;
         }
         Ok(())
     }

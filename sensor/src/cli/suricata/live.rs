@@ -104,6 +104,7 @@ pub(super) fn run(
         outputs: &mut ready.writing.outputs,
         statistics: &mut ready.writing.statistics,
         stores: ready.writing.stores,
+        delivery: None,
         cpus: ready.capturing.cpus,
         management: ready.capturing.management,
         signals,

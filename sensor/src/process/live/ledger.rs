@@ -9,6 +9,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub(super) struct Ledger {
     made: AtomicU64,
     shed: AtomicU64,
+    /// Those that only delivery has.
+    delivered: AtomicU64,
     /// Those that were dropped, by type. Nobody comes here while the writer keeps up.
     shed_by_kind: Mutex<BTreeMap<String, u64>>,
 }
@@ -29,6 +31,11 @@ impl Ledger {
         }
     }
 
+    /// So many more went to delivery and to no file.
+    pub(super) fn delivers(&self, records: u64) {
+        self.delivered.fetch_add(records, Ordering::Relaxed);
+    }
+
     /// Records that were made.
     pub(super) fn made(&self) -> u64 {
         self.made.load(Ordering::Relaxed)
@@ -44,9 +51,10 @@ impl Ledger {
         self.kinds().iter().map(|(kind, count)| (kind.clone(), *count)).collect()
     }
 
-    /// Records that were made and not dropped.
+    /// Records that were made for files and not dropped.
     pub(super) fn kept(&self) -> u64 {
-        self.made.load(Ordering::Relaxed).saturating_sub(self.dropped())
+        let elsewhere = self.dropped() + self.delivered.load(Ordering::Relaxed);
+        self.made.load(Ordering::Relaxed).saturating_sub(elsewhere)
     }
 
     fn kinds(&self) -> MutexGuard<'_, BTreeMap<String, u64>> {
@@ -65,6 +73,8 @@ mod tests {
         ledger.shed("flow", 3);
         ledger.shed("alert", 1);
         assert_eq!((ledger.kept(), ledger.dropped()), (6, 4));
+        ledger.delivers(1);
+        assert_eq!((ledger.kept(), ledger.dropped()), (5, 4));
         // The two are not written at the same moment.
         ledger.shed("flow", 20);
         assert_eq!(ledger.kept(), 0);

@@ -29,7 +29,7 @@ use crate::bpf::Filter;
 use crate::control::notify::Notify;
 use crate::control::signals::Signals;
 use crate::control::socket::{InterfaceFigures, Listener};
-use crate::output::{FileStore, Outputs, Statistics};
+use crate::output::{DeliveryCounters, FileStore, Outputs, Statistics};
 
 use super::load::Loaded;
 use super::replay::Outcome;
@@ -58,6 +58,8 @@ pub(crate) struct LiveRun<'a> {
     pub(crate) statistics: &'a mut Statistics,
     /// Stored files, one for each worker; empty: files are not stored.
     pub(crate) stores: Vec<FileStore>,
+    /// What delivery counts, if records are delivered.
+    pub(crate) delivery: Option<DeliveryCounters>,
     /// The CPU of each worker; those beyond the list run where the system puts them.
     pub(crate) cpus: Vec<Option<usize>>,
     /// The CPUs of all other threads; empty: they run where the system puts them.

@@ -15,7 +15,7 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 
 use crate::control::notify::Notify;
 use crate::control::socket::{Limits, Listener, Memcap, Sensor, Server};
-use crate::output::{Engine, FileStore, Outputs, Statistics};
+use crate::output::{DeliveryCounters, Engine, FileStore, Outputs, Statistics};
 use crate::process::memory::Memory;
 use crate::process::replay::Outcome;
 use crate::process::workers::share_of;
@@ -42,12 +42,14 @@ const REST: Duration = Duration::from_secs(5);
 /// Runs live capture to its end.
 pub(super) fn run(run: LiveRun<'_>) -> io::Result<Ended> {
     let loaded = Arc::new(run.rules);
+    let taps = (0..run.live.sources.len()).map(|worker| run.outputs.tap_of(worker)).collect();
     let (mut team, arriving) = Team::hire(Contract {
         sources: run.live.sources,
         settings: Arc::clone(&run.settings),
         rules: Arc::clone(&loaded.ruleset),
         filter: run.filter,
         stores: run.stores,
+        taps,
         shunts: run.live.shunts,
         cpus: run.cpus,
         stall: run.stall,
@@ -85,6 +87,7 @@ pub(super) fn run(run: LiveRun<'_>) -> io::Result<Ended> {
         tally: Tally::default(),
         summary: Summary::default(),
         stores: Vec::new(),
+        delivery: run.delivery,
         unflushed: 0,
         told_at: Instant::now(),
         stage: Stage::Working,
@@ -137,6 +140,8 @@ struct Supervisor<'a> {
     tally: Tally,
     summary: Summary,
     stores: Vec<FileStore>,
+    /// What delivery counts.
+    delivery: Option<DeliveryCounters>,
     /// Records that were given to outputs and may not be in their files.
     unflushed: u64,
     /// When the service manager was last told how it goes.
@@ -394,6 +399,9 @@ impl Supervisor<'_> {
         let mut extra = self.memory.counters(&threads, &team.stored());
         extra.extend(self.board.balance.counters());
         extra.push(("events.written", self.board.written()));
+        if let Some(delivery) = &self.delivery {
+            extra.extend(delivery.counters());
+        }
         let reloads = self.reload.figures();
         extra.push(("rules.reloads", reloads.done));
         extra.push(("rules.reloads_failed", reloads.failed));

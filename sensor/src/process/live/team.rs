@@ -15,7 +15,7 @@ use detect::settings::Settings;
 use engine::Ruleset;
 
 use crate::bpf::Filter;
-use crate::output::{FileStore, StoreCounters};
+use crate::output::{FileStore, StoreCounters, WorkerTap};
 use crate::process::workers::share_of;
 use crate::process::writer::Figures;
 
@@ -38,6 +38,8 @@ pub(super) struct Contract {
     pub(super) rules: Arc<Ruleset>,
     pub(super) filter: Option<Filter>,
     pub(super) stores: Vec<FileStore>,
+    /// Of each worker, if records are delivered.
+    pub(super) taps: Vec<Option<WorkerTap>>,
     pub(super) shunts: Option<Arc<Shunts>>,
     /// The CPU of each worker; those beyond the list have none.
     pub(super) cpus: Vec<Option<usize>>,
@@ -94,6 +96,7 @@ impl Team {
         let (spare, spares) = unbounded();
         let mut stores: Vec<Option<FileStore>> = contract.stores.into_iter().map(Some).collect();
         stores.resize_with(count, || None);
+        let mut taps = contract.taps.into_iter();
         let mut team = Self { held: Vec::new(), threads: Vec::new(), spare };
         for (number, (source, store)) in contract.sources.into_iter().zip(stores).enumerate() {
             let (commands, taken) = boxes();
@@ -113,6 +116,7 @@ impl Team {
                 common: Arc::clone(&common),
                 filter: filter.clone(),
                 store,
+                tap: taps.next().flatten(),
                 shunts: contract.shunts.clone(),
                 cpu: contract.cpus.get(number).copied().flatten(),
                 line,

@@ -15,7 +15,7 @@ use engine::Ruleset;
 
 use crate::bpf::Filter;
 use crate::clock::now_us;
-use crate::output::FileStore;
+use crate::output::{FileStore, WorkerTap};
 use crate::process::replay::{BATCH, ENDS, passes, raw};
 use crate::process::writer::Figures;
 
@@ -55,6 +55,8 @@ pub(super) struct Start {
     pub(super) common: Arc<detect::Shared>,
     pub(super) filter: Option<Arc<Filter>>,
     pub(super) store: Option<FileStore>,
+    /// Where records leave for delivery, if they do.
+    pub(super) tap: Option<WorkerTap>,
     /// Where flows go that need no inspection, if there is such a place.
     pub(super) shunts: Option<Arc<Shunts>>,
     /// The CPU that it shall run on.
@@ -83,6 +85,7 @@ impl Start {
             detector,
             filter: self.filter,
             store: self.store,
+            tap: self.tap,
             outputs: self.settings.outputs.len(),
             sieve: Sieve::new(&self.settings.outputs, Limits::default()),
             line: self.line,
@@ -102,6 +105,7 @@ struct Worker {
     detector: Detector,
     filter: Option<Arc<Filter>>,
     store: Option<FileStore>,
+    tap: Option<WorkerTap>,
     /// Buffers of records: one for each output.
     outputs: usize,
     /// What to give up of them when the writer does not keep up.
@@ -246,6 +250,7 @@ impl Worker {
     /// writer: what it can't take is kept, and beyond a limit dropped and counted, alerts last.
     fn send(&mut self, events: &mut Events) -> bool {
         self.sent = Instant::now();
+        self.deliver(events);
         let records = count(events);
         self.line.ledger.set_made(self.passed + records);
         if size(events) == 0 {
@@ -253,6 +258,9 @@ impl Worker {
         }
         if self.line.records.is_full() {
             self.passed += self.sieve.sift(events, &self.line.ledger);
+            if let Some(tap) = &mut self.tap {
+                tap.settle(&events.outputs);
+            }
             return true;
         }
         let fresh = self.line.spare.try_recv();
@@ -261,6 +269,9 @@ impl Worker {
             Ok(()) => {
                 self.passed += records;
                 self.sieve.renew();
+                if let Some(tap) = &mut self.tap {
+                    tap.settle(&events.outputs);
+                }
                 true
             }
             // Another worker was quicker.
@@ -277,9 +288,13 @@ impl Worker {
         loop {
             let more = self.detector.finish(ENDS, &mut events);
             self.keep_files(&mut events);
+            self.deliver(&mut events);
             self.passed += count(&events);
             self.line.ledger.set_made(self.passed);
             let records = std::mem::replace(&mut events, Events::new(self.outputs));
+            if let Some(tap) = &mut self.tap {
+                tap.settle(&events.outputs);
+            }
             // Now there is time to wait.
             if self.line.records.send(records).is_err() {
                 return;
@@ -292,6 +307,15 @@ impl Worker {
         let (worker, summary) = (self.number, Box::new(self.detector.summary().clone()));
         let last = Report::Finished { worker, figures, summary, store: self.store };
         let _ = self.line.reports.send(last);
+    }
+
+    /// Gives delivery what is new; it accounts for that itself.
+    fn deliver(&mut self, events: &mut Events) {
+        if let Some(tap) = &mut self.tap {
+            let gone = tap.take(&mut events.outputs);
+            self.passed += gone;
+            self.line.ledger.delivers(gone);
+        }
     }
 
     /// Stores the bytes of files.

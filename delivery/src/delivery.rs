@@ -1,0 +1,230 @@
+//! Delivery as a whole: from the queue into the spool, and a publisher for each sink.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::figures::{Counter, SinkFigures};
+use crate::publisher::{Publisher, Stop};
+use crate::queue::Queue;
+use crate::refused::RefusedFile;
+use crate::settings::DeliverySettings;
+use crate::sinks::Surroundings;
+use crate::spool::{Recovery, Spool, Usage, Writer};
+
+/// Bytes of records that may be under way to a sink, unless its settings say otherwise.
+const WINDOW: usize = 8 << 20;
+/// Bytes of records that a sink's receiver refused, kept in a file.
+const REFUSED: u64 = 16 << 20;
+/// How long the queue is waited for.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// Why delivery can't begin.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The settings do not fit together.
+    #[error("{0}")]
+    Settings(String),
+    /// The spool can't be used.
+    #[error(transparent)]
+    Spool(#[from] crate::spool::SpoolError),
+    /// The system gives no thread.
+    #[error("no thread for delivery: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// Delivery at work.
+#[derive(Debug)]
+pub struct Delivery {
+    queue: Queue,
+    figures: Arc<Figures>,
+    recovery: Recovery,
+    /// First free sequence number of each worker, and of the process.
+    sequences: Vec<u64>,
+    process_sequence: u64,
+    keeper: JoinHandle<()>,
+    publishers: Vec<JoinHandle<()>>,
+    stop: Arc<Stop>,
+}
+
+/// What all of delivery counts.
+#[derive(Debug)]
+pub struct Figures {
+    queue: Queue,
+    /// The sinks.
+    pub sinks: Vec<Arc<SinkFigures>>,
+    /// Records that are in the spool's files or were.
+    pub spooled: Counter,
+    usage: Mutex<Usage>,
+}
+
+impl Figures {
+    /// Of the queue.
+    pub fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
+    /// How full the spool is, and what it dropped.
+    pub fn spool(&self) -> Usage {
+        self.usage.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Delivery {
+    /// Opens the spool and starts the threads; `workers` is how many will bring records, and
+    /// `in_thread` is called first in each thread that is started.
+    ///
+    /// # Errors
+    /// When settings are wrong, or the spool can't be used.
+    pub fn start(
+        settings: &DeliverySettings,
+        sensor: &str,
+        workers: u16,
+        in_thread: impl Fn() + Clone + Send + 'static,
+    ) -> Result<Self, StartError> {
+        settings.check().map_err(StartError::Settings)?;
+        let names: Vec<String> = settings.sinks.iter().map(|sink| sink.name()).collect();
+        let mut sinks = Vec::new();
+        for (sink, name) in settings.sinks.iter().zip(&names) {
+            let network = settings.network.clone();
+            let around = Surroundings { sensor: sensor.to_owned(), name: name.clone(), network };
+            let built = sink.build(&around);
+            sinks.push(built.map_err(|why| StartError::Settings(format!("sink {name}: {why}")))?);
+        }
+        let (mut writer, recovery) = Spool::open(&settings.spool)?;
+        writer.forget_readers_except(&names.iter().map(String::as_str).collect::<Vec<_>>());
+        let mut sequences = Vec::new();
+        for worker in 0..workers {
+            sequences.push(writer.next_sequence(worker));
+        }
+        let process_sequence = writer.next_sequence(crate::record::PROCESS);
+        let mut publishers = Vec::new();
+        let mut figures = Vec::new();
+        let stop = Arc::new(Stop::default());
+        for ((sink, name), built) in settings.sinks.iter().zip(&names).zip(sinks) {
+            let kind = sink.kinds().first().copied().unwrap_or_default();
+            let own = Arc::new(SinkFigures::new(name, kind));
+            let refused = settings.spool.directory.join(format!("refused-{name}.json"));
+            let publisher = Publisher::new(
+                writer.register(name)?,
+                built,
+                sink.records.clone(),
+                Arc::clone(&own),
+                RefusedFile::new(refused, REFUSED),
+                Arc::clone(&stop),
+                sink.window.map_or(WINDOW, |size| usize::try_from(size.0).unwrap_or(WINDOW)),
+            );
+            figures.push(own);
+            publishers.push((name.clone(), publisher));
+        }
+        let queue = Queue::new(settings.queue.max(1 << 20));
+        let usage = Mutex::new(writer.usage());
+        let figures =
+            Figures { queue: queue.clone(), sinks: figures, spooled: Counter::default(), usage };
+        let figures = Arc::new(figures);
+        let keeper = {
+            let (figures, first) = (Arc::clone(&figures), in_thread.clone());
+            Builder::new().name("spool".to_owned()).spawn(move || {
+                first();
+                keep(writer, &figures);
+            })?
+        };
+        let mut threads = Vec::new();
+        for (name, publisher) in publishers {
+            let first = in_thread.clone();
+            // Names of threads have 15 bytes.
+            let thread = Builder::new().name(format!("to-{name}").chars().take(15).collect());
+            threads.push(thread.spawn(move || {
+                first();
+                publisher.run();
+            })?);
+        }
+        let publishers = threads;
+        Ok(Self { queue, figures, recovery, sequences, process_sequence, keeper, publishers, stop })
+    }
+
+    /// Where records go in.
+    pub fn queue(&self) -> Queue {
+        self.queue.clone()
+    }
+
+    /// What is counted.
+    pub fn figures(&self) -> Arc<Figures> {
+        Arc::clone(&self.figures)
+    }
+
+    /// What an earlier run left behind, for people.
+    pub fn left_behind(&self) -> Vec<String> {
+        let found = &self.recovery;
+        let mut lines = Vec::new();
+        if found.records_found > 0 {
+            lines.push(format!("spool: {} records of an earlier run wait", found.records_found));
+        }
+        if found.torn_bytes > 0 {
+            lines.push(format!(
+                "spool: {} bytes of a write that was not finished were cut off",
+                found.torn_bytes
+            ));
+        }
+        if found.damaged > 0 {
+            lines.push(format!("spool: {} damaged places were skipped", found.damaged));
+        }
+        if found.sequences_lost {
+            lines.push("spool: sequence numbers were damaged and begin far ahead".to_owned());
+        }
+        lines
+    }
+
+    /// The number of a worker's first record.
+    pub fn first_sequence(&self, worker: usize) -> u64 {
+        self.sequences.get(worker).copied().unwrap_or_default()
+    }
+
+    /// The number of the first record of the process itself.
+    pub fn first_process_sequence(&self) -> u64 {
+        self.process_sequence
+    }
+
+    /// Spools what waits, gives sinks so long to deliver, and ends. What is not delivered stays in
+    /// the spool for the next start. True when everything was delivered.
+    pub fn stop(self, patience: Duration) -> bool {
+        let until = Instant::now() + patience;
+        self.queue.close();
+        // It ends when the queue is empty; a disk that hangs hangs it.
+        while !self.keeper.is_finished() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        self.stop.when_done();
+        while !self.publishers.iter().all(JoinHandle::is_finished) && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let done = self.publishers.iter().all(JoinHandle::is_finished);
+        self.stop.at_once();
+        let grace = Instant::now() + Duration::from_secs(5);
+        while !self.publishers.iter().all(JoinHandle::is_finished) && Instant::now() < grace {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        done
+    }
+}
+
+/// Takes batches from the queue into the spool until the queue ends.
+fn keep(mut writer: Writer, figures: &Figures) {
+    while !figures.queue.is_finished() {
+        if let Some(batches) = figures.queue.take(PATIENCE) {
+            let appended = writer.append(&batches);
+            figures.spooled.add(appended.records);
+            for batch in batches {
+                figures.queue.give_back(batch.bytes);
+            }
+        }
+        writer.tick(Instant::now());
+        *figures.usage.lock().unwrap_or_else(PoisonError::into_inner) = writer.usage();
+    }
+    for (worker, next) in figures.queue.reached() {
+        writer.reach_sequence(worker, next);
+    }
+    if let Err(error) = writer.close() {
+        tracing::error!("the spool can't be closed: {error}");
+    }
+}

@@ -1,0 +1,285 @@
+//! The queue between workers and the spool: bounded by bytes, never waited for by a worker.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::figures::{ByKind, Counter};
+use crate::record::Batch;
+
+/// Of the room so much is for alerts alone.
+const RESERVE: usize = 4;
+/// Buffers that are kept for the next batches, and how large they may be.
+const SPARES: usize = 64;
+const SPARE_SIZE: usize = 1 << 20;
+
+/// A queue of batches that workers fill and one thread empties.
+#[derive(Clone, Debug)]
+pub struct Queue(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    limit: usize,
+    state: Mutex<State>,
+    arrived: Condvar,
+    figures: QueueFigures,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    batches: VecDeque<Batch>,
+    bytes: usize,
+    closed: bool,
+    taker_waits: bool,
+    /// Buffers to be used again.
+    spares: Vec<Vec<u8>>,
+    /// For each worker the number behind its last record, shed or not.
+    reached: Vec<(u16, u64)>,
+}
+
+impl State {
+    fn reach(&mut self, worker: u16, next: u64) {
+        match self.reached.iter_mut().find(|(known, _)| *known == worker) {
+            Some((_, reached)) => *reached = next,
+            None => self.reached.push((worker, next)),
+        }
+    }
+}
+
+/// What a queue counts.
+#[derive(Debug, Default)]
+pub struct QueueFigures {
+    /// Records that workers brought.
+    pub offered: Counter,
+    /// Records that found no room, by kind.
+    pub shed: ByKind,
+    /// The most bytes that ever waited.
+    pub peak: Counter,
+}
+
+impl Queue {
+    /// One that holds so many bytes of records.
+    pub fn new(limit: usize) -> Self {
+        Self(Arc::new(Inner {
+            limit,
+            state: Mutex::default(),
+            arrived: Condvar::new(),
+            figures: QueueFigures::default(),
+        }))
+    }
+
+    /// Puts a batch in. When the queue is full of all but the reserve, only alerts still get in;
+    /// when it is full, nothing does. What does not is counted by kind. Takes a lock for some
+    /// instructions, and never waits for whoever empties the queue.
+    pub fn offer(&self, batch: Batch) {
+        if batch.bytes.is_empty() {
+            return;
+        }
+        let count = batch.count();
+        self.0.figures.offered.add(count);
+        let size = batch.bytes.len();
+        let mut state = self.lock();
+        state.reach(batch.worker, batch.first + count);
+        let common = self.0.limit - self.0.limit / RESERVE;
+        if state.bytes + size <= common {
+            self.push(state, batch);
+            return;
+        }
+        drop(state);
+        for part in self.alerts_of(&batch) {
+            state = self.lock();
+            if state.bytes + part.bytes.len() <= self.0.limit {
+                self.push(state, part);
+            } else {
+                drop(state);
+                self.0.figures.shed.add("alert", part.count());
+            }
+        }
+    }
+
+    /// Puts a batch in, and waits until there is room: for replays, which lose nothing.
+    pub fn offer_waiting(&self, batch: Batch) {
+        if batch.bytes.is_empty() {
+            return;
+        }
+        let count = batch.count();
+        self.0.figures.offered.add(count);
+        loop {
+            let mut state = self.lock();
+            state.reach(batch.worker, batch.first + count);
+            if state.bytes == 0 || state.bytes + batch.bytes.len() <= self.0.limit || state.closed {
+                self.push(state, batch);
+                return;
+            }
+            drop(state);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Takes all that waits; waits up to `patience` for something to come. None: nothing came.
+    pub fn take(&self, patience: Duration) -> Option<Vec<Batch>> {
+        let mut state = self.lock();
+        if state.batches.is_empty() && !state.closed {
+            state.taker_waits = true;
+            let waited = self.0.arrived.wait_timeout(state, patience);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state.taker_waits = false;
+        }
+        if state.batches.is_empty() {
+            return None;
+        }
+        state.bytes = 0;
+        Some(std::mem::take(&mut state.batches).into())
+    }
+
+    /// An empty buffer for the next batch.
+    pub fn buffer(&self) -> Vec<u8> {
+        self.lock().spares.pop().unwrap_or_default()
+    }
+
+    /// Gives the buffer of a batch back.
+    pub fn give_back(&self, mut buffer: Vec<u8>) {
+        buffer.clear();
+        if buffer.capacity() <= SPARE_SIZE {
+            let mut state = self.lock();
+            if state.spares.len() < SPARES {
+                state.spares.push(buffer);
+            }
+        }
+    }
+
+    /// Nothing more will come.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.0.arrived.notify_all();
+    }
+
+    /// True when nothing more will come and nothing waits.
+    pub fn is_finished(&self) -> bool {
+        let state = self.lock();
+        state.closed && state.batches.is_empty()
+    }
+
+    /// Bytes that wait.
+    pub fn waiting(&self) -> usize {
+        self.lock().bytes
+    }
+
+    /// For each worker the number behind its last record.
+    pub fn reached(&self) -> Vec<(u16, u64)> {
+        self.lock().reached.clone()
+    }
+
+    /// What it counted.
+    pub fn figures(&self) -> &QueueFigures {
+        &self.0.figures
+    }
+
+    fn push(&self, mut state: MutexGuard<'_, State>, batch: Batch) {
+        state.bytes += batch.bytes.len();
+        let bytes = state.bytes as u64;
+        state.batches.push_back(batch);
+        let wake = state.taker_waits;
+        drop(state);
+        if bytes > self.0.figures.peak.get() {
+            self.0.figures.peak.set(bytes);
+        }
+        if wake {
+            self.0.arrived.notify_one();
+        }
+    }
+
+    /// The alerts of a batch, in pieces that are numbered without holes; the rest is counted.
+    fn alerts_of(&self, batch: &Batch) -> Vec<Batch> {
+        let mut parts: Vec<Batch> = Vec::new();
+        for record in batch.records() {
+            if !record.is_alert() {
+                self.0.figures.shed.add(record.kind(), 1);
+                continue;
+            }
+            let follows =
+                parts.last().is_some_and(|part| part.first + part.count() == record.sequence);
+            if !follows {
+                parts.push(Batch {
+                    worker: batch.worker,
+                    first: record.sequence,
+                    bytes: Vec::new(),
+                });
+            }
+            if let Some(part) = parts.last_mut() {
+                part.bytes.extend_from_slice(record.bytes);
+                part.bytes.push(b'\n');
+            }
+        }
+        parts
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(first: u64, kinds: &[&str]) -> Batch {
+        let lines = kinds.iter().map(|kind| format!("{{\"event_type\":\"{kind}\"}}\n"));
+        Batch { worker: 1, first, bytes: lines.collect::<String>().into_bytes() }
+    }
+
+    #[test]
+    fn alerts_find_room_for_longer() {
+        let one = batch(0, &["http"]).bytes.len();
+        let queue = Queue::new(one * 8);
+        for first in 0..20 {
+            queue.offer(batch(first, &["http"]));
+        }
+        // A quarter of the room is left for alerts.
+        assert_eq!(queue.figures().shed.all().get("http"), Some(&14));
+        queue.offer(batch(20, &["alert", "flow", "alert", "dns"]));
+        queue.offer(batch(24, &["alert"]));
+        let shed = queue.figures().shed.all();
+        let of = |kind: &str| shed.get(kind).copied().unwrap_or_default();
+        assert_eq!((of("flow"), of("dns")), (1, 1));
+        let taken = queue.take(Duration::ZERO).unwrap();
+        let arrived: u64 = taken.iter().map(Batch::count).sum();
+        let alerts: Vec<u64> = taken
+            .iter()
+            .flat_map(Batch::records)
+            .filter(|record| record.is_alert())
+            .map(|record| record.sequence)
+            .collect();
+        assert_eq!(alerts.first(), Some(&20));
+        assert_eq!(queue.figures().offered.get(), arrived + queue.figures().shed.total());
+        assert_eq!((queue.waiting(), queue.reached()), (0, vec![(1, 25)]));
+    }
+
+    #[test]
+    fn an_empty_queue_ends_once_it_is_closed() {
+        let queue = Queue::new(1000);
+        assert!(queue.take(Duration::from_millis(1)).is_none());
+        queue.offer(batch(0, &["http"]));
+        queue.close();
+        assert!(!queue.is_finished());
+        assert_eq!(queue.take(Duration::from_secs(1)).unwrap().len(), 1);
+        assert!(queue.is_finished() && queue.take(Duration::from_secs(9)).is_none());
+    }
+
+    #[test]
+    fn a_replay_waits_for_room() {
+        let queue = Queue::new(100);
+        let taker = queue.clone();
+        let thread = std::thread::spawn(move || {
+            let mut count = 0;
+            while !taker.is_finished() {
+                count += taker.take(Duration::from_secs(1)).iter().flatten().count();
+            }
+            count
+        });
+        (0..200).for_each(|first| queue.offer_waiting(batch(first, &["http"])));
+        queue.close();
+        assert_eq!(thread.join().unwrap(), 200);
+        assert_eq!(queue.figures().shed.total(), 0);
+    }
+}

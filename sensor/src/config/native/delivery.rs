@@ -1,0 +1,111 @@
+//! `events`: where records go, over which network, and the spool in between.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::Path;
+
+use delivery::duration::Size;
+use delivery::network::Network;
+use delivery::settings::{DeliverySettings, QUEUE, SpoolSection};
+use delivery::sinks::SinkSettings;
+use serde::de::{Error, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use super::words::{FileName, Record};
+
+/// The section.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct Section {
+    /// Name of the file of records, or `off`.
+    pub(super) file: Option<FileName>,
+    /// Records that are written; all but drop when absent.
+    pub(super) records: Option<Vec<Record>>,
+    /// Lines of alerts beside the records.
+    pub(super) alert_lines: Option<FileName>,
+    pub(super) payload: bool,
+    pub(super) packet: bool,
+    pub(super) verdict: bool,
+    pub(super) community_id: Option<u16>,
+    interface: Option<String>,
+    source_address: Addresses,
+    fwmark: Option<u32>,
+    queue: Option<Size>,
+    spool: SpoolSection,
+    sinks: Vec<SinkSettings>,
+}
+
+impl Section {
+    /// True when no file of records is wanted.
+    pub(super) fn is_file_off(&self) -> bool {
+        self.file.as_ref().is_some_and(|FileName(name)| name == "off")
+    }
+
+    /// What is to be delivered where; none without sinks. Relative folders lie below `base`.
+    ///
+    /// # Errors
+    /// With what does not fit together.
+    pub(super) fn delivery(&self, base: &Path) -> Result<Option<DeliverySettings>, String> {
+        if self.sinks.is_empty() {
+            let said = [
+                ("interface", self.interface.is_some()),
+                ("source-address", !self.source_address.0.is_empty()),
+                ("fwmark", self.fwmark.is_some()),
+                ("spool", self.spool != SpoolSection::default()),
+            ];
+            return match said.iter().find(|(_, said)| *said) {
+                Some((key, _)) => Err(format!("events.{key} needs a sink in events.sinks")),
+                None if self.is_file_off() => {
+                    Err("events.file is off, and there is no sink in events.sinks".to_owned())
+                }
+                None => Ok(None),
+            };
+        }
+        let settings = DeliverySettings {
+            network: Network {
+                interface: self.interface.clone(),
+                source_address: self.source_address.0.clone(),
+                fwmark: self.fwmark,
+            },
+            queue: self.queue.map_or(QUEUE, |size| usize::try_from(size.0).unwrap_or(QUEUE)),
+            spool: self.spool.settings(base).map_err(|why| format!("events.{why}"))?,
+            sinks: self.sinks.clone(),
+        };
+        settings.check().map_err(|why| format!("events.sinks: {why}"))?;
+        Ok(Some(settings))
+    }
+}
+
+/// One address, or a list of them.
+#[derive(Clone, Debug, Default)]
+struct Addresses(Vec<IpAddr>);
+
+impl<'de> Deserialize<'de> for Addresses {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AddressesVisitor)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct AddressesVisitor;
+
+impl<'de> Visitor<'de> for AddressesVisitor {
+    type Value = Addresses;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an address, or a list of them: one for IPv4, one for IPv6")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Addresses, E> {
+        let address = text.parse().map_err(|_| E::custom(format!("{text} is no IP address")))?;
+        Ok(Addresses(vec![address]))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Addresses, A::Error> {
+        let mut addresses = Vec::new();
+        while let Some(text) = list.next_element::<String>()? {
+            addresses.extend(self.visit_str::<A::Error>(&text)?.0);
+        }
+        Ok(Addresses(addresses))
+    }
+}

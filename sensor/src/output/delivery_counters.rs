@@ -1,0 +1,72 @@
+//! What delivery counts, as statistics name it.
+
+use std::sync::Arc;
+
+use delivery::Figures;
+
+/// Names and sources of the counters.
+#[derive(Debug)]
+pub(crate) struct DeliveryCounters {
+    figures: Arc<Figures>,
+    /// Names of each sink's counters, in their order.
+    sinks: Vec<[&'static str; 8]>,
+}
+
+impl DeliveryCounters {
+    /// Of delivery at work. Names of sinks become parts of names of counters, which live as long as
+    /// the process.
+    pub(crate) fn new(figures: Arc<Figures>) -> Self {
+        let name = |sink: &str, what: &str| -> &'static str {
+            Box::leak(format!("sinks.{sink}.{what}").into_boxed_str())
+        };
+        let names = |sink: &str| {
+            [
+                "delivered",
+                "filtered",
+                "refused",
+                "missed",
+                "again",
+                "troubles",
+                "outstanding",
+                "lag",
+            ]
+            .map(|what| name(sink, what))
+        };
+        let sinks = figures.sinks.iter().map(|sink| names(&sink.name)).collect();
+        Self { figures, sinks }
+    }
+
+    /// Their values.
+    pub(crate) fn counters(&self) -> Vec<(&'static str, u64)> {
+        let (queue, spool) = (self.figures.queue().figures(), self.figures.spool());
+        let mut counters = vec![
+            ("events.queue.offered", queue.offered.get()),
+            ("events.queue.shed", queue.shed.total()),
+            ("events.queue.peak_bytes", queue.peak.get()),
+            ("events.spool.appended", self.figures.spooled.get()),
+            ("events.spool.shed", spool.shed_total()),
+            ("events.spool.dropped", spool.dropped_events + spool.dropped_alerts),
+            ("events.spool.expired", spool.expired),
+            ("events.spool.bytes", spool.bytes),
+            ("events.spool.records", spool.records),
+            ("events.spool.write_errors", spool.write_errors),
+        ];
+        for (sink, names) in self.figures.sinks.iter().zip(&self.sinks) {
+            let values = [
+                &sink.delivered,
+                &sink.filtered,
+                &sink.missed,
+                &sink.again,
+                &sink.troubles,
+                &sink.outstanding,
+                &sink.lag,
+            ]
+            .map(|counter| counter.get());
+            let [delivered, filtered, missed, again, troubles, outstanding, lag] = values;
+            let refused = sink.refused.total();
+            let values = [delivered, filtered, refused, missed, again, troubles, outstanding, lag];
+            counters.extend(names.iter().copied().zip(values));
+        }
+        counters
+    }
+}
