@@ -9,6 +9,7 @@ use std::process::Command;
 const CRATES: &[(&str, &str, u8)] = &[
     ("json", "detect/json", 0),
     ("decode", "detect/decode", 0),
+    ("schema", "detect/schema", 0),
     ("flow", "detect/flow", 1),
     ("protocol", "detect/protocol", 1),
     ("rules", "detect/rules", 2),
@@ -20,7 +21,8 @@ const CRATES: &[(&str, &str, u8)] = &[
     ("placement", "capture/placement", 0),
     ("steer", "capture/steer", 0),
     ("capture", "capture", 1),
-    ("delivery", "delivery", 0),
+    ("kafka", "delivery/kafka", 0),
+    ("delivery", "delivery", 1),
     ("sensor", "sensor", 6),
     ("bench", "bench", 6),
 ];
@@ -40,6 +42,9 @@ const MAY_UNSAFE: &[&str] = &[
     "capture/afxdp/src/system.rs",
     "capture/placement/src/ethtool.rs",
     "capture/steer/src/attach.rs",
+    "delivery/src/unacknowledged.rs",
+    "delivery/kafka/src/event.rs",
+    "delivery/kafka/src/producer.rs",
     "detect/engine/src/pcre.rs",
     "detect/flow/src/prefetch.rs",
     "detect/search/src/avx2.rs",

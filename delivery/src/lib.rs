@@ -8,22 +8,33 @@
 #![deny(unsafe_code)]
 
 mod backoff;
+mod calendar;
+#[cfg(all(test, feature = "tls"))]
+mod certificates;
 mod delivery;
+mod dial;
 pub mod duration;
 pub mod figures;
 pub mod filter;
+mod http;
 pub mod network;
+mod outgoing;
+mod outlet;
 mod publisher;
 pub mod queue;
 pub mod record;
 mod refused;
+mod resp;
+pub mod secret;
 pub mod settings;
 pub mod sink;
 pub mod sinks;
 pub mod spool;
 pub mod stream;
+mod template;
 mod time;
 #[cfg(feature = "tls")]
 pub mod tls;
+mod unacknowledged;
 
 pub use crate::delivery::{Delivery, Figures, StartError};

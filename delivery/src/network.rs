@@ -66,14 +66,27 @@ impl Network {
     /// # Errors
     /// When the system refuses.
     pub fn socket(&self, to: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socket> {
-        let socket = Socket::new(Domain::for_address(to), kind, Some(protocol))?;
+        self.open(to.is_ipv4(), kind, protocol)
+    }
+
+    /// As [`Network::socket`], for any receiver of a family.
+    ///
+    /// # Errors
+    /// When the system refuses, or no source address is of that family.
+    pub fn open(&self, is_ipv4: bool, kind: Type, protocol: Protocol) -> io::Result<Socket> {
+        let source = self.source(is_ipv4);
+        if source.is_none() && !self.source_address.is_empty() {
+            return Err(io::ErrorKind::AddrNotAvailable.into());
+        }
+        let domain = if is_ipv4 { Domain::IPV4 } else { Domain::IPV6 };
+        let socket = Socket::new(domain, kind, Some(protocol))?;
         if let Some(name) = &self.interface {
             socket.bind_device(Some(name.as_bytes()))?;
         }
         if let Some(mark) = self.fwmark {
             socket.set_mark(mark)?;
         }
-        if let Some(source) = self.source(to) {
+        if let Some(source) = source {
             socket.bind(&SockAddr::from(SocketAddr::new(source, 0)))?;
         }
         Ok(socket)
@@ -87,14 +100,14 @@ impl Network {
         Ok(socket.into())
     }
 
-    fn source(&self, to: SocketAddr) -> Option<IpAddr> {
-        self.source_address.iter().copied().find(|source| source.is_ipv4() == to.is_ipv4())
+    fn source(&self, is_ipv4: bool) -> Option<IpAddr> {
+        self.source_address.iter().copied().find(|source| source.is_ipv4() == is_ipv4)
     }
 
     /// False for receivers whose family none of the given source addresses has: the kernel must
     /// not choose one.
     fn can_reach(&self, to: SocketAddr) -> bool {
-        self.source_address.is_empty() || self.source(to).is_some()
+        self.source_address.is_empty() || self.source(to.is_ipv4()).is_some()
     }
 
     fn resolve(&self, target: &str) -> Result<Vec<SocketAddr>, Trouble> {

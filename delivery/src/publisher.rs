@@ -10,7 +10,7 @@ use crate::figures::{Health, SinkFigures};
 use crate::filter::Filter;
 use crate::record::Record;
 use crate::refused::RefusedFile;
-use crate::sink::{Settled, Sink, Trouble};
+use crate::sink::{self, Settled, Sink, Trouble};
 use crate::spool::{Frame, Reader};
 use crate::time;
 
@@ -221,8 +221,8 @@ impl Publisher {
             self.refuse(ticket, &reason);
         }
         self.settled = settled;
-        if confirmed > 0 {
-            self.figures.delivered.add(confirmed);
+        self.figures.delivered.add(confirmed);
+        if confirmed > 0 && self.sink.health() == sink::Health::Up {
             self.backoff.succeeded();
             if self.figures.set_health(Health::Up) {
                 tracing::info!(sink = self.figures.name, "records are delivered");
@@ -302,6 +302,11 @@ impl Publisher {
         figures.again.set(self.again + self.reader.maybe_doubled());
         figures.missed.set(self.reader.missed());
         self.sink.counters(&mut |name, value| figures.set_own(name, value));
+        if let sink::Health::Down { trouble, .. } = self.sink.health()
+            && figures.set_health(Health::Down(trouble.what.clone()))
+        {
+            tracing::warn!(sink = figures.name, "{}", trouble.what);
+        }
     }
 }
 

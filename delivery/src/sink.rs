@@ -1,6 +1,6 @@
 //! What every sink is: it is offered records, and says later what became of each.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::record::Record;
 
@@ -30,6 +30,12 @@ pub trait Sink: Send {
     /// Drops the connection and what is not settled.
     fn forget(&mut self);
 
+    /// How the receiver is, for sinks that keep records and connect again by themselves: there
+    /// is no [`Trouble`] then, as nothing has to be offered again.
+    fn health(&self) -> Health {
+        Health::Up
+    }
+
     /// Counters of its own, by name, for the statistics and metrics.
     fn counters(&self, _out: &mut dyn FnMut(&str, u64)) {}
 }
@@ -41,6 +47,21 @@ pub struct Settled {
     pub delivered: Vec<(u64, u64)>,
     /// Tickets of records that the receiver will never take, with the reason.
     pub refused: Vec<(u64, String)>,
+}
+
+/// How a receiver is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Health {
+    /// Nothing is known to be wrong.
+    #[default]
+    Up,
+    /// It can't be reached; records wait in the sink.
+    Down {
+        /// When that was found.
+        since: SystemTime,
+        /// What it is.
+        trouble: Trouble,
+    },
 }
 
 /// Why a receiver can't be reached at present.

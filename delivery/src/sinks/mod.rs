@@ -1,6 +1,15 @@
 //! The sinks, one file each, and their list.
 
+mod http;
+#[cfg(feature = "kafka")]
+mod kafka;
+mod lines;
+mod lumberjack;
+mod mark;
+mod redis;
 mod stdout;
+mod syslog;
+mod unix;
 
 use serde::Deserialize;
 
@@ -22,7 +31,7 @@ pub struct Surroundings {
 
 /// Makes `SinkSettings`, of which a configuration sets exactly one of the kinds.
 macro_rules! sinks {
-    ($($(#[$doc:meta])* $kind:ident: $settings:ty,)*) => {
+    ($($(#[doc = $doc:literal])* $(#[cfg($when:meta)])? $kind:ident: $settings:ty,)*) => {
         /// A sink as a configuration gives it: `- stdout: {}`, with `name`, `records`, `window`.
         #[derive(Clone, Debug, Default, Deserialize)]
         #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -33,17 +42,17 @@ macro_rules! sinks {
             pub records: Filter,
             /// Bytes of records that may be under way to it.
             pub window: Option<Size>,
-            $($(#[$doc])* pub $kind: Option<$settings>,)*
+            $($(#[doc = $doc])* $(#[cfg($when)])? pub $kind: Option<$settings>,)*
         }
 
         impl SinkSettings {
             /// Names of all kinds.
-            pub const KINDS: &[&str] = &[$(stringify!($kind)),*];
+            pub const KINDS: &[&str] = &[$($(#[cfg($when)])? stringify!($kind)),*];
 
             /// The kinds that are set.
             pub fn kinds(&self) -> Vec<&'static str> {
                 let mut set = Vec::new();
-                $(if self.$kind.is_some() { set.push(stringify!($kind)); })*
+                $($(#[cfg($when)])? if self.$kind.is_some() { set.push(stringify!($kind)); })*
                 set
             }
 
@@ -58,7 +67,7 @@ macro_rules! sinks {
             /// # Errors
             /// With what is wrong with its settings.
             pub fn build(&self, around: &Surroundings) -> Result<Box<dyn Sink>, String> {
-                $(if let Some(settings) = &self.$kind {
+                $($(#[cfg($when)])? if let Some(settings) = &self.$kind {
                     return settings.build(around);
                 })*
                 Err(format!("a sink needs one of {}", Self::KINDS.join(", ")))
@@ -69,6 +78,21 @@ macro_rules! sinks {
 
 // A new sink is one file with `Settings` and a line here.
 sinks! {
+    /// JSON lines over TCP.
+    lines: lines::Settings,
+    /// Lumberjack v2, as Logstash's beats input takes it.
+    lumberjack: lumberjack::Settings,
+    /// HTTP servers that take batches of JSON: OpenSearch, Splunk HEC, a webhook.
+    http: http::Settings,
+    /// A Redis server: list, channel or stream.
+    redis: redis::Settings,
+    /// Apache Kafka.
+    #[cfg(feature = "kafka")]
+    kafka: kafka::Settings,
     /// Standard output.
     stdout: stdout::Settings,
+    /// A syslog server, or the local one.
+    syslog: syslog::Settings,
+    /// A Unix socket.
+    unix: unix::Settings,
 }

@@ -63,22 +63,30 @@ pub fn write(
     true
 }
 
-/// Writes what is still held of the bodies of an HTTP transaction.
+/// Adds what is still held of the bodies of an HTTP transaction to its object, which has just been
+/// written.
 pub fn bodies(out: &mut Writer<'_>, parser: &AnyParser, tx: u64, encoded: bool, printable: bool) {
-    for (direction, plain, printed) in [
-        (Direction::ToServer, "http_request_body", "http_request_body_printable"),
-        (Direction::ToClient, "http_response_body", "http_response_body_printable"),
-    ] {
-        let Some(bytes) = parser.held_body(tx, direction).filter(|b| !b.is_empty()) else {
-            continue;
-        };
-        if printable {
+    if parser.proto() != AppProto::Http1 || out.bytes().last() != Some(&b'}') {
+        return;
+    }
+    out.truncate(out.mark() - 1);
+    let held = |direction| parser.held_body(tx, direction).filter(|bytes| !bytes.is_empty());
+    let sides = Direction::BOTH.map(held);
+    if printable {
+        let keys = ["http_request_body_printable", "http_response_body_printable"];
+        for (key, bytes) in keys.into_iter().zip(sides) {
+            let Some(bytes) = bytes else { continue };
             let mut shown = Vec::with_capacity(bytes.len());
             text::printable(bytes, &mut shown);
-            out.field_text(printed, &shown);
-        }
-        if encoded {
-            out.field_str(plain, &STANDARD.encode(bytes));
+            out.field_text(key, &shown);
         }
     }
+    if encoded {
+        for (key, bytes) in ["http_request_body", "http_response_body"].into_iter().zip(sides) {
+            if let Some(bytes) = bytes {
+                out.field_str(key, &STANDARD.encode(bytes));
+            }
+        }
+    }
+    out.close();
 }

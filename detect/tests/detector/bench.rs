@@ -88,6 +88,7 @@ impl Bench {
     pub(crate) fn alerts(&self) -> Vec<u64> {
         let lines = self.events.outputs[0].bytes.split(|byte| *byte == b'\n');
         let records = lines.filter_map(|line| serde_json::from_slice::<Value>(line).ok());
+        let records = records.inspect(|record| assert_eq!(schema::check(record), [], "{record}"));
         records.filter_map(|record| record["alert"]["signature_id"].as_u64()).collect()
     }
 
@@ -166,7 +167,11 @@ impl Bench {
         while self.detector.finish(64, &mut self.events) {}
         let lines = self.events.outputs[0].bytes.split(|byte| *byte == b'\n');
         let all = lines.filter(|line| !line.is_empty());
-        let all = all.map(|line| serde_json::from_slice::<Value>(line).unwrap());
+        let all = all.map(|line| {
+            let text = std::str::from_utf8(line).unwrap();
+            assert_eq!(schema::check_line(text), [], "{text}");
+            serde_json::from_slice::<Value>(line).unwrap()
+        });
         all.filter(|record| record["event_type"] == kind).collect()
     }
 

@@ -26,7 +26,7 @@ fn alerts_show_what_is_held_of_bodies() {
         bench.open().ask(b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\ncard\t1");
         bench.pause().answer(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngone");
         let alerts = bench.records("alert");
-        let shown = |alert: &Value| KEYS.map(|key| alert[key].as_str().map(str::to_owned));
+        let shown = |alert: &Value| KEYS.map(|key| alert["http"][key].as_str().map(str::to_owned));
         let shown: Vec<_> = alerts.iter().map(shown).collect();
         let want = want.map(|alert| alert.map(|text| text.map(str::to_owned)));
         assert_eq!(shown, want, "{http_body} {http_body_printable}");

@@ -12,6 +12,7 @@ mod plan;
 mod replay;
 mod restorer;
 mod run;
+mod schema;
 pub(crate) mod suricata;
 mod writing;
 

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::cpus::CpuList;
 use super::doctor::DoctorArguments;
+use super::schema::SchemaArguments;
 use super::{check, list, replay};
 
 /// A network intrusion sensor that keeps the contract of Suricata 8.
@@ -37,6 +38,8 @@ enum What {
         #[arg(value_enum)]
         what: Listed,
     },
+    /// Show what records hold, in forms that other systems take; check records.
+    Schema(SchemaArguments),
     /// Take the options of Suricata's own command line.
     #[command(disable_help_flag = true)]
     Suricata {
@@ -238,6 +241,7 @@ pub(super) fn run(arguments: Vec<OsString>) -> ExitCode {
         What::Doctor(arguments) => super::doctor::run(&arguments),
         What::Rules(RulesCommand::Check(arguments)) => check::run(&arguments),
         What::List { what } => list::run(what),
+        What::Schema(arguments) => super::schema::run(&arguments),
         What::Suricata { options } => return super::suricata::run(&options),
     };
     match done {

@@ -304,7 +304,11 @@ impl Client {
 pub(crate) fn records(path: &Path) -> Vec<Value> {
     let text = fs::read_to_string(path).unwrap();
     assert!(text.is_empty() || text.ends_with('\n'), "the last record is cut off");
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    let whole = |line: &str| {
+        assert_eq!(schema::check_line(line), [], "{line}");
+        serde_json::from_str(line).unwrap()
+    };
+    text.lines().map(whole).collect()
 }
 
 /// How many records of each type there are, without statistics.

@@ -60,8 +60,15 @@ impl Place {
         self.write("suricata.yaml", &format!("%YAML 1.1\n---\n{text}"));
     }
 
+    /// The text of a file; whole records in it are as the schema says.
     pub(crate) fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.path(name)).unwrap_or_default()
+        let text = fs::read_to_string(self.path(name)).unwrap_or_default();
+        if name.ends_with("eve.json") {
+            for line in text.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
+                assert_eq!(schema::check_line(line), [], "{line}");
+            }
+        }
+        text
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {

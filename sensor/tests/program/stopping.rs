@@ -24,7 +24,7 @@ fn signal(child: &Child, name: &str) {
 }
 
 fn requests(place: &Place) -> usize {
-    let eve = std::fs::read_to_string(place.path("out/eve.json")).unwrap_or_default();
+    let eve = place.read("out/eve.json");
     eve.matches("\"event_type\":\"http\"").count()
 }
 

@@ -1,0 +1,371 @@
+//! A connection with one request under way, and the servers that it may go to.
+
+use std::io::{self, Write};
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use crate::dial::Dialer;
+use crate::http::{Answer, Reader, Url};
+use crate::secret::Secret;
+use crate::sink::Trouble;
+use crate::stream::Stream;
+
+use super::super::Surroundings;
+use super::Settings;
+use super::job::{Format, Job};
+
+/// How long a server that failed is left alone while there are others.
+const ASIDE: Duration = Duration::from_secs(5);
+
+/// What a request is about.
+#[derive(Debug)]
+pub(super) enum Work {
+    Records(Job),
+    /// Which batches this server has acknowledged.
+    Acknowledgements(usize),
+}
+
+/// The servers, and who we are for them.
+pub(super) struct Servers {
+    urls: Vec<Url>,
+    plain: Dialer,
+    secure: Option<Dialer>,
+    login: Login,
+    headers: Vec<u8>,
+    gzip: bool,
+    timeout: Duration,
+    answer_limit: usize,
+    /// Until when a server is left alone, and why.
+    aside: Vec<Option<(Instant, Trouble)>>,
+}
+
+enum Login {
+    None,
+    Basic(String, Secret),
+    /// The word before the secret.
+    Token(&'static str, Secret),
+}
+
+impl Servers {
+    pub(super) fn new(settings: &Settings, around: &Surroundings) -> Result<Self, String> {
+        let urls: Result<Vec<_>, _> = settings.urls.iter().map(|url| Url::parse(url)).collect();
+        let urls = urls.map_err(|error| format!("http: {error}"))?;
+        if urls.is_empty() {
+            return Err("http: urls has no address".to_owned());
+        }
+        let timeout = settings.timeout.0;
+        let plain = Dialer::new(&around.network, None, timeout)?;
+        let secure = if urls.iter().any(|url| url.is_secure) {
+            let tls = settings.tls.clone().unwrap_or_default();
+            Some(Dialer::new(&around.network, Some(&tls), timeout)?)
+        } else if settings.tls.is_some() {
+            return Err("http: tls is set, but no address begins with https://".to_owned());
+        } else {
+            None
+        };
+        let mut headers = Vec::new();
+        for (name, value) in &settings.headers {
+            let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+            let is_own = ["host", "content-length", "content-encoding", "transfer-encoding"]
+                .contains(&name.to_ascii_lowercase().as_str());
+            if name.is_empty() || !name.bytes().all(is_name) || is_own {
+                return Err(format!("http: {name} can't be a header"));
+            }
+            if value.chars().any(char::is_control) {
+                return Err(format!("http: the header {name} has control characters"));
+            }
+            header(&mut headers, name, value);
+        }
+        Ok(Self {
+            aside: vec![None; urls.len()],
+            urls,
+            plain,
+            secure,
+            login: login(settings)?,
+            headers,
+            gzip: settings.gzip,
+            timeout,
+            answer_limit: usize::try_from(settings.answer_limit.0).unwrap_or(usize::MAX),
+        })
+    }
+
+    pub(super) fn name(&self, server: usize) -> String {
+        self.urls.get(server).map_or(String::new(), |url| format!("http {}", url.target))
+    }
+
+    /// Leaves a server alone for a while.
+    pub(super) fn set_aside(&mut self, server: usize, seconds: Option<u64>, why: Trouble) {
+        let time = seconds.map_or(ASIDE, |seconds| Duration::from_secs(seconds.min(300)));
+        if let Some(place) = self.aside.get_mut(server) {
+            *place = Some((Instant::now() + time, why));
+        }
+    }
+
+    /// All servers may be tried again.
+    pub(super) fn forgive(&mut self) {
+        self.aside.fill(None);
+    }
+
+    /// The first server from `home` on that is not left alone.
+    fn pick(&self, home: usize) -> Result<usize, Trouble> {
+        let now = Instant::now();
+        let count = self.urls.len();
+        let mut last = None;
+        for server in (0..count).map(|step| (home + step) % count) {
+            match self.aside.get(server) {
+                Some(Some((until, why))) if *until > now => last = Some(why.clone()),
+                _ => return Ok(server),
+            }
+        }
+        Err(last.unwrap_or_else(|| Trouble::lasting("http: there is no server")))
+    }
+
+    fn connect(&self, url: &Url) -> Result<Stream, Trouble> {
+        let dialer = if url.is_secure { self.secure.as_ref() } else { None };
+        dialer.unwrap_or(&self.plain).connect(&url.target)
+    }
+
+    /// The header that says who we are.
+    fn authorization(&self) -> Result<Vec<u8>, Trouble> {
+        let value = match &self.login {
+            Login::None => return Ok(Vec::new()),
+            Login::Basic(user, password) => {
+                format!("Basic {}", STANDARD.encode(format!("{user}:{}", password.reveal()?)))
+            }
+            Login::Token(word, token) => format!("{word} {}", token.reveal()?),
+        };
+        if value.chars().any(char::is_control) {
+            return Err(Trouble::lasting("http: a token has control characters in it"));
+        }
+        let mut out = Vec::new();
+        header(&mut out, "Authorization", &value);
+        Ok(out)
+    }
+
+    fn request(
+        &self,
+        work: &Work,
+        url: &Url,
+        authorization: &[u8],
+        format: &dyn Format,
+    ) -> Result<Vec<u8>, Trouble> {
+        let (path, mut body) = match work {
+            Work::Records(job) => (format.path(&url.path), format.body(&job.text)),
+            Work::Acknowledgements(server) => format.question(*server, &url.path),
+        };
+        let gzip = self.gzip && matches!(work, Work::Records(_));
+        if gzip {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+            let packed = encoder.write_all(&body).and_then(|()| encoder.finish());
+            body = packed.map_err(|error| Trouble::passing(format!("gzip: {error}")))?;
+        }
+        let mut out = Vec::with_capacity(body.len() + 1024);
+        out.extend_from_slice(format!("POST {path} HTTP/1.1\r\n").as_bytes());
+        header(&mut out, "Host", &url.host);
+        header(&mut out, "User-Agent", "bateleur");
+        header(&mut out, "Content-Type", format.content_type());
+        header(&mut out, "Content-Length", &body.len().to_string());
+        if gzip {
+            header(&mut out, "Content-Encoding", "gzip");
+        }
+        out.extend_from_slice(authorization);
+        format.headers(&body, &mut out)?;
+        out.extend_from_slice(&self.headers);
+        out.extend_from_slice(b"\r\n");
+        out.extend_from_slice(&body);
+        Ok(out)
+    }
+}
+
+fn login(settings: &Settings) -> Result<Login, String> {
+    let of = |name: &str, text, file| Secret::of(&format!("http: {name}"), text, file);
+    let s = settings;
+    let password = of("password", s.password.as_ref(), s.password_file.as_ref())?;
+    let bearer = of("bearer", s.bearer.as_ref(), s.bearer_file.as_ref())?;
+    let key = of("api-key", s.api_key.as_ref(), s.api_key_file.as_ref())?;
+    let mut all = Vec::new();
+    match (&s.username, password) {
+        (Some(user), Some(password)) => all.push(Login::Basic(user.clone(), password)),
+        (None, None) => {}
+        _ => return Err("http: username and password go together".to_owned()),
+    }
+    all.extend(bearer.map(|token| Login::Token("Bearer", token)));
+    all.extend(key.map(|token| Login::Token("ApiKey", token)));
+    if let Some(hec) = &s.hec {
+        all.push(Login::Token("Splunk", hec.token()?));
+    }
+    if all.len() > 1 {
+        return Err("http: there is more than one way to sign in".to_owned());
+    }
+    Ok(all.pop().unwrap_or(Login::None))
+}
+
+pub(super) fn header(out: &mut Vec<u8>, name: &str, value: &str) {
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value.as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+/// A connection.
+pub(super) struct Lane {
+    /// The server that it goes to when all are well.
+    home: usize,
+    server: usize,
+    pub(super) stream: Option<Stream>,
+    authorization: Vec<u8>,
+    /// The connection has served a request before.
+    is_used: bool,
+    pub(super) work: Option<Work>,
+    reader: Reader,
+    deadline: Instant,
+}
+
+impl Lane {
+    pub(super) fn new(home: usize) -> Self {
+        Self {
+            home,
+            server: home,
+            stream: None,
+            authorization: Vec::new(),
+            is_used: false,
+            work: None,
+            reader: Reader::new(0),
+            deadline: Instant::now(),
+        }
+    }
+
+    /// Sends a request to the first server that takes it.
+    pub(super) fn send(
+        &mut self,
+        work: Work,
+        servers: &mut Servers,
+        format: &dyn Format,
+    ) -> Result<(), Trouble> {
+        loop {
+            let server = match &work {
+                Work::Acknowledgements(server) => *server,
+                Work::Records(_) => servers.pick(self.home)?,
+            };
+            if let Err(trouble) = self.write(&work, server, servers, format) {
+                self.drop_stream();
+                servers.set_aside(server, None, trouble.clone());
+                if matches!(work, Work::Acknowledgements(_)) {
+                    return Err(trouble);
+                }
+                continue;
+            }
+            self.reader = Reader::new(servers.answer_limit);
+            self.deadline = Instant::now() + servers.timeout;
+            self.work = Some(work);
+            return Ok(());
+        }
+    }
+
+    fn write(
+        &mut self,
+        work: &Work,
+        server: usize,
+        servers: &Servers,
+        format: &dyn Format,
+    ) -> Result<(), Trouble> {
+        if self.server != server {
+            self.drop_stream();
+        }
+        let Some(url) = servers.urls.get(server % servers.urls.len()) else { return Ok(()) };
+        self.server = server;
+        loop {
+            if self.stream.is_none() {
+                self.authorization = servers.authorization()?;
+                self.stream = Some(servers.connect(url)?);
+                self.is_used = false;
+            }
+            let request = servers.request(work, url, &self.authorization, format)?;
+            let Some(stream) = self.stream.as_mut() else { return Ok(()) };
+            match stream.write_all(&request).and_then(|()| stream.flush()) {
+                Ok(()) => return Ok(()),
+                // A connection that was kept may have been closed meanwhile.
+                Err(_) if self.is_used => self.drop_stream(),
+                // It may have answered already, and wants no more of the body.
+                Err(error) if is_cut_off(&error) => return Ok(()),
+                Err(error) => {
+                    return Err(Trouble::passing(format!("http {}: {error}", url.target)));
+                }
+            }
+        }
+    }
+
+    /// The answer, if it is there, with what it is the answer to, and whose.
+    pub(super) fn receive(
+        &mut self,
+        servers: &mut Servers,
+        format: &dyn Format,
+    ) -> Result<Option<(Answer, Work, usize)>, Trouble> {
+        let mut buffer = [0; 16 * 1024];
+        while self.work.is_some() {
+            let Some(stream) = self.stream.as_mut() else { break };
+            let result = match stream.read_within(&mut buffer, Duration::ZERO) {
+                Ok(Some(0)) => self.reader.end().map(Some),
+                Ok(Some(count)) => self.reader.push(buffer.get(..count).unwrap_or_default()),
+                Ok(None) if Instant::now() < self.deadline => return Ok(None),
+                Ok(None) => Err(format!("no answer for {:?}", servers.timeout)),
+                Err(error) => Err(error.to_string()),
+            };
+            match result {
+                Ok(None) => {}
+                Ok(Some(answer)) => {
+                    self.is_used = true;
+                    if !answer.stays_open {
+                        self.drop_stream();
+                    }
+                    return Ok(self.work.take().map(|work| (answer, work, self.server)));
+                }
+                Err(what) => {
+                    self.fail(&what, servers, format)?;
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Sends what is under way once more: on a new connection if this was a kept one that turned
+    /// out to be closed, to another server otherwise.
+    fn fail(
+        &mut self,
+        what: &str,
+        servers: &mut Servers,
+        format: &dyn Format,
+    ) -> Result<(), Trouble> {
+        let was_closed = self.is_used && self.reader.is_untouched();
+        self.drop_stream();
+        if !was_closed || Instant::now() >= self.deadline {
+            let name = servers.name(self.server);
+            servers.set_aside(self.server, None, Trouble::passing(format!("{name}: {what}")));
+        }
+        match self.work.take() {
+            Some(work) => self.send(work, servers, format),
+            None => Ok(()),
+        }
+    }
+
+    fn drop_stream(&mut self) {
+        if let Some(mut stream) = self.stream.take() {
+            stream.shut_down();
+        }
+        self.is_used = false;
+    }
+
+    pub(super) fn forget(&mut self) {
+        self.drop_stream();
+        self.work = None;
+    }
+}
+
+fn is_cut_off(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
+}
