@@ -39,6 +39,8 @@ pub struct Delivery {
     queue: Queue,
     figures: Arc<Figures>,
     recovery: Recovery,
+    /// Sinks of an earlier run that are there no more.
+    forgotten: Vec<String>,
     /// First free sequence number of each worker, and of the process.
     sequences: Vec<u64>,
     process_sequence: u64,
@@ -92,7 +94,6 @@ impl Delivery {
             sinks.push(built.map_err(|why| StartError::Settings(format!("sink {name}: {why}")))?);
         }
         let (mut writer, recovery) = Spool::open(&settings.spool)?;
-        writer.forget_readers_except(&names.iter().map(String::as_str).collect::<Vec<_>>());
         let mut sequences = Vec::new();
         for worker in 0..workers {
             sequences.push(writer.next_sequence(worker));
@@ -117,6 +118,13 @@ impl Delivery {
             figures.push(own);
             publishers.push((name.clone(), publisher));
         }
+        let forgotten = match settings.keeps_others {
+            true => Vec::new(),
+            false => {
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                writer.forget_readers_except(&names)
+            }
+        };
         let queue = Queue::new(settings.queue.max(1 << 20));
         let usage = Mutex::new(writer.usage());
         let figures =
@@ -140,7 +148,17 @@ impl Delivery {
             })?);
         }
         let publishers = threads;
-        Ok(Self { queue, figures, recovery, sequences, process_sequence, keeper, publishers, stop })
+        Ok(Self {
+            queue,
+            figures,
+            recovery,
+            forgotten,
+            sequences,
+            process_sequence,
+            keeper,
+            publishers,
+            stop,
+        })
     }
 
     /// Where records go in.
@@ -168,6 +186,9 @@ impl Delivery {
         }
         if found.damaged > 0 {
             lines.push(format!("spool: {} damaged places were skipped", found.damaged));
+        }
+        for name in &self.forgotten {
+            lines.push(format!("spool: sink {name} is there no more; nothing is kept for it"));
         }
         if found.sequences_lost {
             lines.push("spool: sequence numbers were damaged and begin far ahead".to_owned());
@@ -198,13 +219,17 @@ impl Delivery {
         while !self.publishers.iter().all(JoinHandle::is_finished) && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(2));
         }
-        let done = self.publishers.iter().all(JoinHandle::is_finished);
+        let mut done = self.keeper.is_finished();
         self.stop.at_once();
         let grace = Instant::now() + Duration::from_secs(5);
         while !self.publishers.iter().all(JoinHandle::is_finished) && Instant::now() < grace {
             std::thread::sleep(Duration::from_millis(5));
         }
-        done
+        for publisher in self.publishers {
+            // One that has panicked, or hangs, has not delivered what waits for it.
+            done &= publisher.is_finished() && publisher.join().is_ok();
+        }
+        done && self.figures.sinks.iter().all(|sink| sink.lag.get() == 0)
     }
 }
 

@@ -128,10 +128,14 @@ impl Network {
     }
 
     fn explain(&self, error: &io::Error) -> String {
-        let no_device = rustix::io::Errno::NODEV.raw_os_error();
-        match &self.interface {
-            Some(name) if error.raw_os_error() == Some(no_device) => {
+        use rustix::io::Errno;
+        let is = |errno: Errno| error.raw_os_error() == Some(errno.raw_os_error());
+        match (&self.interface, self.fwmark) {
+            (Some(name), _) if is(Errno::NODEV) => {
                 format!("events.interface {name} is not there ({error})")
+            }
+            (_, Some(_)) if is(Errno::PERM) => {
+                format!("events.fwmark needs CAP_NET_ADMIN, which this process has not ({error})")
             }
             _ => error.to_string(),
         }

@@ -21,6 +21,8 @@ pub struct DeliverySettings {
     pub spool: SpoolSettings,
     /// The sinks.
     pub sinks: Vec<SinkSettings>,
+    /// What waits in the spool for sinks that are not among these goes on waiting.
+    pub keeps_others: bool,
 }
 
 /// Bytes of records that wait between workers and the spool, unless settings say otherwise.

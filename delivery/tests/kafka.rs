@@ -281,8 +281,17 @@ fn passwords_prove_who_we_are() {
     assert!(why.contains("sasl.mechanism"), "{why}");
     let mut nobody = settings("plain", "");
     nobody.as_object_mut().expect("an object").remove("sasl");
-    let why = feeder(nobody).run_into_lasting_trouble();
-    assert!(why.contains("look at tls and sasl"), "{why}");
+    // What the broker says to strangers depends on its version; that nothing goes is always told.
+    let mut stranger = feeder(nobody);
+    let end = Instant::now() + Duration::from_secs(30);
+    let why = loop {
+        stranger.step().expect("connections are no trouble");
+        match stranger.sink.health() {
+            Health::Down { trouble, .. } => break trouble.what,
+            Health::Up => assert!(Instant::now() < end, "nothing is told"),
+        }
+    };
+    assert!(why.contains("tls and sasl"), "{why}");
 }
 
 #[test]

@@ -18,10 +18,13 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    if let Ok(level) = std::env::var("BATELEUR_DEBUG")
-        && let Ok(level) = level.parse::<tracing::Level>()
-    {
-        tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).init();
-    }
+    // What delivery has to say (a receiver that is away, a disk that is full) is said in any case.
+    let asked = std::env::var("BATELEUR_DEBUG").ok().and_then(|level| level.parse().ok());
+    let level = asked.unwrap_or(tracing::Level::WARN);
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_target(false)
+        .with_writer(std::io::stderr)
+        .init();
     cli::run(std::env::args_os().collect())
 }

@@ -1,5 +1,7 @@
 //! The sinks, one file each, and their list.
 
+#[cfg(not(feature = "kafka"))]
+mod absent;
 mod http;
 #[cfg(feature = "kafka")]
 mod kafka;
@@ -89,6 +91,9 @@ sinks! {
     /// Apache Kafka.
     #[cfg(feature = "kafka")]
     kafka: kafka::Settings,
+    /// Apache Kafka, which this program was built without.
+    #[cfg(not(feature = "kafka"))]
+    kafka: absent::Kafka,
     /// Standard output.
     stdout: stdout::Settings,
     /// A syslog server, or the local one.

@@ -38,17 +38,15 @@ impl Sequences {
     pub(super) fn load(directory: &Path) -> io::Result<(Self, bool)> {
         let path = directory.join("sequences");
         let mut workers = BTreeMap::new();
-        let mut start = 0;
         let mut is_damaged = false;
+        // A worker that this folder does not know may have numbers from another one, of which
+        // receivers remember the records. Microseconds since 1970: nobody counts faster than that.
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let start = now.unwrap_or_default().as_micros() as u64;
         if let Some(bytes) = files::read_small(&path, LARGEST_FILE)? {
             match parse(&bytes) {
                 Some(known) => workers = known,
-                None => {
-                    // Microseconds since 1970: no worker counts faster than that.
-                    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-                    start = now.unwrap_or_default().as_micros() as u64;
-                    is_damaged = true;
-                }
+                None => is_damaged = true,
             }
         }
         Ok((Self { path, workers, start, step: RESERVED, reserved_at: None }, is_damaged))
@@ -146,17 +144,19 @@ mod tests {
     fn a_clean_end_leaves_no_hole_and_a_crash_none_twice() {
         let directory = tempfile::tempdir().unwrap();
         let mut first = load(directory.path());
-        assert_eq!(first.next(3), 0);
-        assert!(!first.reach(3, 10), "nothing is reserved");
+        let base = first.next(3);
+        assert!(base > 1 << 50, "receivers may know records of another folder");
+        assert!(!first.reach(3, base + 10), "nothing is reserved");
         first.reserve().unwrap();
-        assert!(first.reach(3, 10 + RESERVED));
+        assert!(first.reach(3, base + 10 + RESERVED));
         assert!(first.is_short());
-        assert!(!first.reach(3, 11 + RESERVED));
+        assert!(!first.reach(3, base + 11 + RESERVED));
         // As if the process had died here.
-        assert_eq!(load(directory.path()).next(3), 10 + RESERVED);
+        assert_eq!(load(directory.path()).next(3), base + 10 + RESERVED);
         first.close().unwrap();
         let second = load(directory.path());
-        assert_eq!((second.next(3), second.next(4)), (11 + RESERVED, 0));
+        assert_eq!(second.next(3), base + 11 + RESERVED);
+        assert!(second.next(4) > base, "another worker begins where nobody has been");
     }
 
     #[test]

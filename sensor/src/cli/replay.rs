@@ -80,7 +80,7 @@ fn replay(
 ) -> Result<Done> {
     let workers = usize::from(arguments.workers);
     let mut writing = Writing::open(&all, loaded, &arguments.output, workers)?;
-    let delivery = writing.deliver(&Delivering::of(&all), workers)?;
+    let delivery = writing.deliver(&Delivering::of(&all).keep_others(), workers, &[])?;
     let progress = Progress::of_files(&files);
     let run = Replay {
         source: input::merged(files)?,
@@ -95,9 +95,10 @@ fn replay(
         stop: Stop::on_signals().context("signals cannot be handled")?,
         progress,
     };
-    let outcome = run.run()?;
+    let outcome = run.run();
+    // What was made goes out, whatever has failed.
     let delivered = delivery.is_none_or(|delivery| deliver(delivery, arguments));
-    Ok((outcome, writing.events, delivered))
+    Ok((outcome?, writing.events, delivered))
 }
 
 /// Waits until sinks have what the replay made; false when something stays behind in the spool.

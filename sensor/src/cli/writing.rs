@@ -30,6 +30,14 @@ pub(super) struct Delivering {
 }
 
 impl Delivering {
+    /// What waits for other sinks goes on waiting.
+    pub(super) fn keep_others(mut self) -> Self {
+        if let Some((settings, _)) = &mut self.settings {
+            settings.keeps_others = true;
+        }
+        self
+    }
+
     /// What the settings say.
     pub(super) fn of(all: &Everything) -> Self {
         let is_eve = |output: &OutputSettings| matches!(output, OutputSettings::Eve(_));
@@ -73,10 +81,21 @@ impl Writing {
 
     /// Starts delivery if there is where to, and says what an earlier run left behind. From here
     /// on there are other threads.
-    pub(super) fn deliver(&mut self, all: &Delivering, workers: usize) -> Result<Option<Delivery>> {
+    /// Its threads stay on some CPUs, if any are named.
+    pub(super) fn deliver(
+        &mut self,
+        all: &Delivering,
+        workers: usize,
+        cpus: &[usize],
+    ) -> Result<Option<Delivery>> {
         let Some((settings, output)) = &all.settings else { return Ok(None) };
+        let cpus = cpus.to_vec();
+        let place = move || {
+            // Where that cannot be, they run where the system puts them.
+            let _ = crate::process::live::settle(&cpus);
+        };
         let count = u16::try_from(workers.max(1)).unwrap_or(u16::MAX - 1);
-        let delivery = Delivery::start(settings, &all.sensor, count, || {})?;
+        let delivery = Delivery::start(settings, &all.sensor, count, place)?;
         for line in delivery.left_behind() {
             eprintln!("bateleur: {line}");
         }

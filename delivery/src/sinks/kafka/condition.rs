@@ -10,6 +10,9 @@ use crate::sink::{Health, Trouble};
 /// fail in other ways, too.
 const LASTING: Duration = Duration::from_secs(60);
 
+/// Rounds of statistics without any broker after which that is told without a reason.
+const SILENT: u32 = 2;
+
 /// How the brokers are.
 pub(super) struct Condition {
     health: Health,
@@ -17,13 +20,15 @@ pub(super) struct Condition {
     refused: Option<SystemTime>,
     /// The last reason why a connection failed.
     last: String,
+    /// How often in a row no broker was connected.
+    silent: u32,
     /// The interface that sockets are bound to.
     interface: Option<String>,
 }
 
 impl Condition {
     pub(super) fn new(interface: Option<String>) -> Self {
-        Self { health: Health::Up, refused: None, last: String::new(), interface }
+        Self { health: Health::Up, refused: None, last: String::new(), silent: 0, interface }
     }
 
     pub(super) fn health(&self) -> Health {
@@ -39,12 +44,17 @@ impl Condition {
             self.refused = None;
         }
         self.last.clear();
+        self.silent = 0;
     }
 
     /// No broker is connected. librdkafka asks for the brokers anew then and does not say so.
     pub(super) fn none_up(&mut self) {
+        self.silent += 1;
         if !self.last.is_empty() {
             self.down(Trouble::passing(self.last.clone()));
+        } else if self.silent >= SILENT {
+            // A broker that wants SASL may close connections without a word.
+            self.down(Trouble::passing("no broker answers: look at brokers, tls and sasl"));
         }
     }
 
@@ -168,6 +178,9 @@ mod tests {
         condition.up();
         condition.none_up();
         assert_eq!(condition.health(), Health::Up, "nothing has failed yet");
+        condition.none_up();
+        assert!(trouble(&condition).what.contains("look at brokers"));
+        condition.up();
         condition.error(Code::TRANSPORT, "a:1: Connection refused");
         assert_eq!(condition.health(), Health::Up, "others may answer");
         condition.none_up();

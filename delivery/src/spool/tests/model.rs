@@ -42,14 +42,17 @@ struct World {
     directory: tempfile::TempDir,
     spool: Option<(Writer, Vec<Reader>)>,
     seen: [Seen; 2],
+    /// The first number, and how many were used.
+    base: u64,
     next: u64,
 }
 
 impl World {
     fn new() -> Self {
         let directory = folder();
-        let mut world = Self { directory, spool: None, seen: Default::default(), next: 0 };
+        let mut world = Self { directory, spool: None, seen: Default::default(), base: 0, next: 0 };
         world.open();
+        world.base = world.spool.as_ref().unwrap().0.next_sequence(0);
         world
     }
 
@@ -57,7 +60,7 @@ impl World {
         let settings = SpoolSettings { segment: 400, ..settings(self.directory.path()) };
         let (writer, recovery) = Spool::open(&settings).unwrap();
         assert_eq!((recovery.torn_bytes, recovery.damaged), (0, 0));
-        assert!(writer.next_sequence(0) >= self.next, "a number would come twice");
+        assert!(writer.next_sequence(0) >= self.base + self.next, "a number would come twice");
         let readers = NAMES.map(|name| writer.register(name).unwrap());
         self.spool = Some((writer, readers.into()));
     }
@@ -68,7 +71,7 @@ impl World {
             Step::Append(kinds) => {
                 let kinds: Vec<&str> =
                     kinds.iter().map(|alert| if *alert { "alert" } else { "http" }).collect();
-                let done = writer.append(&[batch(0, self.next, &kinds)]);
+                let done = writer.append(&[batch(0, self.base + self.next, &kinds)]);
                 assert_eq!(done.records, kinds.len() as u64);
                 self.next += done.records;
             }
@@ -76,7 +79,8 @@ impl World {
                 let Some(frame) = readers[reader].next(most, NOW) else { return };
                 let seen = &mut self.seen[reader];
                 for index in 0..frame.len() {
-                    let number = frame.record(index).unwrap().sequence as usize;
+                    let sequence = frame.record(index).unwrap().sequence;
+                    let number = (sequence - self.base) as usize;
                     seen.times.resize(seen.times.len().max(number + 1), 0);
                     seen.times[number] += 1;
                     assert_eq!(seen.times[number] > 1, frame.again, "record {number}");
@@ -116,7 +120,7 @@ impl World {
         if crashed {
             // Numbers that nobody can have used are passed over: the model counts on.
             let (writer, _) = self.spool.as_ref().unwrap();
-            assert!(writer.next_sequence(0) <= self.next + 200_000);
+            assert!(writer.next_sequence(0) <= self.base + self.next + 200_000);
         }
     }
 

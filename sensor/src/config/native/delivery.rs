@@ -70,6 +70,7 @@ impl Section {
             queue: self.queue.map_or(QUEUE, |size| usize::try_from(size.0).unwrap_or(QUEUE)),
             spool: self.spool.settings(base).map_err(|why| format!("events.{why}"))?,
             sinks: self.sinks.clone(),
+            keeps_others: false,
         };
         settings.check().map_err(|why| format!("events.sinks: {why}"))?;
         Ok(Some(settings))

@@ -116,6 +116,14 @@ pub(crate) struct Ended {
     pub(crate) deaths: usize,
 }
 
+/// Keeps the calling thread on some CPUs; on any, if none are named.
+///
+/// # Errors
+/// When the system refuses, in words.
+pub(crate) fn settle(cpus: &[usize]) -> Result<(), String> {
+    supervisor::settle(cpus)
+}
+
 impl LiveRun<'_> {
     /// Opens the interfaces.
     ///

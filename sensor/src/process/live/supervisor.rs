@@ -462,7 +462,7 @@ impl Supervisor<'_> {
 }
 
 /// Keeps this thread on some CPUs.
-fn settle(cpus: &[usize]) -> Result<(), String> {
+pub(super) fn settle(cpus: &[usize]) -> Result<(), String> {
     if cpus.is_empty() {
         return Ok(());
     }
