@@ -20,11 +20,9 @@ mod control {
         pub(crate) use crate::listener::path_of;
     }
 }
-mod cli {
-    pub(crate) mod suricata {
-        pub(crate) const VERSION: &str = "8";
-    }
-}
+#[allow(dead_code)]
+#[path = "../../sensor/src/version.rs"]
+mod version;
 
 use std::path::Path;
 
