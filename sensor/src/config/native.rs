@@ -303,7 +303,7 @@ impl Sensor {
             .filter_map(|item| Some((item.name.clone(), item.item()?.0.to_owned())))
             .collect();
         let mut set = |path: &str, value: &str| root.set_final(path, value);
-        if let Some(FileName(file)) = events.file.as_ref().filter(|_| !events.is_file_off()) {
+        if let Some(file) = events.file_name() {
             set(&format!("{EVE}.filename"), file);
         }
         for (at, name) in names {
@@ -397,7 +397,14 @@ mod tests {
         );
         let names: Vec<_> = all.process.files.iter().map(|file| file.filename.as_str()).collect();
         assert_eq!(names, ["out.json", "fast.log"]);
-        assert!(all.process.statistics.eve.is_empty());
+        assert!(all.process.statistics.eve.is_empty() && all.process.delivery.is_none());
+        let delivered = settings(
+            "events: {file: off, spool: {directory: s}, source-address: 10.0.0.1, sinks: [{stdout: {}}]}\n",
+        );
+        assert!(delivered.process.files[0].is_off);
+        let delivery = delivered.process.delivery.expect("a sink is given");
+        assert_eq!(delivery.spool.directory, Path::new("/tmp/s"));
+        assert_eq!(delivery.network.source_address.len(), 1);
         assert!(all.detector.ignore_checksums);
         assert_eq!(all.detector.flow.memcap, 256 << 20);
         assert_eq!(all.process.rules.patterns, ["a.rules"]);

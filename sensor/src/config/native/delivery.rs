@@ -18,7 +18,7 @@ use super::words::{FileName, Record};
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(super) struct Section {
     /// Name of the file of records, or `off`.
-    pub(super) file: Option<FileName>,
+    file: Option<File>,
     /// Records that are written; all but drop when absent.
     pub(super) records: Option<Vec<Record>>,
     /// Lines of alerts beside the records.
@@ -38,7 +38,15 @@ pub(super) struct Section {
 impl Section {
     /// True when no file of records is wanted.
     pub(super) fn is_file_off(&self) -> bool {
-        self.file.as_ref().is_some_and(|FileName(name)| name == "off")
+        matches!(self.file, Some(File::Off))
+    }
+
+    /// Name of the file of records, if one is given.
+    pub(super) fn file_name(&self) -> Option<&str> {
+        match &self.file {
+            Some(File::Name(FileName(name))) => Some(name),
+            _ => None,
+        }
     }
 
     /// What is to be delivered where; none without sinks. Relative folders lie below `base`.
@@ -74,6 +82,23 @@ impl Section {
         };
         settings.check().map_err(|why| format!("events.sinks: {why}"))?;
         Ok(Some(settings))
+    }
+}
+
+/// A file of records, or none.
+#[derive(Clone, Debug)]
+enum File {
+    Off,
+    Name(FileName),
+}
+
+impl<'de> Deserialize<'de> for File {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        match text.as_str() {
+            "off" => Ok(Self::Off),
+            _ => FileName::try_from(text).map(Self::Name).map_err(D::Error::custom),
+        }
     }
 }
 
