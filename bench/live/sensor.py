@@ -101,6 +101,17 @@ class Sensor:
                     return int(line.split()[1])
         return 0
 
+    def rings_kb(self):
+        """What is mapped of sockets: packet rings, and the rings of AF_XDP."""
+        total, is_socket = 0, False
+        with open(f"/proc/{self.process.pid}/smaps", encoding="ascii", errors="replace") as maps:
+            for line in maps:
+                if line.startswith("Rss:"):
+                    total += int(line.split()[1]) if is_socket else 0
+                elif "-" in line.split(" ", 1)[0]:
+                    is_socket = "socket:" in line
+        return total
+
 
 def processor_times(number):
     """(name, CPU nanoseconds) of the threads of a process."""

@@ -81,6 +81,12 @@ impl Moment {
         minutes * 60 + i64::from(self.second)
     }
 
+    /// Microseconds since 1970; none before that.
+    pub(crate) fn microseconds(&self) -> Option<u64> {
+        let seconds = u64::try_from(self.unix()).ok()?;
+        Some(seconds * 1_000_000 + u64::from(self.microsecond))
+    }
+
     fn from_unix(seconds: i64, microsecond: u32) -> Self {
         let (day, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
         let (year, month, day) = date(day);
@@ -156,6 +162,21 @@ mod tests {
             check(wrong, None);
         }
         check("2016-07-13T22:42:07.5+é00", None);
+    }
+
+    #[test]
+    fn times_are_read() {
+        for (text, want) in [
+            ("1970-01-01T00:00:00.000007+0000", Some(7)),
+            ("2000-02-29T00:00:01.000000+0000", Some(951_782_401_000_000)),
+            ("2016-07-13T22:42:07.573103+0000", Some(1_468_449_727_573_103)),
+            ("2100-02-28T23:59:59.000000+0000", Some(4_107_542_399_000_000)),
+            ("2016-13-13T22:42:07.573103+0000", None),
+            ("yesterday", None),
+        ] {
+            let microseconds = Moment::parse(text).and_then(|moment| moment.microseconds());
+            assert_eq!(microseconds, want, "{text}");
+        }
     }
 
     proptest! {

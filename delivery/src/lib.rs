@@ -32,7 +32,6 @@ pub mod sinks;
 pub mod spool;
 pub mod stream;
 mod template;
-mod time;
 #[cfg(feature = "tls")]
 pub mod tls;
 mod unacknowledged;

@@ -83,6 +83,8 @@ pub(crate) struct Outlet {
     /// Bytes that were written to this connection.
     written: u64,
     pending: VecDeque<Piece>,
+    /// Messages that can't be sent, and why.
+    refused: Vec<(u64, String)>,
     /// Bytes that the other side has not confirmed, and since when there are no fewer.
     stalled: (u64, Instant),
 }
@@ -116,6 +118,7 @@ impl Outlet {
             tickets: None,
             written: 0,
             pending: VecDeque::new(),
+            refused: Vec::new(),
             stalled: (0, Instant::now()),
         }
     }
@@ -236,6 +239,7 @@ impl Outlet {
         patience: Duration,
         settled: &mut Settled,
     ) -> Result<(), Trouble> {
+        settled.refused.append(&mut self.refused);
         self.flush()?;
         let end = Instant::now() + patience;
         let mut pause = Duration::from_micros(500);
@@ -339,6 +343,12 @@ impl Outlet {
         self.gathered.clear();
         self.tickets = None;
         self.pending.clear();
+        self.refused.clear();
+    }
+
+    /// Takes a message that can't be sent; it is settled like the others.
+    pub(crate) fn refuse(&mut self, ticket: u64, why: String) {
+        self.refused.push((ticket, why));
     }
 
     fn explain(&self, error: &io::Error) -> Trouble {

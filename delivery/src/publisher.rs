@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::backoff::Backoff;
+use crate::calendar::Moment;
 use crate::figures::{Health, SinkFigures};
 use crate::filter::Filter;
 use crate::record::Record;
 use crate::refused::RefusedFile;
 use crate::sink::{self, Settled, Sink, Trouble};
 use crate::spool::{Frame, Reader};
-use crate::time;
 
 /// Records that are offered at a time.
 const OFFER: usize = 1024;
@@ -244,8 +244,10 @@ impl Publisher {
         load.left -= 1;
         if load.left == 0 {
             self.figures.delivered_bytes.add(load.frame.bytes.len() as u64);
-            let made =
-                load.frame.record(0).and_then(|record| time::microseconds(record.timestamp()?));
+            let made = load
+                .frame
+                .record(0)
+                .and_then(|record| Moment::parse(record.timestamp()?)?.microseconds());
             if let Some(took) = made.and_then(since).filter(|took| *took < REPLAYED) {
                 self.figures.latency.add(took, load.picked.len() as u64);
             }

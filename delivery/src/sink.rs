@@ -49,6 +49,17 @@ pub struct Settled {
     pub refused: Vec<(u64, String)>,
 }
 
+impl Settled {
+    /// Tells that the tickets `first..end` are confirmed; joins them with the last ones if they
+    /// follow those.
+    pub fn deliver(&mut self, first: u64, end: u64) {
+        match self.delivered.last_mut() {
+            Some(last) if last.1 == first => last.1 = end,
+            _ => self.delivered.push((first, end)),
+        }
+    }
+}
+
 /// How a receiver is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Health {

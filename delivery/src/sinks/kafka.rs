@@ -295,10 +295,7 @@ impl Ledger {
         let count: u64 = self.delivered.iter().map(|(first, end)| end - first).sum();
         self.outstanding = self.outstanding.saturating_sub(count + self.refused.len() as u64);
         for (first, end) in self.delivered.drain(..) {
-            match settled.delivered.last_mut() {
-                Some(last) if last.1 == first => last.1 = end,
-                _ => settled.delivered.push((first, end)),
-            }
+            settled.deliver(first, end);
         }
         settled.refused.append(&mut self.refused);
     }

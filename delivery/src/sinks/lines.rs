@@ -133,7 +133,7 @@ impl Sink for Lines {
         loop {
             let Some(connection) = &mut self.connection else { return Ok(()) };
             let before = connection.lines.len();
-            let outcome = connection.advance(self.dialer.is_encrypting(), &mut settled.delivered);
+            let outcome = connection.advance(self.dialer.is_encrypting(), settled);
             self.acknowledged += (before - connection.lines.len()) as u64;
             if connection.lines.len() < before {
                 return Ok(());
@@ -230,7 +230,7 @@ impl Connection {
     }
 
     /// Writes what the socket takes, and looks what has been acknowledged.
-    fn advance(&mut self, is_encrypting: bool, delivered: &mut Vec<(u64, u64)>) -> io::Result<()> {
+    fn advance(&mut self, is_encrypting: bool, settled: &mut Settled) -> io::Result<()> {
         self.outgoing.write()?;
         let left = unacknowledged(self.outgoing.stream())?;
         // Only now: had the connection broken before, the number would be worth nothing.
@@ -250,10 +250,7 @@ impl Connection {
                 break;
             }
             self.lines.pop_front();
-            match delivered.last_mut() {
-                Some((_, end)) if *end == ticket => *end += 1,
-                _ => delivered.push((ticket, ticket + 1)),
-            }
+            settled.deliver(ticket, ticket + 1);
         }
         Ok(())
     }

@@ -66,14 +66,13 @@ impl Settings {
         let limits = Limits { in_flight: self.in_flight, timeout, hold: Duration::ZERO };
         let dialer = Dialer::new(&around.network, None, timeout)?;
         let outlet = Outlet::new(target, dialer, &around.network, limits);
-        Ok(Box::new(Unix { outlet, line: Vec::new(), refused: Vec::new() }))
+        Ok(Box::new(Unix { outlet, line: Vec::new() }))
     }
 }
 
 struct Unix {
     outlet: Outlet,
     line: Vec<u8>,
-    refused: Vec<(u64, String)>,
 }
 
 impl Sink for Unix {
@@ -89,7 +88,7 @@ impl Sink for Unix {
                 Sent::Full => break,
                 Sent::TooLarge => {
                     let why = format!("{} bytes are too many for a datagram", self.line.len());
-                    self.refused.push((ticket, why));
+                    self.outlet.refuse(ticket, why);
                 }
             }
             taken += 1;
@@ -98,12 +97,10 @@ impl Sink for Unix {
     }
 
     fn settle(&mut self, patience: Duration, settled: &mut Settled) -> Result<(), Trouble> {
-        settled.refused.append(&mut self.refused);
         self.outlet.settle(patience, settled)
     }
 
     fn forget(&mut self) {
-        self.refused.clear();
         self.outlet.forget();
     }
 }

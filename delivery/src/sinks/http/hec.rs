@@ -205,7 +205,7 @@ impl Format for Hec {
         for (id, _) in said.acks.iter().filter(|(_, done)| **done) {
             let done = id.parse().ok().and_then(|id| self.waiting.remove(&(server, id)));
             for ticket in done.map(|(tickets, _)| tickets).unwrap_or_default() {
-                super::deliver(settled, ticket);
+                settled.deliver(ticket, ticket + 1);
             }
         }
         Ok(())

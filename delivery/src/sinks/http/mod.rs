@@ -248,7 +248,7 @@ impl Http {
         };
         match self.format.judge(answer, job, server) {
             Outcome::Told { delivered, refused, trouble } => {
-                delivered.into_iter().for_each(|ticket| deliver(settled, ticket));
+                delivered.into_iter().for_each(|ticket| settled.deliver(ticket, ticket + 1));
                 settled.refused.extend(refused);
                 if let Some(what) = trouble {
                     self.later = Some(Trouble::passing(format!("{name}: {what}")));
@@ -274,13 +274,6 @@ impl Http {
             }
         }
         Ok(())
-    }
-}
-
-fn deliver(settled: &mut Settled, ticket: u64) {
-    match settled.delivered.last_mut() {
-        Some((_, end)) if *end == ticket => *end += 1,
-        _ => settled.delivered.push((ticket, ticket + 1)),
     }
 }
 

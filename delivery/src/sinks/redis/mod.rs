@@ -249,7 +249,7 @@ impl Redis {
                     let why = format!("redis {server}: {count} replicas of {wanted} have the data");
                     return Err(Trouble::passing(why));
                 }
-                self.waiting.drain(..).for_each(|ticket| deliver(settled, ticket));
+                self.waiting.drain(..).for_each(|ticket| settled.deliver(ticket, ticket + 1));
             }
             (Asked::Record(ticket), reply) => {
                 if reply == Reply::Number(0) && self.settings.mode == Mode::Channel {
@@ -258,7 +258,7 @@ impl Redis {
                 if self.settings.replicas > 0 {
                     self.waiting.push_back(ticket);
                 } else {
-                    deliver(settled, ticket);
+                    settled.deliver(ticket, ticket + 1);
                 }
             }
             (Asked::Replicas, other) => {
@@ -266,13 +266,6 @@ impl Redis {
             }
         }
         Ok(())
-    }
-}
-
-fn deliver(settled: &mut Settled, ticket: u64) {
-    match settled.delivered.last_mut() {
-        Some((_, end)) if *end == ticket => *end += 1,
-        _ => settled.delivered.push((ticket, ticket + 1)),
     }
 }
 

@@ -162,7 +162,6 @@ impl Settings {
                 _ => None,
             },
             too_long: self.too_long,
-            refused: Vec::new(),
             message: Vec::new(),
             framed: Vec::new(),
             cut: 0,
@@ -176,7 +175,6 @@ struct Syslog {
     /// None for datagrams.
     framing: Option<Framing>,
     too_long: TooLong,
-    refused: Vec<(u64, String)>,
     message: Vec<u8>,
     framed: Vec<u8>,
     cut: u64,
@@ -207,7 +205,7 @@ impl Sink for Syslog {
             let is_cut = self.writer.write(record, &mut self.message);
             if is_cut && self.too_long == TooLong::Refuse {
                 let why = "the message is longer than syslog.max-length".to_owned();
-                self.refused.push((ticket, why));
+                self.outlet.refuse(ticket, why);
                 taken += 1;
                 continue;
             }
@@ -217,7 +215,7 @@ impl Sink for Syslog {
                 Sent::Full => break,
                 Sent::TooLarge => {
                     let why = "the message is too large for a datagram (syslog.max-length)";
-                    self.refused.push((ticket, why.to_owned()));
+                    self.outlet.refuse(ticket, why.to_owned());
                 }
             }
             taken += 1;
@@ -226,12 +224,10 @@ impl Sink for Syslog {
     }
 
     fn settle(&mut self, patience: Duration, settled: &mut Settled) -> Result<(), Trouble> {
-        settled.refused.append(&mut self.refused);
         self.outlet.settle(patience, settled)
     }
 
     fn forget(&mut self) {
-        self.refused.clear();
         self.outlet.forget();
     }
 
