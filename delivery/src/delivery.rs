@@ -5,15 +5,13 @@ use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::figures::{Counter, SinkFigures};
-use crate::publisher::{Publisher, Stop};
+use crate::publisher::{Publisher, Wishes};
 use crate::queue::Queue;
 use crate::refused::RefusedFile;
 use crate::settings::DeliverySettings;
 use crate::sinks::Surroundings;
 use crate::spool::{Recovery, Spool, Usage, Writer};
 
-/// Bytes of records that may be under way to a sink, unless its settings say otherwise.
-const WINDOW: usize = 8 << 20;
 /// Bytes of records that a sink's receiver refused, kept in a file.
 const REFUSED: u64 = 16 << 20;
 /// How long the queue is waited for.
@@ -46,7 +44,7 @@ pub struct Delivery {
     process_sequence: u64,
     keeper: JoinHandle<()>,
     publishers: Vec<JoinHandle<()>>,
-    stop: Arc<Stop>,
+    wishes: Arc<Wishes>,
 }
 
 /// What all of delivery counts.
@@ -101,19 +99,20 @@ impl Delivery {
         let process_sequence = writer.next_sequence(crate::record::PROCESS);
         let mut publishers = Vec::new();
         let mut figures = Vec::new();
-        let stop = Arc::new(Stop::default());
+        let wishes = Arc::new(Wishes::default());
         for ((sink, name), built) in settings.sinks.iter().zip(&names).zip(sinks) {
             let kind = sink.kinds().first().copied().unwrap_or_default();
             let own = Arc::new(SinkFigures::new(name, kind));
             let refused = settings.spool.directory.join(format!("refused-{name}.json"));
+            let usual = built.window();
             let publisher = Publisher::new(
                 writer.register(name)?,
                 built,
                 sink.records.clone(),
                 Arc::clone(&own),
                 RefusedFile::new(refused, REFUSED),
-                Arc::clone(&stop),
-                sink.window.map_or(WINDOW, |size| usize::try_from(size.0).unwrap_or(WINDOW)),
+                Arc::clone(&wishes),
+                sink.window.map_or(usual, |size| usize::try_from(size.0).unwrap_or(usual)),
             );
             figures.push(own);
             publishers.push((name.clone(), publisher));
@@ -157,13 +156,18 @@ impl Delivery {
             process_sequence,
             keeper,
             publishers,
-            stop,
+            wishes,
         })
     }
 
     /// Where records go in.
     pub fn queue(&self) -> Queue {
         self.queue.clone()
+    }
+
+    /// Tells the sinks that files were moved away and others of their names are wanted.
+    pub fn reopen(&self) {
+        self.wishes.reopen();
     }
 
     /// What is counted.
@@ -215,12 +219,12 @@ impl Delivery {
         while !self.keeper.is_finished() && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(2));
         }
-        self.stop.when_done();
+        self.wishes.end_when_done();
         while !self.publishers.iter().all(JoinHandle::is_finished) && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(2));
         }
         let mut done = self.keeper.is_finished();
-        self.stop.at_once();
+        self.wishes.end_at_once();
         let grace = Instant::now() + Duration::from_secs(5);
         while !self.publishers.iter().all(JoinHandle::is_finished) && Instant::now() < grace {
             std::thread::sleep(Duration::from_millis(5));

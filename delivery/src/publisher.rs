@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::backoff::Backoff;
@@ -25,23 +25,29 @@ const ANSWER: Duration = Duration::from_millis(10);
 /// Records older than this tell nothing of latency: they were replayed.
 const REPLAYED: Duration = Duration::from_secs(86_400);
 
-/// When a publisher is to end.
+/// What all publishers are asked to do.
 #[derive(Debug, Default)]
-pub(crate) struct Stop {
-    wanted: AtomicBool,
-    now: AtomicBool,
+pub(crate) struct Wishes {
+    end: AtomicBool,
+    end_now: AtomicBool,
+    reopenings: AtomicU64,
 }
 
-impl Stop {
+impl Wishes {
     /// All that is spooled goes out first.
-    pub(crate) fn when_done(&self) {
-        self.wanted.store(true, Ordering::Release);
+    pub(crate) fn end_when_done(&self) {
+        self.end.store(true, Ordering::Release);
     }
 
     /// What is not out stays in the spool.
-    pub(crate) fn at_once(&self) {
-        self.wanted.store(true, Ordering::Release);
-        self.now.store(true, Ordering::Release);
+    pub(crate) fn end_at_once(&self) {
+        self.end.store(true, Ordering::Release);
+        self.end_now.store(true, Ordering::Release);
+    }
+
+    /// Sinks that write files begin new ones.
+    pub(crate) fn reopen(&self) {
+        self.reopenings.fetch_add(1, Ordering::AcqRel);
     }
 }
 
@@ -52,7 +58,9 @@ pub(crate) struct Publisher {
     filter: Filter,
     figures: Arc<SinkFigures>,
     refused: RefusedFile,
-    stop: Arc<Stop>,
+    wishes: Arc<Wishes>,
+    /// How many of them were followed.
+    reopenings: u64,
     backoff: Backoff,
     /// Bytes of records that may be under way.
     limit: usize,
@@ -110,7 +118,7 @@ impl Publisher {
         filter: Filter,
         figures: Arc<SinkFigures>,
         refused: RefusedFile,
-        stop: Arc<Stop>,
+        wishes: Arc<Wishes>,
         limit: usize,
     ) -> Self {
         let seed = figures.name.bytes().fold(std::process::id().into(), |sum: u64, byte| {
@@ -122,7 +130,8 @@ impl Publisher {
             filter,
             figures,
             refused,
-            stop,
+            wishes,
+            reopenings: 0,
             backoff: Backoff::new(seed),
             limit,
             window: VecDeque::new(),
@@ -137,9 +146,13 @@ impl Publisher {
     /// Runs until it is to end.
     pub(crate) fn run(mut self) {
         loop {
-            let ending = self.stop.wanted.load(Ordering::Acquire);
-            if self.stop.now.load(Ordering::Acquire) {
+            let ending = self.wishes.end.load(Ordering::Acquire);
+            if self.wishes.end_now.load(Ordering::Acquire) {
                 break;
+            }
+            let reopenings = self.wishes.reopenings.load(Ordering::Acquire);
+            if std::mem::replace(&mut self.reopenings, reopenings) != reopenings {
+                self.sink.reopen();
             }
             self.fill(ending);
             if ending && self.window.is_empty() {
@@ -292,7 +305,7 @@ impl Publisher {
         let wait = if trouble.is_lasting { self.backoff.longest() } else { self.backoff.wait() };
         self.report();
         let until = Instant::now() + wait;
-        while Instant::now() < until && !self.stop.now.load(Ordering::Acquire) {
+        while Instant::now() < until && !self.wishes.end_now.load(Ordering::Acquire) {
             std::thread::sleep(PATIENCE.min(until.saturating_duration_since(Instant::now())));
         }
     }

@@ -30,6 +30,14 @@ pub trait Sink: Send {
     /// Drops the connection and what is not settled.
     fn forget(&mut self);
 
+    /// Files were moved away by another program, which asks for new ones (SIGHUP).
+    fn reopen(&mut self) {}
+
+    /// Bytes of records that may be under way, unless settings say otherwise.
+    fn window(&self) -> usize {
+        8 << 20
+    }
+
     /// How the receiver is, for sinks that keep records and connect again by themselves: there
     /// is no [`Trouble`] then, as nothing has to be offered again.
     fn health(&self) -> Health {
