@@ -52,6 +52,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         sensor: options.sensor.clone(),
         name: kind.name(),
         network: Network { interface: options.interface.clone(), ..Network::default() },
+        ..Surroundings::default()
     };
     let mut bytes = fs::read(&options.records)?;
     if bytes.last().is_some_and(|last| *last != b'\n') {

@@ -7,13 +7,17 @@ use std::time::{Duration, Instant};
 use crate::figures::{Counter, SinkFigures};
 use crate::publisher::{Publisher, Wishes};
 use crate::queue::Queue;
+use crate::reach::{Paths, Reach};
 use crate::refused::RefusedFile;
 use crate::settings::DeliverySettings;
+use crate::sink::Sink;
 use crate::sinks::Surroundings;
 use crate::spool::{Recovery, Spool, Usage, Writer};
 
 /// Bytes of records that a sink's receiver refused, kept in a file.
 const REFUSED: u64 = 16 << 20;
+/// How long sinks may take to leave, at most.
+const LEAVE: Duration = Duration::from_secs(5);
 /// How long the queue is waited for.
 const PATIENCE: Duration = Duration::from_millis(50);
 
@@ -29,6 +33,14 @@ pub enum StartError {
     /// The system gives no thread.
     #[error("no thread for delivery: {0}")]
     Thread(#[from] std::io::Error),
+}
+
+/// Delivery that is about to begin: its sinks have read what they need of certificates and secrets.
+pub struct Prepared {
+    settings: DeliverySettings,
+    names: Vec<String>,
+    sinks: Vec<Box<dyn Sink>>,
+    reach: Reach,
 }
 
 /// Delivery at work.
@@ -70,27 +82,23 @@ impl Figures {
     }
 }
 
-impl Delivery {
+impl Prepared {
+    /// What sinks open later; the spool's folder is not among it.
+    pub fn reach(&self) -> Paths {
+        self.reach.paths()
+    }
+
     /// Opens the spool and starts the threads; `workers` is how many will bring records, and
     /// `in_thread` is called first in each thread that is started.
     ///
     /// # Errors
-    /// When settings are wrong, or the spool can't be used.
+    /// When the spool can't be used.
     pub fn start(
-        settings: &DeliverySettings,
-        sensor: &str,
+        self,
         workers: u16,
         in_thread: impl Fn() + Clone + Send + 'static,
-    ) -> Result<Self, StartError> {
-        settings.check().map_err(StartError::Settings)?;
-        let names: Vec<String> = settings.sinks.iter().map(|sink| sink.name()).collect();
-        let mut sinks = Vec::new();
-        for (sink, name) in settings.sinks.iter().zip(&names) {
-            let network = settings.network.clone();
-            let around = Surroundings { sensor: sensor.to_owned(), name: name.clone(), network };
-            let built = sink.build(&around);
-            sinks.push(built.map_err(|why| StartError::Settings(format!("sink {name}: {why}")))?);
-        }
+    ) -> Result<Delivery, StartError> {
+        let Self { settings, names, sinks, .. } = self;
         let (mut writer, recovery) = Spool::open(&settings.spool)?;
         let mut sequences = Vec::new();
         for worker in 0..workers {
@@ -147,7 +155,7 @@ impl Delivery {
             })?);
         }
         let publishers = threads;
-        Ok(Self {
+        Ok(Delivery {
             queue,
             figures,
             recovery,
@@ -158,6 +166,30 @@ impl Delivery {
             publishers,
             wishes,
         })
+    }
+}
+
+impl Delivery {
+    /// Makes the sinks, which read certificates and secrets: a process that gives up its rights
+    /// does so after this, and starts the rest then.
+    ///
+    /// # Errors
+    /// When settings are wrong, or name files that can't be read.
+    pub fn prepare(settings: &DeliverySettings, sensor: &str) -> Result<Prepared, StartError> {
+        settings.check().map_err(StartError::Settings)?;
+        let names: Vec<String> = settings.sinks.iter().map(|sink| sink.name()).collect();
+        let reach = Reach::default();
+        let mut sinks = Vec::new();
+        for (sink, name) in settings.sinks.iter().zip(&names) {
+            let built = sink.build(&Surroundings {
+                sensor: sensor.to_owned(),
+                name: name.clone(),
+                network: settings.network.clone(),
+                reach: reach.clone(),
+            });
+            sinks.push(built.map_err(|why| StartError::Settings(format!("sink {name}: {why}")))?);
+        }
+        Ok(Prepared { settings: settings.clone(), names, sinks, reach })
     }
 
     /// Where records go in.
@@ -210,10 +242,12 @@ impl Delivery {
         self.process_sequence
     }
 
-    /// Spools what waits, gives sinks so long to deliver, and ends. What is not delivered stays in
-    /// the spool for the next start. True when everything was delivered.
+    /// Spools what waits, gives sinks so long to deliver, and ends; of that time the last quarter
+    /// is for their leave. What is not delivered stays in the spool for the next start. True when
+    /// everything was delivered.
     pub fn stop(self, patience: Duration) -> bool {
-        let until = Instant::now() + patience;
+        let end = Instant::now() + patience;
+        let until = end - (patience / 4).min(LEAVE);
         self.queue.close();
         // It ends when the queue is empty; a disk that hangs hangs it.
         while !self.keeper.is_finished() && Instant::now() < until {
@@ -225,8 +259,7 @@ impl Delivery {
         }
         let mut done = self.keeper.is_finished();
         self.wishes.end_at_once();
-        let grace = Instant::now() + Duration::from_secs(5);
-        while !self.publishers.iter().all(JoinHandle::is_finished) && Instant::now() < grace {
+        while !self.publishers.iter().all(JoinHandle::is_finished) && Instant::now() < end {
             std::thread::sleep(Duration::from_millis(5));
         }
         for publisher in self.publishers {

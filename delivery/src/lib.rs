@@ -22,6 +22,7 @@ mod outgoing;
 mod outlet;
 mod publisher;
 pub mod queue;
+pub mod reach;
 pub mod record;
 mod refused;
 mod resp;
@@ -36,4 +37,4 @@ mod template;
 pub mod tls;
 mod unacknowledged;
 
-pub use crate::delivery::{Delivery, Figures, StartError};
+pub use crate::delivery::{Delivery, Figures, Prepared, StartError};

@@ -40,7 +40,12 @@ fn topic(name: &str) -> String {
 fn build(settings: Value, network: Network) -> Result<Box<dyn Sink>, String> {
     let kind: SinkSettings =
         serde_json::from_value(json!({ "kafka": settings })).expect("settings");
-    let around = Surroundings { sensor: SENSOR.into(), name: "kafka".into(), network };
+    let around = Surroundings {
+        sensor: SENSOR.into(),
+        name: "kafka".into(),
+        network,
+        ..Surroundings::default()
+    };
     kind.build(&around)
 }
 

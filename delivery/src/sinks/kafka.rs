@@ -36,7 +36,7 @@ impl Settings {
         let options = self.options(&around.sensor, &around.network)?;
         let topic = Template::new(&self.topic, &around.sensor)?;
         kafka::check(&options).map_err(|error| condition::in_our_words(&error))?;
-        let host = Host::new(&around.network, self.sasl.as_ref());
+        let host = Host::new(around, self.sasl.as_ref());
         let interface = around.network.interface.clone();
         Ok(Box::new(Kafka {
             key: self.key,
@@ -54,6 +54,7 @@ impl Settings {
                 delivered: Vec::new(),
                 refused: Vec::new(),
                 is_dying: false,
+                awaits: None,
                 restarts: 0,
                 condition: Condition::new(interface),
                 statistics: Statistics::default(),
@@ -87,6 +88,8 @@ struct Ledger {
     refused: Vec<(u64, String)>,
     /// The producer can't go on; what it fails now will be offered again.
     is_dying: bool,
+    /// What somebody has to make or allow before it is of use to go on.
+    awaits: Option<String>,
     restarts: u64,
     condition: Condition,
     statistics: Statistics,
@@ -108,6 +111,11 @@ impl Sink for Kafka {
             match self.produce(record, ticket) {
                 Ok(()) => {}
                 Err(Refusal::QueueFull) => break,
+                Err(Refusal::Never(code)) if is_awaited(code) => {
+                    let topic = self.topic.name(record.kind());
+                    self.ledger.await_somebody(reason(code, topic, record.bytes.len()));
+                    break;
+                }
                 Err(Refusal::Never(Code::FATAL)) => {
                     self.ledger.is_dying = true;
                     break;
@@ -147,6 +155,7 @@ impl Sink for Kafka {
         self.producer = None;
         ledger.alone = None;
         (ledger.outstanding, ledger.waiting_alone, ledger.is_dying) = (0, 0, false);
+        ledger.awaits = None;
         ledger.delivered.clear();
         ledger.refused.clear();
     }
@@ -234,6 +243,10 @@ impl Ledger {
     /// second chance alone. What fails there is bad itself.
     fn take_failure(&mut self, report: &Report<'_>, code: Code, way: Way) {
         let mut why = reason(code, report.topic(), report.payload().len());
+        if is_awaited(code) {
+            self.await_somebody(why);
+            return;
+        }
         if way == Way::Batch && !is_final(code) {
             match self.send_alone(report, code) {
                 Ok(()) => return,
@@ -242,6 +255,13 @@ impl Ledger {
         }
         self.settle_alone(way);
         self.refused.push((report.opaque(), why));
+    }
+
+    /// Nothing more goes out until somebody has mended the other side: with a topic that is
+    /// missing, records would be lost that can be delivered once it is made.
+    fn await_somebody(&mut self, why: String) {
+        self.is_dying = true;
+        self.awaits.get_or_insert(why);
     }
 
     fn send_alone(&mut self, report: &Report<'_>, code: Code) -> Result<(), String> {
@@ -304,8 +324,13 @@ impl Ledger {
 /// Hears of as many records as possible before the producer goes: what is not confirmed by then is
 /// offered again.
 fn wind_up(producer: &mut Producer, ledger: &mut Ledger) -> Trouble {
+    let is_alive = ledger.awaits.is_some();
     for way in [Way::Batch, Way::Alone] {
         let end = |producer: &mut Producer, ledger: &mut Ledger| {
+            if is_alive {
+                // What is under way to other topics will arrive.
+                producer.flush(LAST_REPORTS, &mut |event| ledger.take(event, way));
+            }
             producer.purge();
             producer.flush(LAST_REPORTS, &mut |event| ledger.take(event, way));
         };
@@ -313,6 +338,9 @@ fn wind_up(producer: &mut Producer, ledger: &mut Ledger) -> Trouble {
             Way::Batch => end(producer, ledger),
             Way::Alone => ledger.with_alone(end),
         }
+    }
+    if let Some(why) = ledger.awaits.take() {
+        return Trouble::lasting(why);
     }
     let (code, why) = producer.fatal().unwrap_or((Code::FATAL, String::new()));
     let what = format!("the producer can't go on: {why}");
@@ -324,14 +352,17 @@ fn wind_up(producer: &mut Producer, ledger: &mut Ledger) -> Trouble {
 
 /// True for failures that a second try does not mend.
 fn is_final(code: Code) -> bool {
+    matches!(code, Code::INVALID_TOPIC | Code::TIMED_OUT)
+}
+
+/// True for failures that are over once somebody makes a topic or allows us to write to it.
+fn is_awaited(code: Code) -> bool {
     matches!(
         code,
         Code::UNKNOWN_TOPIC
             | Code::UNKNOWN_TOPIC_OR_PARTITION
-            | Code::INVALID_TOPIC
             | Code::TOPIC_AUTHORIZATION
             | Code::CLUSTER_AUTHORIZATION
-            | Code::TIMED_OUT
     )
 }
 

@@ -18,6 +18,7 @@ use serde::Deserialize;
 use crate::duration::Size;
 use crate::filter::Filter;
 use crate::network::Network;
+use crate::reach::Reach;
 use crate::sink::Sink;
 
 /// What a sink learns of the sensor around it.
@@ -29,6 +30,8 @@ pub struct Surroundings {
     pub name: String,
     /// Where its sockets go out.
     pub network: Network,
+    /// What it will open when the process may have given up its rights.
+    pub reach: Reach,
 }
 
 /// Makes `SinkSettings`, of which a configuration sets exactly one of the kinds.

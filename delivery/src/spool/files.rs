@@ -102,13 +102,40 @@ fn unescape(name: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// Makes the folder, readable for its owner only, and takes its lock.
+/// Makes the folder, readable for its owner only.
+pub(super) fn make(directory: &Path) -> Result<(), SpoolError> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
+    made.map_err(|source| SpoolError::File { path: directory.to_path_buf(), source })
+}
+
+/// The spool's own files, and the folder if it has no others.
+pub(super) fn belongings(directory: &Path) -> Vec<PathBuf> {
+    let (mut own, mut is_alone) = (Vec::new(), true);
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        match entry.file_name().to_str().is_some_and(is_own) {
+            true => own.push(entry.path()),
+            false => is_alone = false,
+        }
+    }
+    if is_alone {
+        own.push(directory.to_path_buf());
+    }
+    own
+}
+
+fn is_own(name: &str) -> bool {
+    let refused = name.strip_prefix("refused-").and_then(|rest| rest.strip_suffix(".json"));
+    let is_known = ["lock", "sequences"].contains(&name) || name.ends_with(".handed");
+    is_known || refused.is_some() || named(name) != Named::Other
+}
+
+/// Makes the folder and takes its lock.
 pub(super) fn lock(directory: &Path) -> Result<File, SpoolError> {
     let failed = |path: &Path| {
         let path = path.to_path_buf();
         move |source| SpoolError::File { path, source }
     };
-    DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed(directory))?;
+    make(directory)?;
     let path = directory.join("lock");
     let mut file = OpenOptions::new()
         .read(true)
@@ -207,5 +234,21 @@ mod tests {
         ] {
             assert_eq!(named(other), Named::Other, "{other}");
         }
+    }
+
+    #[test]
+    fn the_folder_is_ours_when_it_has_no_other_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let own = ["lock", "sequences", "a.cursor", "a.handed", "alerts-00000001.spool"];
+        for name in own.iter().chain(&["refused-a.json"]) {
+            fs::write(path(name), "").unwrap();
+        }
+        let mut found = belongings(folder.path());
+        found.sort();
+        assert_eq!((found.len(), &found[0]), (7, &folder.path().to_path_buf()));
+        fs::write(path("passwords"), "").unwrap();
+        let found = belongings(folder.path());
+        assert_eq!((found.len(), found.contains(&path("passwords"))), (6, false));
     }
 }

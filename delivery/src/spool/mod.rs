@@ -93,6 +93,22 @@ pub struct SpoolSettings {
     pub full: Full,
 }
 
+impl SpoolSettings {
+    /// Makes the folder, readable for its owner only.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn make_directory(&self) -> Result<(), SpoolError> {
+        files::make(&self.directory)
+    }
+
+    /// What of the folder is the spool's own: its files, those of records that were refused, and
+    /// the folder itself if nothing else is in it.
+    pub fn belongings(&self) -> Vec<PathBuf> {
+        files::belongings(&self.directory)
+    }
+}
+
 /// When written data is forced to the disk; a crash of the process loses nothing that was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sync {

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use delivery::reach::Paths;
+
 use crate::config::process::ProcessSettings;
 use crate::control::privileges::{Account, Filter, Sandbox};
 use crate::process::load::Loaded;
@@ -38,6 +40,8 @@ pub(super) struct Open<'a> {
     pub(super) config: Option<&'a Path>,
     /// The control socket, and its folder as it was before.
     pub(super) control: Option<(&'a Path, Home)>,
+    /// What sinks of events open later.
+    pub(super) delivering: Paths,
 }
 
 /// What is to be kept.
@@ -56,7 +60,14 @@ pub(super) fn sandbox(rights: &RightsArguments, open: &Open<'_>) -> Sandbox {
     }
     if let Some(delivery) = &open.process.delivery {
         write.push(delivery.spool.directory.clone());
-        hand_over.push(delivery.spool.directory.clone());
+        // Others may have files there.
+        hand_over.extend(delivery.spool.belongings());
+    }
+    for folder in &open.delivering.write {
+        write.push(folder.clone());
+        if Home::look(folder).is_ours {
+            hand_over.push(folder.clone());
+        }
     }
     for (file, _) in open.loaded.datasets.to_save() {
         write.push(folder_of(&file));
@@ -93,7 +104,20 @@ fn sources(open: &Open<'_>) -> Vec<PathBuf> {
     let files = files.into_iter().flatten().map(PathBuf::as_path).chain(open.config);
     read.extend(files.map(folder_of));
     read.push(open.process.datasets.data_dir.clone());
+    if open.process.delivery.is_some() {
+        read.extend(open.delivering.read.iter().cloned());
+        read.extend(of_name_resolution());
+    }
     read
+}
+
+/// Folders of what names of receivers are resolved by: whoever changes it puts new files there.
+fn of_name_resolution() -> Vec<PathBuf> {
+    let mut folders = vec![PathBuf::from("/etc")];
+    let target = fs::canonicalize("/etc/resolv.conf").unwrap_or_default();
+    folders
+        .extend(target.parent().filter(|folder| *folder != Path::new("/")).map(Path::to_path_buf));
+    folders
 }
 
 /// The folder of all files that a pattern can stand for.

@@ -80,7 +80,7 @@ fn replay(
 ) -> Result<Done> {
     let workers = usize::from(arguments.workers);
     let mut writing = Writing::open(&all, loaded, &arguments.output, workers)?;
-    let delivery = writing.deliver(&Delivering::of(&all).keep_others(), workers, &[])?;
+    let delivery = writing.deliver(Delivering::replay(&all)?, workers, &[])?;
     let progress = Progress::of_files(&files);
     let run = Replay {
         source: input::merged(files)?,

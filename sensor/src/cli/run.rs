@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use capture::live::Opened;
+use delivery::Delivery;
 
 use crate::bpf::Filter;
 use crate::config::native::Sensor;
@@ -20,7 +21,6 @@ use crate::control::privileges::enter;
 use crate::control::signals::Signals;
 use crate::control::socket::{Listener, path_of};
 use crate::log::Log;
-use crate::output::DeliveryCounters;
 use crate::process::live::{Ended, LiveRun, Load, StandardError};
 use crate::process::summary;
 
@@ -46,11 +46,8 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode> {
     // Brings the host back when this goes, after all else.
     let _restorer = capturing.restorer.take();
     let mut all = settings(arguments, &sensor, &capturing)?;
-    if let Some(delivery) = &all.process.delivery {
-        let folder = &delivery.spool.directory;
-        fs::create_dir_all(folder)
-            .with_context(|| format!("{}: cannot be made", folder.display()))?;
-    }
+    let spool = all.process.delivery.as_ref().map(|delivery| &delivery.spool);
+    spool.map(|spool| spool.make_directory()).transpose()?;
     let filter = arguments.filter.as_deref().or(capturing.settings.filter.as_deref());
     let filter = filter.map(Filter::parse).transpose()?;
     let workers = capturing.workers;
@@ -65,6 +62,8 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode> {
     let configured = capturing.settings.control.clone();
     let asked = arguments.control.as_ref().map(|name| path_of(name.as_deref()));
     let socket = asked.or(configured);
+    // Certificates and secrets are read here, with all rights.
+    let delivering = Delivering::live(&all)?;
     let socket_folder = socket.as_deref().map(|path| Home::look(&folder_of(path)));
     let control = socket.as_deref().map(Listener::bind).transpose()?;
     let notify = Notify::from_environment().context("the service manager cannot be reached")?;
@@ -75,12 +74,14 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode> {
         loaded: &loaded,
         config: arguments.config.as_deref(),
         control: socket.as_deref().zip(socket_folder),
+        delivering: delivering.reach(),
     };
     let mut rights = arguments.rights.clone();
     rights.user = rights.user.or(capturing.settings.user.clone());
     rights.group = rights.group.or(capturing.settings.group.clone());
     let stands = confine(&rights, &open)?;
-    let delivery = writing.deliver(&Delivering::of(&all), workers, &capturing.management)?;
+    let delivery = writing.deliver(delivering, workers, &capturing.management)?;
+    let delivered = delivery.as_ref().map(Delivery::figures);
     let accepted = loaded.accepted;
     let opened = live.interfaces.clone();
     let notes = capturing.notes;
@@ -93,7 +94,7 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode> {
         outputs: &mut writing.outputs,
         statistics: &mut writing.statistics,
         stores: writing.stores,
-        delivery: delivery.as_ref().map(|one| DeliveryCounters::new(one.figures())),
+        delivery,
         cpus: capturing.cpus,
         management: capturing.management,
         signals,
@@ -111,18 +112,14 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode> {
             eprintln!("bateleur runs with {workers} workers and {accepted} rules");
         },
     };
-    let drain = run.drain;
     let ended = run.run();
-    let delivered = delivery.is_none_or(|delivery| {
-        let figures = delivery.figures();
-        let whole = delivery.stop(drain);
-        delivered::lines(&figures).iter().for_each(|line| eprintln!("bateleur: {line}"));
-        whole
-    });
-    if !delivered {
+    let lines = delivered.iter().flat_map(|figures| delivered::lines(figures));
+    lines.for_each(|line| eprintln!("bateleur: {line}"));
+    let ended = ended?;
+    if !ended.is_delivered {
         eprintln!("bateleur: what was not delivered stays in the spool for the next start");
     }
-    tell(arguments, ended?, writing.events.as_deref())
+    tell(arguments, ended, writing.events.as_deref())
 }
 
 /// Says how frames are had, and where the process stands.

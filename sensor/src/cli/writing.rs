@@ -4,12 +4,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use delivery::Delivery;
+use delivery::reach::Paths;
 use delivery::settings::DeliverySettings;
+use delivery::{Delivery, Prepared};
 use detect::settings::OutputSettings;
 
 use crate::config::suricata::Everything;
-use crate::output::{Engine, FileStore, Outputs, Statistics, Tap};
+use crate::output::{Engine, FileStore, Outputs, Pace, Statistics, Tap};
 use crate::process::load::Loaded;
 
 /// Everything that is open for writing.
@@ -22,27 +23,42 @@ pub(super) struct Writing {
     pub(super) events: Option<PathBuf>,
 }
 
-/// What delivery begins with.
+/// Delivery before it begins: while the process has all its rights.
 pub(super) struct Delivering {
-    /// Its settings, and the output whose records are delivered.
-    settings: Option<(DeliverySettings, usize)>,
-    sensor: String,
+    prepared: Option<Prepared>,
+    /// The output whose records are delivered.
+    output: usize,
+    pace: Pace,
 }
 
 impl Delivering {
-    /// What waits for other sinks goes on waiting.
-    pub(super) fn keep_others(mut self) -> Self {
-        if let Some((settings, _)) = &mut self.settings {
-            settings.keeps_others = true;
-        }
-        self
+    /// Of a live run.
+    pub(super) fn live(all: &Everything) -> Result<Self> {
+        Self::of(all, all.process.delivery.clone(), Pace::NeverWaits)
     }
 
-    /// What the settings say.
-    pub(super) fn of(all: &Everything) -> Self {
+    /// Of a replay: what waits for other sinks goes on waiting, and nothing is lost.
+    pub(super) fn replay(all: &Everything) -> Result<Self> {
+        let mut settings = all.process.delivery.clone();
+        if let Some(settings) = &mut settings {
+            settings.keeps_others = true;
+        }
+        Self::of(all, settings, Pace::Waits)
+    }
+
+    fn of(all: &Everything, settings: Option<DeliverySettings>, pace: Pace) -> Result<Self> {
         let is_eve = |output: &OutputSettings| matches!(output, OutputSettings::Eve(_));
-        let eve = all.detector.outputs.iter().position(is_eve);
-        Self { settings: all.process.delivery.clone().zip(eve), sensor: sensor_name(all) }
+        let (Some(settings), Some(output)) =
+            (settings, all.detector.outputs.iter().position(is_eve))
+        else {
+            return Ok(Self { prepared: None, output: 0, pace });
+        };
+        Ok(Self { prepared: Some(Delivery::prepare(&settings, &sensor_name(all))?), output, pace })
+    }
+
+    /// What sinks open later.
+    pub(super) fn reach(&self) -> Paths {
+        self.prepared.as_ref().map(Prepared::reach).unwrap_or_default()
     }
 }
 
@@ -84,22 +100,23 @@ impl Writing {
     /// Its threads stay on some CPUs, if any are named.
     pub(super) fn deliver(
         &mut self,
-        all: &Delivering,
+        delivering: Delivering,
         workers: usize,
         cpus: &[usize],
     ) -> Result<Option<Delivery>> {
-        let Some((settings, output)) = &all.settings else { return Ok(None) };
+        let Delivering { prepared, output, pace } = delivering;
+        let Some(prepared) = prepared else { return Ok(None) };
         let cpus = cpus.to_vec();
         let place = move || {
             // Where that cannot be, they run where the system puts them.
             let _ = crate::process::live::settle(&cpus);
         };
         let count = u16::try_from(workers.max(1)).unwrap_or(u16::MAX - 1);
-        let delivery = Delivery::start(settings, &all.sensor, count, place)?;
+        let delivery = prepared.start(count, place)?;
         for line in delivery.left_behind() {
             eprintln!("bateleur: {line}");
         }
-        self.outputs.set_tap(Tap::new(&delivery, *output, workers));
+        self.outputs.set_tap(Tap::new(&delivery, output, workers, pace));
         Ok(Some(delivery))
     }
 

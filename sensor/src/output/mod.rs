@@ -12,7 +12,7 @@ pub(crate) use delivery_counters::DeliveryCounters;
 pub(crate) use file::FileSink;
 pub(crate) use statistics::{Engine, Statistics};
 pub(crate) use store::{FileStore, StoreCounters};
-pub(crate) use tap::{Tap, WorkerTap};
+pub(crate) use tap::{Pace, Tap, WorkerTap};
 
 use std::io;
 use std::path::Path;

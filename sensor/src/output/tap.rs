@@ -5,9 +5,19 @@ use delivery::queue::Queue;
 use delivery::record::{Batch, PROCESS};
 use detect::output::Records;
 
+/// What becomes of records that find the queue full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// They wait: a replay has time.
+    Waits,
+    /// They are shed and counted, alerts last.
+    NeverWaits,
+}
+
 /// Takes the records of one output.
 #[derive(Debug)]
 pub(crate) struct Tap {
+    pace: Pace,
     output: usize,
     queue: Queue,
     /// Number of the next record of each worker.
@@ -17,9 +27,10 @@ pub(crate) struct Tap {
 }
 
 impl Tap {
-    /// Of an output, for so many workers. Whoever replays waits when the queue is full.
-    pub(crate) fn new(delivery: &Delivery, output: usize, workers: usize) -> Self {
+    /// Of an output, for so many workers.
+    pub(crate) fn new(delivery: &Delivery, output: usize, workers: usize, pace: Pace) -> Self {
         Self {
+            pace,
             output,
             queue: delivery.queue(),
             next: (0..workers.max(1)).map(|worker| delivery.first_sequence(worker)).collect(),
@@ -46,7 +57,10 @@ impl Tap {
     pub(crate) fn take_own(&mut self, line: &[u8]) {
         let batch = Batch { worker: PROCESS, first: self.own, bytes: line.to_vec() };
         self.own += batch.count();
-        self.queue.offer(batch);
+        match self.pace {
+            Pace::Waits => self.queue.offer_waiting(batch),
+            Pace::NeverWaits => self.queue.offer(batch),
+        }
     }
 
     /// The part of a worker of live capture, which never waits. `keep`: the records are also

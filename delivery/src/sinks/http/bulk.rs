@@ -127,6 +127,8 @@ fn of_items(items: &[Item], job: &Job) -> Outcome {
             200..=299 | 409 => delivered.push(*ticket),
             // What passes, or what somebody has to allow or make.
             401 | 403 | 404 | 408 | 429 | 500.. => trouble = Some(why()),
+            // A pipeline that is not there is no fault of the record.
+            400 if text("reason").contains("pipeline with id") => trouble = Some(why()),
             _ => refused.push((*ticket, why())),
         }
     }

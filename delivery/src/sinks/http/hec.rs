@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::calendar::Moment;
 use crate::duration::Delay;
 use crate::http::Answer;
+use crate::reach::Reach;
 use crate::record::{PROCESS, Record};
 use crate::secret::{Hidden, Secret};
 use crate::sink::{Settled, Trouble};
@@ -58,8 +59,8 @@ impl Default for Settings {
 }
 
 impl Settings {
-    pub(super) fn token(&self) -> Result<Secret, String> {
-        let token = Secret::of("hec: token", self.token.as_ref(), self.token_file.as_ref())?;
+    pub(super) fn token(&self, reach: &Reach) -> Result<Secret, String> {
+        let token = Secret::of(reach, "hec: token", self.token.as_ref(), self.token_file.as_ref())?;
         token.ok_or_else(|| "hec: there is no token".to_owned())
     }
 
@@ -144,6 +145,12 @@ impl Format for Hec {
         let code = said.get("code").and_then(Value::as_u64);
         match (answer.status, code) {
             (200, _) if self.settings.ack => match said.get("ackId").and_then(Value::as_u64) {
+                // It numbers anew: what it has of the earlier ones will never be known.
+                Some(id) if self.waiting.contains_key(&(server, id)) => Outcome::Told {
+                    delivered: Vec::new(),
+                    refused: Vec::new(),
+                    trouble: Some("hec: the server has begun anew".to_owned()),
+                },
                 Some(id) => {
                     self.waiting.insert((server, id), (job.tickets, Instant::now()));
                     Outcome::Waits
@@ -176,8 +183,10 @@ impl Format for Hec {
         self.waiting.len() < MOST_WAITING
     }
 
-    fn unacknowledged(&self) -> Option<usize> {
-        self.waiting.keys().next().map(|(server, _)| *server)
+    fn unacknowledged(&self, after: usize) -> Option<usize> {
+        let mut behind = self.waiting.range((after + 1, 0)..);
+        let next = behind.next().or_else(|| self.waiting.iter().next());
+        next.map(|((server, _), _)| *server)
     }
 
     fn poll_interval(&self) -> Duration {

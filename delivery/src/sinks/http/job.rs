@@ -115,8 +115,8 @@ pub(super) trait Format: Send {
         true
     }
 
-    /// A server that is to be asked for acknowledgements.
-    fn unacknowledged(&self) -> Option<usize> {
+    /// A server that is to be asked for acknowledgements, after one that was.
+    fn unacknowledged(&self, _after: usize) -> Option<usize> {
         None
     }
 

@@ -1,25 +1,27 @@
 //! A connection with one request under way, and the servers that it may go to.
 
 use std::io::{self, Write};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use crate::backoff::Backoff;
 use crate::dial::Dialer;
 use crate::http::{Answer, Reader, Url};
+use crate::reach::Reach;
 use crate::secret::Secret;
-use crate::sink::Trouble;
+use crate::sink::{Health, Trouble};
 use crate::stream::Stream;
 
 use super::super::Surroundings;
 use super::Settings;
 use super::job::{Format, Job};
 
-/// How long a server that failed is left alone while there are others.
-const ASIDE: Duration = Duration::from_secs(5);
+/// A server is left alone no longer than this, whatever it asks for.
+const LONGEST: Duration = Duration::from_secs(300);
 
 /// What a request is about.
 #[derive(Debug)]
@@ -39,8 +41,18 @@ pub(super) struct Servers {
     gzip: bool,
     timeout: Duration,
     answer_limit: usize,
-    /// Until when a server is left alone, and why.
-    aside: Vec<Option<(Instant, Trouble)>>,
+    /// Those that are left alone.
+    aside: Vec<Option<Aside>>,
+    /// How long each is left alone next time.
+    backoffs: Vec<Backoff>,
+}
+
+/// Why a server is left alone.
+#[derive(Clone, Debug)]
+struct Aside {
+    until: Instant,
+    since: SystemTime,
+    why: Trouble,
 }
 
 enum Login {
@@ -82,10 +94,11 @@ impl Servers {
         }
         Ok(Self {
             aside: vec![None; urls.len()],
+            backoffs: (0..urls.len() as u64).map(|at| Backoff::new(seed(at))).collect(),
             urls,
             plain,
             secure,
-            login: login(settings)?,
+            login: login(settings, &around.reach)?,
             headers,
             gzip: settings.gzip,
             timeout,
@@ -97,31 +110,57 @@ impl Servers {
         self.urls.get(server).map_or(String::new(), |url| format!("http {}", url.target))
     }
 
-    /// Leaves a server alone for a while.
+    /// Leaves a server alone for as long as it asks for, else longer each time.
     pub(super) fn set_aside(&mut self, server: usize, seconds: Option<u64>, why: Trouble) {
-        let time = seconds.map_or(ASIDE, |seconds| Duration::from_secs(seconds.min(300)));
+        let (Some(place), Some(backoff)) =
+            (self.aside.get_mut(server), self.backoffs.get_mut(server))
+        else {
+            return;
+        };
+        let time = match seconds {
+            Some(seconds) => Duration::from_secs(seconds).min(LONGEST),
+            None if why.is_lasting => backoff.longest(),
+            None => backoff.wait(),
+        };
+        let since = place.as_ref().map_or_else(SystemTime::now, |aside| aside.since);
+        *place = Some(Aside { until: Instant::now() + time, since, why });
+    }
+
+    /// A server has taken a request.
+    pub(super) fn praise(&mut self, server: usize) {
         if let Some(place) = self.aside.get_mut(server) {
-            *place = Some((Instant::now() + time, why));
+            *place = None;
+        }
+        if let Some(backoff) = self.backoffs.get_mut(server) {
+            backoff.succeeded();
         }
     }
 
-    /// All servers may be tried again.
-    pub(super) fn forgive(&mut self) {
-        self.aside.fill(None);
+    /// Down when the last request to each of them failed.
+    pub(super) fn health(&self) -> Health {
+        let mut down = Health::Up;
+        for aside in &self.aside {
+            let Some(Aside { since, why, .. }) = aside else { return Health::Up };
+            down = Health::Down { since: *since, trouble: why.clone() };
+        }
+        down
+    }
+
+    /// How long until a server may be tried again; none when one may be now.
+    pub(super) fn rest(&self) -> Option<Duration> {
+        let now = Instant::now();
+        let left = |aside: &Option<Aside>| {
+            aside.as_ref().map_or(Duration::ZERO, |one| one.until.saturating_duration_since(now))
+        };
+        self.aside.iter().map(left).min().filter(|rest| !rest.is_zero())
     }
 
     /// The first server from `home` on that is not left alone.
-    fn pick(&self, home: usize) -> Result<usize, Trouble> {
+    fn pick(&self, home: usize) -> Option<usize> {
         let now = Instant::now();
         let count = self.urls.len();
-        let mut last = None;
-        for server in (0..count).map(|step| (home + step) % count) {
-            match self.aside.get(server) {
-                Some(Some((until, why))) if *until > now => last = Some(why.clone()),
-                _ => return Ok(server),
-            }
-        }
-        Err(last.unwrap_or_else(|| Trouble::lasting("http: there is no server")))
+        let is_left_alone = |server: &usize| matches!(self.aside.get(*server), Some(Some(aside)) if aside.until > now);
+        (0..count).map(|step| (home + step) % count).find(|server| !is_left_alone(server))
     }
 
     fn connect(&self, url: &Url) -> Result<Stream, Trouble> {
@@ -181,8 +220,8 @@ impl Servers {
     }
 }
 
-fn login(settings: &Settings) -> Result<Login, String> {
-    let of = |name: &str, text, file| Secret::of(&format!("http: {name}"), text, file);
+fn login(settings: &Settings, reach: &Reach) -> Result<Login, String> {
+    let of = |name: &str, text, file| Secret::of(reach, &format!("http: {name}"), text, file);
     let s = settings;
     let password = of("password", s.password.as_ref(), s.password_file.as_ref())?;
     let bearer = of("bearer", s.bearer.as_ref(), s.bearer_file.as_ref())?;
@@ -196,7 +235,7 @@ fn login(settings: &Settings) -> Result<Login, String> {
     all.extend(bearer.map(|token| Login::Token("Bearer", token)));
     all.extend(key.map(|token| Login::Token("ApiKey", token)));
     if let Some(hec) = &s.hec {
-        all.push(Login::Token("Splunk", hec.token()?));
+        all.push(Login::Token("Splunk", hec.token(reach)?));
     }
     if all.len() > 1 {
         return Err("http: there is more than one way to sign in".to_owned());
@@ -239,23 +278,27 @@ impl Lane {
         }
     }
 
-    /// Sends a request to the first server that takes it.
+    /// Sends a request to the first server that takes it. Gives it back when all are left alone,
+    /// or the one that it is for can't be reached.
     pub(super) fn send(
         &mut self,
         work: Work,
         servers: &mut Servers,
         format: &dyn Format,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), Work> {
         loop {
             let server = match &work {
                 Work::Acknowledgements(server) => *server,
-                Work::Records(_) => servers.pick(self.home)?,
+                Work::Records(_) => match servers.pick(self.home) {
+                    Some(server) => server,
+                    None => return Err(work),
+                },
             };
             if let Err(trouble) = self.write(&work, server, servers, format) {
                 self.drop_stream();
-                servers.set_aside(server, None, trouble.clone());
+                servers.set_aside(server, None, trouble);
                 if matches!(work, Work::Acknowledgements(_)) {
-                    return Err(trouble);
+                    return Err(work);
                 }
                 continue;
             }
@@ -299,12 +342,13 @@ impl Lane {
         }
     }
 
-    /// The answer, if it is there, with what it is the answer to, and whose.
+    /// The answer, if it is there, with what it is the answer to, and whose. Gives a request back
+    /// that no server takes now.
     pub(super) fn receive(
         &mut self,
         servers: &mut Servers,
         format: &dyn Format,
-    ) -> Result<Option<(Answer, Work, usize)>, Trouble> {
+    ) -> Result<Option<(Answer, Work, usize)>, Work> {
         let mut buffer = [0; 16 * 1024];
         while self.work.is_some() {
             let Some(stream) = self.stream.as_mut() else { break };
@@ -335,12 +379,7 @@ impl Lane {
 
     /// Sends what is under way once more: on a new connection if this was a kept one that turned
     /// out to be closed, to another server otherwise.
-    fn fail(
-        &mut self,
-        what: &str,
-        servers: &mut Servers,
-        format: &dyn Format,
-    ) -> Result<(), Trouble> {
+    fn fail(&mut self, what: &str, servers: &mut Servers, format: &dyn Format) -> Result<(), Work> {
         let was_closed = self.is_used && self.reader.is_untouched();
         self.drop_stream();
         if !was_closed || Instant::now() >= self.deadline {
@@ -364,6 +403,11 @@ impl Lane {
         self.drop_stream();
         self.work = None;
     }
+}
+
+/// Sensors that lost the same server do not come back all at once.
+fn seed(server: u64) -> u64 {
+    u64::from(std::process::id()) << 8 ^ server
 }
 
 fn is_cut_off(error: &io::Error) -> bool {

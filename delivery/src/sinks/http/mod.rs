@@ -23,7 +23,7 @@ use crate::duration::{Delay, Size};
 use crate::http::Answer;
 use crate::record::Record;
 use crate::secret::Hidden;
-use crate::sink::{Settled, Sink, Trouble};
+use crate::sink::{Health, Settled, Sink, Trouble};
 use crate::stream::TlsSettings;
 
 use super::Surroundings;
@@ -113,7 +113,7 @@ impl Settings {
             formats.push(hec.build(&around.sensor)?);
         }
         if let Some(webhook) = &self.webhook {
-            formats.push(webhook.build()?);
+            formats.push(webhook.build(&around.reach)?);
         }
         let (Some(format), None) = (formats.pop(), formats.pop()) else {
             return Err("http: exactly one of bulk, hec and webhook is to be set".to_owned());
@@ -134,6 +134,7 @@ impl Settings {
             later: None,
             settings: self.clone(),
             poll_at: Instant::now(),
+            asked: 0,
             requests: 0,
         }))
     }
@@ -153,6 +154,8 @@ struct Http {
     later: Option<Trouble>,
     /// When the server is next asked for acknowledgements.
     poll_at: Instant,
+    /// The server that was asked last.
+    asked: usize,
     requests: u64,
 }
 
@@ -168,28 +171,42 @@ impl Http {
         }
     }
 
-    /// Gives batches to idle connections.
-    fn start(&mut self) -> Result<(), Trouble> {
+    /// Gives batches to idle connections, as far as there are servers for them.
+    fn start(&mut self) {
+        if self.format.unacknowledged(self.asked).is_none() {
+            self.poll_at = Instant::now() + self.format.poll_interval();
+        }
         for at in 0..self.lanes.len() {
             if self.lanes.get(at).is_some_and(|lane| lane.work.is_some()) {
                 continue;
             }
-            if let Some(job) = self.ready.pop_front() {
-                self.send(at, Work::Records(job))?;
-            } else if Instant::now() >= self.poll_at
-                && let Some(server) = self.format.unacknowledged()
+            if Instant::now() >= self.poll_at
+                && let Some(server) = self.format.unacknowledged(self.asked)
             {
                 self.poll_at = Instant::now() + self.format.poll_interval();
-                self.send(at, Work::Acknowledgements(server))?;
+                self.asked = server;
+                self.send(at, Work::Acknowledgements(server));
+            } else if self.servers.rest().is_none()
+                && let Some(job) = self.ready.pop_front()
+            {
+                self.send(at, Work::Records(job));
             }
         }
-        Ok(())
     }
 
-    fn send(&mut self, at: usize, work: Work) -> Result<(), Trouble> {
-        let Some(lane) = self.lanes.get_mut(at) else { return Ok(()) };
+    fn send(&mut self, at: usize, work: Work) {
+        let Some(lane) = self.lanes.get_mut(at) else { return };
         self.requests += 1;
-        lane.send(work, &mut self.servers, self.format.as_ref())
+        if let Err(work) = lane.send(work, &mut self.servers, self.format.as_ref()) {
+            self.keep(work);
+        }
+    }
+
+    /// A request that no server takes now. Questions are asked again when it is time.
+    fn keep(&mut self, work: Work) {
+        if let Work::Records(job) = work {
+            self.ready.push_front(job);
+        }
     }
 
     /// How long there is nothing to do but wait.
@@ -200,8 +217,11 @@ impl Http {
             rest = rest.min(self.settings.linger.0.saturating_sub(self.since.elapsed()));
         }
         let has_idle = self.lanes.iter().any(|lane| lane.work.is_none());
-        if has_idle && self.format.unacknowledged().is_some() {
+        if has_idle && self.format.unacknowledged(self.asked).is_some() {
             rest = rest.min(self.poll_at.saturating_duration_since(Instant::now()));
+        }
+        if has_idle && !self.ready.is_empty() {
+            rest = rest.min(self.servers.rest().unwrap_or_default());
         }
         rest
     }
@@ -218,14 +238,18 @@ impl Http {
     }
 
     /// Reads from a connection; true when an answer came.
-    fn receive(&mut self, at: usize, settled: &mut Settled) -> Result<bool, Trouble> {
-        let Some(lane) = self.lanes.get_mut(at) else { return Ok(false) };
-        let got = lane.receive(&mut self.servers, self.format.as_ref())?;
-        let Some((answer, work, server)) = got else { return Ok(false) };
-        if let Err(trouble) = self.take_answer(&answer, work, server, settled) {
-            self.later = Some(trouble);
+    fn receive(&mut self, at: usize, settled: &mut Settled) -> bool {
+        let Some(lane) = self.lanes.get_mut(at) else { return false };
+        match lane.receive(&mut self.servers, self.format.as_ref()) {
+            Ok(None) => return false,
+            Ok(Some((answer, work, server))) => {
+                if let Err(trouble) = self.take_answer(&answer, work, server, settled) {
+                    self.later = Some(trouble);
+                }
+            }
+            Err(work) => self.keep(work),
         }
-        Ok(true)
+        true
     }
 
     fn take_answer(
@@ -246,7 +270,11 @@ impl Http {
             }
             Work::Records(job) => job,
         };
-        match self.format.judge(answer, job, server) {
+        let outcome = self.format.judge(answer, job, server);
+        if !matches!(outcome, Outcome::Busy(_) | Outcome::Misdirected(_)) {
+            self.servers.praise(server);
+        }
+        match outcome {
             Outcome::Told { delivered, refused, trouble } => {
                 delivered.into_iter().for_each(|ticket| settled.deliver(ticket, ticket + 1));
                 settled.refused.extend(refused);
@@ -290,7 +318,7 @@ impl Sink for Http {
                     break;
                 }
                 self.close_batch();
-                self.start()?;
+                self.start();
             }
             if self.filling.is_empty() {
                 self.since = Instant::now();
@@ -312,21 +340,22 @@ impl Sink for Http {
             if is_due && self.ready.is_empty() && self.format.has_room() {
                 self.close_batch();
             }
-            self.start()?;
+            self.start();
             let is_idle = self.lanes.iter().all(|lane| lane.work.is_none());
-            if is_idle && self.filling.is_empty() && self.format.unacknowledged().is_none() {
+            let is_empty = self.filling.is_empty() && self.ready.is_empty();
+            if is_idle && is_empty && self.format.unacknowledged(self.asked).is_none() {
                 return Ok(());
             }
             let left = end.saturating_duration_since(Instant::now());
             self.wait(self.rest(left));
             let mut any = false;
             for at in 0..self.lanes.len() {
-                any |= self.receive(at, settled)?;
+                any |= self.receive(at, settled);
             }
             self.format.check_patience()?;
             if any {
                 // What went well is told first.
-                self.later = self.start().err().or(self.later.take());
+                self.start();
                 return Ok(());
             }
             if left.is_zero() {
@@ -341,7 +370,10 @@ impl Sink for Http {
         self.ready.clear();
         self.later = None;
         self.format.forget();
-        self.servers.forgive();
+    }
+
+    fn health(&self) -> Health {
+        self.servers.health()
     }
 
     fn counters(&self, out: &mut dyn FnMut(&str, u64)) {

@@ -101,6 +101,9 @@ fn run(sink: &mut dyn Sink, count: usize) -> (Vec<u64>, Vec<u64>, Option<Trouble
             }
             Err(trouble) => Some(trouble),
         };
+        if let (None, Health::Down { trouble: told, .. }) = (&trouble, sink.health()) {
+            trouble = Some(told);
+        }
     }
     let mut delivered: Vec<u64> = settled.delivered.iter().flat_map(|(a, b)| *a..*b).collect();
     delivered.sort_unstable();
@@ -274,6 +277,57 @@ fn hec_delivers_what_is_acknowledged() {
     assert_eq!((refused, trouble.map(|t| t.is_lasting)), (vec![1], Some(false)));
     let (address, _requests) = serve(vec![answer(403, "{\"code\":4}")]);
     assert!(run(sink("hec: {token: t}", &address).as_mut(), 1).2.unwrap().is_lasting);
+}
+
+/// Settles until something is delivered, whatever the sink says of its health.
+fn wait(sink: &mut dyn Sink, count: usize) -> (Vec<(u64, u64)>, bool) {
+    let batch = records(count);
+    let all: Vec<_> = batch.records().collect();
+    assert_eq!(sink.offer(&all, 0), Ok(count));
+    let (mut settled, mut was_down) = (Settled::default(), false);
+    let end = Instant::now() + Duration::from_secs(10);
+    while settled.delivered.is_empty() && Instant::now() < end {
+        sink.settle(Duration::from_millis(20), &mut settled).unwrap();
+        was_down |= sink.health() != Health::Up;
+    }
+    (settled.delivered, was_down)
+}
+
+#[test]
+fn a_busy_server_is_waited_for_as_long_as_it_asks() {
+    let busy = "HTTP/1.1 429 x\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n".to_owned();
+    let (address, requests) = serve(vec![busy, answer(200, "")]);
+    let mut sink = sink("webhook: {}", &address);
+    let start = Instant::now();
+    assert_eq!(wait(sink.as_mut(), 2), (vec![(0, 2)], true));
+    assert!(start.elapsed() >= Duration::from_millis(900), "{:?}", start.elapsed());
+    assert_eq!(sink.health(), Health::Up);
+    assert_eq!(requests.try_iter().count(), 2, "nothing was sent while it was busy");
+}
+
+#[test]
+fn hec_asks_all_servers_for_acknowledgements() {
+    let one = || {
+        serve(vec![answer(200, "{\"code\":0,\"ackId\":7}"), answer(200, "{\"acks\":{\"7\":true}}")])
+    };
+    let ((first, _one), (second, _two)) = (one(), one());
+    let yaml = format!(
+        "urls: ['http://{first}', 'http://{second}']\nbatch: 1\n\
+         hec: {{token: t, channel: a, ack: true, ack-interval: 10 ms}}"
+    );
+    let (mut delivered, _, trouble) = run(sink(&yaml, "").as_mut(), 2);
+    delivered.sort_unstable();
+    assert_eq!((delivered, trouble), (vec![0, 1], None));
+}
+
+#[test]
+fn hec_offers_again_what_a_server_has_forgotten() {
+    let taken = || answer(200, "{\"code\":0,\"ackId\":0}");
+    let (address, _requests) = serve(vec![taken(), taken()]);
+    let yaml = "batch: 1\nhec: {token: t, channel: a, ack: true, ack-interval: 10 s}";
+    let (delivered, _, trouble) = run(sink(yaml, &address).as_mut(), 2);
+    assert_eq!(delivered, [] as [u64; 0]);
+    assert!(trouble.is_some_and(|trouble| trouble.what.contains("begun anew")));
 }
 
 #[test]

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use sha2::Sha256;
 
 use crate::http::Answer;
+use crate::reach::Reach;
 use crate::record::Record;
 use crate::secret::{Hidden, Secret};
 use crate::sink::Trouble;
@@ -45,9 +46,9 @@ pub enum Format {
 }
 
 impl Settings {
-    pub(super) fn build(&self) -> Result<Box<dyn job::Format>, String> {
+    pub(super) fn build(&self, reach: &Reach) -> Result<Box<dyn job::Format>, String> {
         let (text, file) = (self.secret.as_ref(), self.secret_file.as_ref());
-        let secret = Secret::of("webhook: secret", text, file)?;
+        let secret = Secret::of(reach, "webhook: secret", text, file)?;
         Ok(Box::new(Webhook { format: self.format, secret }))
     }
 }

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
@@ -12,6 +11,8 @@ use serde::Deserialize;
 use socket2::{Protocol, Type};
 
 use crate::network::Network;
+use crate::secret::SecretFile;
+use crate::sinks::Surroundings;
 
 use super::settings::Sasl;
 
@@ -29,17 +30,19 @@ pub(super) struct Host {
 enum TokenSource {
     None,
     Text(String),
-    File(PathBuf),
+    File(SecretFile),
 }
 
 impl Host {
-    pub(super) fn new(network: &Network, sasl: Option<&Sasl>) -> Self {
+    pub(super) fn new(around: &Surroundings, sasl: Option<&Sasl>) -> Self {
         let token = match sasl {
             Some(Sasl { token: Some(text), .. }) => TokenSource::Text(text.clone()),
-            Some(Sasl { token_file: Some(file), .. }) => TokenSource::File(file.clone()),
+            Some(Sasl { token_file: Some(file), .. }) => {
+                TokenSource::File(SecretFile::new(file.clone(), &around.reach))
+            }
             _ => TokenSource::None,
         };
-        Self { network: network.clone(), token }
+        Self { network: around.network.clone(), token }
     }
 }
 
@@ -53,8 +56,9 @@ impl kafka::Host for Host {
         let text = match &self.token {
             TokenSource::None => return Err("sasl: neither token nor token-file is set".into()),
             TokenSource::Text(text) => text.clone(),
-            TokenSource::File(file) => std::fs::read_to_string(file)
-                .map_err(|error| format!("sasl.token-file: {}: {error}", file.display()))?,
+            TokenSource::File(file) => {
+                file.reveal().map_err(|trouble| format!("sasl.token-file: {trouble}"))?
+            }
         };
         Ok(token(text.trim(), SystemTime::now()))
     }

@@ -42,10 +42,10 @@ impl Finder {
         }
         let timeout = settings.timeout.0;
         let (text, file) = (settings.password.as_ref(), settings.password_file.as_ref());
-        let password = Secret::of("redis: password", text, file)?;
+        let password = Secret::of(&around.reach, "redis: password", text, file)?;
         let text = settings.sentinel_password.as_ref();
         let file = settings.sentinel_password_file.as_ref();
-        let sentinel = Secret::of("redis: sentinel-password", text, file)?;
+        let sentinel = Secret::of(&around.reach, "redis: sentinel-password", text, file)?;
         if settings.username.is_some() && password.is_none()
             || settings.sentinel_username.is_some() && sentinel.is_none()
         {

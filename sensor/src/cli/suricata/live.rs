@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use capture::live::{Live, Opened};
+use delivery::reach::Paths;
 
 use crate::bpf::Filter;
 use crate::cli::capturing::{Capturing, found};
@@ -277,6 +278,7 @@ fn confine(
     let mut files = ready.writing.files();
     files.extend(config.log.paths());
     let open = Open {
+        delivering: Paths::default(),
         home: ready.home.clone(),
         files,
         process: &ready.all.process,

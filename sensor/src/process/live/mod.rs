@@ -23,13 +23,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use capture::live::{Live, LiveError, LiveSettings};
+use delivery::Delivery;
 use detect::settings::Settings;
 
 use crate::bpf::Filter;
 use crate::control::notify::Notify;
 use crate::control::signals::Signals;
 use crate::control::socket::{InterfaceFigures, Listener};
-use crate::output::{DeliveryCounters, FileStore, Outputs, Statistics};
+use crate::output::{FileStore, Outputs, Statistics};
 
 use super::load::Loaded;
 use super::replay::Outcome;
@@ -58,8 +59,8 @@ pub(crate) struct LiveRun<'a> {
     pub(crate) statistics: &'a mut Statistics,
     /// Stored files, one for each worker; empty: files are not stored.
     pub(crate) stores: Vec<FileStore>,
-    /// What delivery counts, if records are delivered.
-    pub(crate) delivery: Option<DeliveryCounters>,
+    /// Delivery, if records are delivered.
+    pub(crate) delivery: Option<Delivery>,
     /// The CPU of each worker; those beyond the list run where the system puts them.
     pub(crate) cpus: Vec<Option<usize>>,
     /// The CPUs of all other threads; empty: they run where the system puts them.
@@ -114,6 +115,8 @@ pub(crate) struct Ended {
     pub(crate) interfaces: Vec<(String, InterfaceFigures)>,
     /// How many workers have panicked.
     pub(crate) deaths: usize,
+    /// Nothing waits in the spool.
+    pub(crate) is_delivered: bool,
 }
 
 /// Keeps the calling thread on some CPUs; on any, if none are named.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use capture::SourceStatistics;
 use crossbeam::channel::Receiver;
 use crossbeam::select;
+use delivery::Delivery;
 use detect::counters::{Snapshot, Summary};
 use detect::output::Events;
 use detect::settings::Settings;
@@ -38,6 +39,8 @@ const BEAT: Duration = Duration::from_millis(100);
 const STATUS: Duration = Duration::from_secs(10);
 /// Time to end in beyond that of draining: for statistics, data sets and the like.
 const REST: Duration = Duration::from_secs(5);
+/// Delivery ends so long before the guard would end the process.
+const MARGIN: Duration = Duration::from_millis(250);
 
 /// Runs live capture to its end.
 pub(super) fn run(run: LiveRun<'_>) -> io::Result<Ended> {
@@ -66,7 +69,8 @@ pub(super) fn run(run: LiveRun<'_>) -> io::Result<Ended> {
         lookup: run.lookup,
     };
     let (board, requests) = Board::new(facts, &loaded);
-    let guard = guard::watch(run.signals, Arc::clone(&board), run.drain)?;
+    let drain = run.drain;
+    let guard = guard::watch(run.signals, Arc::clone(&board), drain)?;
     let sensor: Arc<dyn Sensor> = Arc::<Board>::clone(&board);
     let serve = |listener: Listener| listener.serve(sensor, Limits::default());
     let server = run.control.map(serve).transpose()?;
@@ -87,6 +91,7 @@ pub(super) fn run(run: LiveRun<'_>) -> io::Result<Ended> {
         tally: Tally::default(),
         summary: Summary::default(),
         stores: Vec::new(),
+        counters: run.delivery.as_ref().map(|one| DeliveryCounters::new(one.figures())),
         delivery: run.delivery,
         unflushed: 0,
         told_at: Instant::now(),
@@ -101,11 +106,16 @@ pub(super) fn run(run: LiveRun<'_>) -> io::Result<Ended> {
     drop(arriving);
     team.tell(&Command::End);
     team.join();
+    let delivery = supervisor.delivery.take();
     let ended = done.and_then(|()| supervisor.outcome(&team));
+    // Whatever has failed, what was made goes out. The guard goes on watching.
+    let spent = board.stopping_for().unwrap_or_default() + MARGIN;
+    let patience = drain.saturating_sub(spent);
+    let is_delivered = delivery.is_none_or(|delivery| delivery.stop(patience));
     board.end();
     // The guard looks around often; it cannot panic.
     let _ = guard.join();
-    ended
+    ended.map(|ended| Ended { is_delivered, ..ended })
 }
 
 /// Counters of each thread, and those that are counted once for all.
@@ -140,8 +150,9 @@ struct Supervisor<'a> {
     tally: Tally,
     summary: Summary,
     stores: Vec<FileStore>,
-    /// What delivery counts.
-    delivery: Option<DeliveryCounters>,
+    /// Delivery, and what it counts.
+    delivery: Option<Delivery>,
+    counters: Option<DeliveryCounters>,
     /// Records that were given to outputs and may not be in their files.
     unflushed: u64,
     /// When the service manager was last told how it goes.
@@ -278,6 +289,9 @@ impl Supervisor<'_> {
                 let reopened = self.outputs.reopen().into_iter();
                 let failures = reopened.chain(self.statistics.reopen());
                 let failures: Vec<String> = failures.collect();
+                if let Some(delivery) = &self.delivery {
+                    delivery.reopen();
+                }
                 failures.iter().for_each(|why| self.display.say(why));
                 if failures.is_empty() {
                     self.display.say("output files are opened anew");
@@ -399,8 +413,8 @@ impl Supervisor<'_> {
         let mut extra = self.memory.counters(&threads, &team.stored());
         extra.extend(self.board.balance.counters());
         extra.push(("events.written", self.board.written()));
-        if let Some(delivery) = &self.delivery {
-            extra.extend(delivery.counters());
+        if let Some(counters) = &self.counters {
+            extra.extend(counters.counters());
         }
         let reloads = self.reload.figures();
         extra.push(("rules.reloads", reloads.done));
@@ -457,6 +471,7 @@ impl Supervisor<'_> {
             interfaces: self.board.interfaces().into_iter().filter_map(of).collect(),
             deaths: self.deaths.len(),
             alerts: self.tally.into_alerts(),
+            is_delivered: true,
         })
     }
 }
