@@ -139,6 +139,13 @@ impl Ring {
         Ok(())
     }
 
+    /// Lets the ring receive nothing more; what it has can still be taken. The kernel does not
+    /// count what comes later. This needs no capability.
+    pub fn close(&self) -> Result<(), Error> {
+        system::attach_filter(self.socket.as_fd(), &filter::CLOSED)
+            .map_err(Error::at(&self.interface, Step::AttachFilter))
+    }
+
     /// Moves on to the next frames, at most `max`, and says how many; [`frames`](Ring::frames)
     /// has them until the next call. A batch ends where its block ends; the block is given back
     /// by the next call. 0 means that the kernel has handed over no further block: see

@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use afpacket::{Error, Fanout, Ring, RingSettings, Spare};
 
+use super::source::is_due;
+
 /// Between two looks for the interface.
 const LOOK_NS: u64 = 1_000_000_000;
 /// Between two looks at how far the others are.
@@ -127,7 +129,7 @@ impl Comeback {
         if let Some((round, ring)) = self.joined.take() {
             return self.wait_for_others(round, ring, now_ns);
         }
-        if now_ns >= self.look_at_ns {
+        if is_due(self.look_at_ns, now_ns, LOOK_NS) {
             self.look_at_ns = now_ns.saturating_add(LOOK_NS);
             let name = self.terms.ring.interface.to_string();
             let found = self.spares.last()?.find(&name).ok().flatten();
@@ -188,7 +190,7 @@ impl Comeback {
             self.known = round.index;
             return ring.start().is_ok().then_some(ring);
         }
-        if now_ns >= self.look_at_ns {
+        if is_due(self.look_at_ns, now_ns, LOOK_NS) {
             self.look_at_ns = now_ns.saturating_add(LOOK_NS);
             if matches!(ring.check(), Err(Error::InterfaceGone { .. })) {
                 self.meeting.give_up(round);

@@ -122,7 +122,14 @@ impl Lane {
     pub(super) fn is_pending(&self) -> bool {
         match self {
             Self::Packet(lane) => lane.is_pending(),
-            Self::Xdp(_) => false,
+            Self::Xdp(lane) => lane.is_pending(),
+        }
+    }
+
+    /// Nothing more comes in. What brings frames to queues of AF_XDP is taken away elsewhere.
+    pub(super) fn close(&self) {
+        if let Self::Packet(lane) = self {
+            lane.close();
         }
     }
 

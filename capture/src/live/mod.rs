@@ -38,7 +38,7 @@ use std::sync::Arc;
 
 use afpacket::{Fanout, FanoutKind, Ring, RingSettings, Spare};
 use afxdp::Area;
-use steer::fanout_program;
+use steer::{Tunnels, fanout_program};
 
 pub use figures::{LaneFigures, LaneSnapshot, WorkerFigures};
 pub use settings::{
@@ -59,6 +59,8 @@ use steering::{Memory, XdpLanes};
 
 /// So many frames of AF_XDP may always be held, however little memory there is.
 const LEAST_HELD: usize = 64;
+const OUTER: &str = "hash.tunnels: inner is for AF_XDP: here the frames of a tunnel go to one worker, \
+                     and not to the one that AF_XDP would choose";
 const COMEBACK: &str = "if it is removed and comes back, packet sockets take over";
 
 /// Why an interface cannot be captured from.
@@ -134,8 +136,16 @@ impl Live {
                 }
             });
         }
-        let sources = sources(settings, lanes, &memory);
         let steered = interfaces.iter().any(|one| one.steerer.is_some());
+        if !steered {
+            // Nobody receives to it.
+            memory.areas.clear();
+        }
+        if settings.hash.tunnels == Tunnels::Inner && settings.workers > 1 {
+            let by_sockets = interfaces.iter_mut().filter(|one| one.steerer.is_none());
+            by_sockets.for_each(|one| one.notes.push(OUTER.to_owned()));
+        }
+        let sources = sources(settings, lanes, &memory);
         let shunts = memory.shunts.filter(|_| steered);
         Ok(Live { sources, interfaces, shunts })
     }

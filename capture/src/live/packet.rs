@@ -168,6 +168,14 @@ impl PacketLane {
         self.ring.as_ref().is_some_and(Ring::is_pending)
     }
 
+    /// Nothing more comes in.
+    pub(super) fn close(&self) {
+        if let Some(ring) = &self.ring {
+            // An interface that is gone brings nothing.
+            let _ = ring.close();
+        }
+    }
+
     /// A frame that was taken.
     #[inline]
     pub(super) fn frame(&self, block: u32, index: u32) -> Option<Frame<'_>> {

@@ -119,7 +119,12 @@ impl LiveSource {
     pub fn finish(&mut self, max: usize) -> Received {
         add(&self.figures.turns, 1);
         let now_ns = now_ns();
+        if self.last_at_ns.is_none() {
+            self.lanes.iter().for_each(Lane::close);
+        }
         let last_at_ns = *self.last_at_ns.get_or_insert(now_ns.saturating_add(LAST_FRAMES_NS));
+        // All that there is: what belongs to others has to be passed on before they end.
+        self.is_waiting = true;
         self.give_back();
         self.order.set_time(now_ns);
         self.drain(now_ns);
@@ -236,11 +241,11 @@ impl LiveSource {
 
     /// What is to be done now and then.
     fn tend(&mut self, now_ns: u64) {
-        if now_ns >= self.publish_at_ns {
+        if is_due(self.publish_at_ns, now_ns, PUBLISH_NS) {
             self.publish();
             self.publish_at_ns = now_ns.saturating_add(PUBLISH_NS);
         }
-        if now_ns >= self.tend_at_ns {
+        if is_due(self.tend_at_ns, now_ns, PUBLISH_NS) {
             let mut is_busy = false;
             for (lane, figures) in self.lanes.iter_mut().zip(&self.figures.lanes) {
                 is_busy |= lane.tend(now_ns, figures);
@@ -344,7 +349,6 @@ impl<'a> Shown<'a> {
             interface: 0,
             wire_len: held.wire_len,
             bytes: &[],
-            // Flows are not told apart by the interface that they come through.
             file: 0,
             no_checksum: false,
         };
@@ -360,11 +364,31 @@ impl<'a> Shown<'a> {
                 (frame.bytes, frame.no_checksum) = (found.bytes, found.checksum_not_ready);
             }
         }
+        // Records name it; flows are not told apart by it.
+        frame.file = frame.interface;
         Some(frame)
     }
+}
+
+/// Whether the time has come, or the clock was set back: nothing is planned for later than that.
+pub(super) const fn is_due(at_ns: u64, now_ns: u64, latest_ns: u64) -> bool {
+    now_ns >= at_ns || at_ns - now_ns > latest_ns
 }
 
 fn now_ns() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_back_stops_nothing() {
+        assert!(!is_due(1_100, 1_000, 250));
+        assert!(is_due(1_100, 1_100, 250));
+        assert!(is_due(1_000_000, 1_000, 250));
+        assert!(is_due(0, u64::MAX, 250));
+    }
 }

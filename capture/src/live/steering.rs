@@ -147,6 +147,10 @@ pub(super) fn open(
         if mode.is_none() {
             mode = Some(bound.mode());
             notes.extend(bound.tried().iter().map(|(mode, why)| format!("no {mode:?}: {why}")));
+            if jumbo && !bound.multi_buffer() && interface.method == Method::Auto {
+                // They would be lost, and nobody would count them.
+                return Err(format!("frames longer than {FITS} bytes need multi-buffer"));
+            }
             if jumbo && !bound.multi_buffer() {
                 notes.push(format!("frames longer than {FITS} bytes are lost: no multi-buffer"));
             }

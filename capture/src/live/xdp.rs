@@ -50,6 +50,10 @@ pub(super) struct XdpLane {
     joined: usize,
     /// Those for which there was no room.
     refused: u64,
+    /// When the last packet arrived.
+    newest_ns: u64,
+    /// The queue had more than was taken.
+    has_more: bool,
     /// Nanoseconds from the kernel's monotonic clock to 1970's.
     offset_ns: u64,
 }
@@ -113,6 +117,8 @@ impl XdpLane {
             spare: Vec::with_capacity(SPARE_BUFFERS),
             joined: 0,
             refused: 0,
+            newest_ns: 0,
+            has_more: false,
             offset_ns: clock_offset(),
         }
     }
@@ -129,12 +135,14 @@ impl XdpLane {
     ) -> u64 {
         let before = order.len();
         loop {
-            let (count, newest_ns) = self.drain_some(lane, wanted, order, exchange, figures);
-            if count < WINDOW {
+            let count = self.drain_some(lane, wanted, order, exchange, figures);
+            self.has_more = count == WINDOW;
+            if !self.has_more {
                 return wanted.seen_ns;
             }
             if !wanted.all || order.len() - before >= wanted.room {
-                return newest_ns;
+                // Pieces of a packet that is not whole yet have brought nothing further.
+                return self.newest_ns;
             }
         }
     }
@@ -146,19 +154,23 @@ impl XdpLane {
         order: &mut Arrivals<Place>,
         exchange: &mut Exchange,
         figures: &LaneFigures,
-    ) -> (usize, u64) {
+    ) -> usize {
         let mut frames = std::mem::take(&mut self.frames);
         let count = self.queue.receive(&mut frames, WINDOW);
-        let mut newest_ns = 0;
         for frame in frames.drain(..) {
             let Some(packet) = self.packet(frame, wanted.seen_ns, figures) else { continue };
-            newest_ns = packet.route.timestamp_ns;
+            self.newest_ns = packet.route.timestamp_ns;
             self.deliver(lane, packet, order, exchange, figures);
         }
         self.frames = frames;
         self.settle();
         self.queue.refill();
-        (count, newest_ns)
+        count
+    }
+
+    /// Whether the queue had more than was taken last.
+    pub(super) fn is_pending(&self) -> bool {
+        self.has_more
     }
 
     /// Holds a packet, or passes it on.
@@ -284,8 +296,9 @@ impl XdpLane {
             figures.ring_drops.store(counts.rx_ring_full.saturating_add(self.refused), Relaxed);
             figures.kernel_drops.store(counts.rx_dropped, Relaxed);
             figures.fill_empty.store(counts.rx_fill_ring_empty, Relaxed);
-            figures.invalid.store(counts.rx_invalid_descriptors, Relaxed);
         }
+        // Not those of the kernel: it refuses free chunks, and no frame is lost by that.
+        figures.invalid.store(self.queue.counters().invalid_descriptors, Relaxed);
         self.is_down()
     }
 }

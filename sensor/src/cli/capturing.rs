@@ -1,5 +1,6 @@
 //! What a live run captures, where and how: the configuration, then the command line, then the plan.
 
+use std::net::IpAddr;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -52,7 +53,8 @@ impl Capturing {
         listed: Option<&CpuList>,
         long: bool,
     ) -> Result<Self> {
-        let mut notes = Vec::new();
+        let mut settings = settings;
+        let mut notes = leave_to_the_host(&mut settings);
         let plan = match plan::plan(&settings) {
             Ok((_, plan)) => Some(plan),
             Err(error) => {
@@ -101,6 +103,38 @@ impl Capturing {
         }
         detector.bypass_passed |= shunt.pass;
     }
+}
+
+/// AF_XDP takes frames away from the host. Where the choice is ours it keeps those of an
+/// interface that it has an address on, which somebody may be signed in over.
+fn leave_to_the_host(settings: &mut CaptureSettings) -> Vec<String> {
+    let mut notes = Vec::new();
+    for one in settings.interfaces.iter_mut().filter(|one| one.live.method == Method::Auto) {
+        if let Some(address) = address_of(&one.live.name) {
+            one.live.method = Method::Packet;
+            notes.push(format!(
+                "{}: the host has {address} there and goes on receiving; with `--method af-xdp` or \
+                 `method: af-xdp` all that comes in is the sensor's",
+                one.live.name
+            ));
+        }
+    }
+    notes
+}
+
+/// An address that others reach the host by over this interface.
+fn address_of(interface: &str) -> Option<IpAddr> {
+    let all = nix::ifaddrs::getifaddrs().ok()?.filter(|one| one.interface_name == interface);
+    let address = |one: nix::ifaddrs::InterfaceAddress| {
+        let storage = one.address?;
+        let v4 = storage.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
+        v4.or_else(|| storage.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
+    };
+    let reaches = |address: &IpAddr| match address {
+        IpAddr::V4(v4) => !v4.is_link_local(),
+        IpAddr::V6(v6) => !v6.is_unicast_link_local(),
+    };
+    all.filter_map(address).find(reaches)
 }
 
 /// Prepares the host if that is wanted.

@@ -111,13 +111,11 @@ fn sources(open: &Open<'_>) -> Vec<PathBuf> {
     read
 }
 
-/// Folders of what names of receivers are resolved by: whoever changes it puts new files there.
-fn of_name_resolution() -> Vec<PathBuf> {
-    let mut folders = vec![PathBuf::from("/etc")];
-    let target = fs::canonicalize("/etc/resolv.conf").unwrap_or_default();
-    folders
-        .extend(target.parent().filter(|folder| *folder != Path::new("/")).map(Path::to_path_buf));
-    folders
+/// The folder of a list of name servers that is made anew while the system runs.
+fn of_name_resolution() -> Option<PathBuf> {
+    // Not all of /etc: a process that stays root could read passwords there.
+    let target = fs::canonicalize("/etc/resolv.conf").ok()?;
+    target.parent().filter(|folder| folder.starts_with("/run/")).map(Path::to_path_buf)
 }
 
 /// The folder of all files that a pattern can stand for.

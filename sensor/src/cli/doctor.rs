@@ -107,6 +107,8 @@ const EVENTS: Balance = Balance {
     whole: term("events.made", "made", ""),
     parts: &[
         term("events.written", "written", ""),
+        term("events.delivered_only", "delivered and in no file", ""),
+        term("events.unwritten", "lost because a file could not be written", "room on its disk"),
         term(
             "events.shed",
             "lost because the writer did not keep up",

@@ -72,7 +72,8 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode> {
         files: writing.files(),
         process: &all.process,
         loaded: &loaded,
-        config: arguments.config.as_deref(),
+        // It is not read again.
+        config: None,
         control: socket.as_deref().zip(socket_folder),
         delivering: delivering.reach(),
     };
@@ -175,11 +176,14 @@ fn reloading(process: ProcessSettings) -> Load {
 
 /// The summary, what failed, and data sets.
 fn tell(arguments: &RunArguments, ended: Ended, events: Option<&Path>) -> Result<ExitCode> {
-    let Ended { outcome, loaded, alerts, .. } = ended;
+    let Ended { outcome, loaded, alerts, lost, .. } = ended;
     if !arguments.quiet {
         let text = summary::of_alerts(&outcome, alerts, events);
         // Whoever closed the pipe does not want it.
         let _ = io::stdout().lock().write_all(text.as_bytes());
+    }
+    if let Some(lost) = lost {
+        eprintln!("bateleur: frames were lost: {lost}; `bateleur doctor` says what helps");
     }
     let unsaved = loaded.save_datasets().err().map(|(file, error)| format!("{file}: {error}"));
     let failures: Vec<String> = outcome.failures.into_iter().chain(unsaved).collect();

@@ -54,11 +54,10 @@ impl FileSink {
         if records.is_empty() {
             return Ok(());
         }
-        if self.ends.is_some() {
-            self.rotate()?;
-        }
-        if self.buffer.len() + records.len() > BUFFER {
-            self.flush()?;
+        let ready = self.make_room(records.len());
+        if ready.is_err() {
+            self.lost += lines(records);
+            return ready;
         }
         if records.len() > BUFFER {
             let written = self.file.write_all(records);
@@ -66,6 +65,21 @@ impl FileSink {
         }
         self.buffer.extend_from_slice(records);
         Ok(())
+    }
+
+    fn make_room(&mut self, bytes: usize) -> io::Result<()> {
+        if self.ends.is_some() {
+            self.rotate()?;
+        }
+        if self.buffer.len() + bytes > BUFFER {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Records that could not be written.
+    pub(crate) const fn lost(&self) -> u64 {
+        self.lost
     }
 
     /// Writes what is buffered.
@@ -122,7 +136,12 @@ impl FileSink {
             return Ok(());
         }
         self.flush()?;
-        (self.path, self.file) = open(&self.output, &self.directory, now, true)?;
+        let opened = open(&self.output, &self.directory, now, true);
+        let opened = opened.map_err(|error| {
+            let error = io::Error::new(error.kind(), format!("cannot be begun anew: {error}"));
+            self.reason.insert(error).kind()
+        });
+        (self.path, self.file) = opened?;
         self.ends = Some(rotation.next(now / 1_000_000));
         Ok(())
     }
@@ -175,6 +194,21 @@ mod tests {
         assert_eq!(write(&output, b"three\n"), b"three\n");
         let large = vec![b'x'; BUFFER * 2];
         assert_eq!(write(&output, &large).len(), BUFFER * 2);
+    }
+
+    #[test]
+    fn every_record_is_written_or_counted() {
+        if !Path::new("/dev/full").exists() {
+            return eprintln!("skipped: there is no /dev/full");
+        }
+        let output = FileOutput::new("eve-log", "full");
+        let mut sink = FileSink::open(&output, Path::new("/dev")).unwrap();
+        let line = format!("{}\n", "x".repeat(BUFFER / 2));
+        for _ in 0..5 {
+            let _ = sink.write(line.as_bytes());
+        }
+        assert!(sink.flush().is_err());
+        assert_eq!(sink.lost(), 5);
     }
 
     #[test]

@@ -72,6 +72,11 @@ impl Outputs {
         self.sinks.iter().flatten().filter_map(FileSink::failure)
     }
 
+    /// How many records could not be written.
+    pub(crate) fn lost(&self) -> u64 {
+        self.sinks.iter().flatten().map(FileSink::lost).sum()
+    }
+
     fn judge(&self, written: io::Result<()>) -> io::Result<()> {
         if self.lenient { Ok(()) } else { written }
     }

@@ -15,7 +15,7 @@ const RULED: ABI = ABI::V6;
 
 /// What the C library, name resolution and the sensor's own figures read. What a system does
 /// not have is left out.
-const SYSTEM: [&str; 16] = [
+const SYSTEM: [&str; 19] = [
     "/proc",
     "/sys/class/net",
     "/sys/devices",
@@ -26,7 +26,10 @@ const SYSTEM: [&str; 16] = [
     "/etc/host.conf",
     "/etc/gai.conf",
     "/etc/localtime",
-    "/etc/ssl",
+    "/etc/ssl/certs",
+    "/etc/ssl/openssl.cnf",
+    "/etc/pki/tls/certs",
+    "/etc/pki/ca-trust",
     "/usr/share/zoneinfo",
     "/usr/share/ca-certificates",
     "/usr/lib",
@@ -93,6 +96,10 @@ impl Territory {
     }
 
     fn keep(&mut self, path: &Path, access: BitFlags<AccessFs>) -> Result<(), String> {
+        // With it everything would be kept.
+        if fs::canonicalize(path).is_ok_and(|real| real == Path::new("/")) {
+            return Err("it is /, which is everything: give another folder".to_owned());
+        }
         let metadata = fs::metadata(path).map_err(|error| error.to_string())?;
         let opened = PathFd::new(path).map_err(|error| error.to_string())?;
         let access = match metadata.is_dir() {

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use capture::live::{LaneSnapshot, Opened, SteererCounters, WorkerFigures};
 
@@ -21,12 +21,51 @@ pub(super) struct Balance {
 #[derive(Debug)]
 struct Interface {
     opened: Opened,
-    /// Open, so that they can be read without any rights; and what they said at the start.
-    losses: Vec<(File, u64)>,
+    losses: Mutex<Losses>,
     /// What they said when reception ended: beyond that frames are the host's own affair.
     lost_at_end: OnceLock<u64>,
     /// The driver's losses include what the sockets of AF_XDP refused and count themselves.
     counts_refused: bool,
+}
+
+/// What the system says of an interface's losses, also when it goes and another comes.
+#[derive(Debug, Default)]
+struct Losses {
+    /// Of interfaces of its name that are gone.
+    earlier: u64,
+    /// Of the present one.
+    now: u64,
+    /// Open, so that they can be read without any rights; and what they said at the start.
+    files: Vec<(File, u64)>,
+}
+
+impl Losses {
+    /// Those of an interface that is captured from by XDP or by packet sockets, from now on.
+    fn open(name: &str, by_xdp: bool) -> Vec<(File, u64)> {
+        let open = |loss: &&str| {
+            let file = File::open(format!("/sys/class/net/{name}/statistics/{loss}")).ok()?;
+            let start = read(&file)?;
+            Some((file, start))
+        };
+        // Beside packet sockets the host's own stack drops frames that nobody else wants, which
+        // the sensor has all the same.
+        LOSSES.iter().filter(|loss| by_xdp || **loss != "rx_dropped").filter_map(open).collect()
+    }
+
+    /// Frames lost since the start.
+    fn look(&mut self, reopen: impl FnOnce() -> Vec<(File, u64)>) -> u64 {
+        let lost = |(file, start): &(File, u64)| Some(read(file)?.saturating_sub(*start));
+        let found: Option<Vec<u64>> = self.files.iter().map(lost).collect();
+        match found {
+            // A driver may count a frame under two names; the largest is what is surely lost.
+            Some(found) => self.now = found.into_iter().max().unwrap_or(0),
+            None => {
+                self.earlier += std::mem::take(&mut self.now);
+                self.files = reopen();
+            }
+        }
+        self.earlier + self.now
+    }
 }
 
 /// Where the frames of one interface, or of all, went. Every one but the last is a counter of
@@ -65,23 +104,13 @@ impl Balance {
     /// From now on.
     pub(super) fn new(interfaces: &[Opened], workers: Vec<Arc<WorkerFigures>>) -> Self {
         let interfaces = interfaces.iter().map(|opened| {
-            let folder = format!("/sys/class/net/{}/statistics", opened.name);
-            let open = |name: &&str| {
-                let file = File::open(format!("{folder}/{name}")).ok()?;
-                let start = read(&file)?;
-                Some((file, start))
-            };
+            let by_xdp = opened.steerer.is_some();
+            let files = Losses::open(&opened.name, by_xdp);
             Interface {
                 opened: opened.clone(),
-                // Beside packet sockets the host's own stack drops frames that nobody else wants,
-                // which the sensor has all the same.
-                losses: LOSSES
-                    .iter()
-                    .filter(|name| opened.steerer.is_some() || **name != "rx_dropped")
-                    .filter_map(open)
-                    .collect(),
+                losses: Mutex::new(Losses { files, ..Losses::default() }),
                 lost_at_end: OnceLock::new(),
-                counts_refused: counts_refused(&opened.name),
+                counts_refused: by_xdp && counts_refused(&opened.name),
             }
         });
         Self { interfaces: interfaces.collect(), workers }
@@ -136,7 +165,18 @@ impl Balance {
             ("capture.hand_over_full", terms.hand_over_full),
             ("capture.joined_frames", terms.joined_frames),
             ("capture.unaccounted", terms.unaccounted),
+            ("capture.down", self.count(|lane| lane.down)),
+            ("capture.stranded", self.count(|lane| lane.stranded)),
         ]
+    }
+
+    /// Interfaces of which this is true of a lane.
+    fn count(&self, is: impl Fn(&LaneSnapshot) -> bool) -> u64 {
+        let lanes = || self.workers.iter().flat_map(|worker| &worker.lanes);
+        let has = |number: &usize| {
+            lanes().map(|lane| lane.snapshot()).any(|l| l.interface as usize == *number && is(&l))
+        };
+        (0..self.interfaces.len()).filter(has).count() as u64
     }
 
     /// What is known of one interface: its name, frames and drops, for Suricata's `iface-stat`.
@@ -184,13 +224,22 @@ impl Balance {
 impl Interface {
     /// Frames that the NIC or its driver has lost since the start.
     fn lost(&self) -> u64 {
-        let lost = |(file, start): &(File, u64)| Some(read(file)?.saturating_sub(*start));
-        // A driver may count a frame under two names; the largest is what is surely lost.
-        self.losses.iter().filter_map(lost).max().unwrap_or(0)
+        let mut losses = self.losses.lock().unwrap_or_else(PoisonError::into_inner);
+        losses.look(|| Losses::open(&self.opened.name, self.opened.steerer.is_some()))
     }
 }
 
 impl Terms {
+    /// Frames that came in on the wire and to nobody, other than by somebody's wish.
+    pub(crate) fn lost(&self) -> u64 {
+        self.nic_drops
+            + self.xdp.empty_slot
+            + self.no_memory
+            + self.ring_full
+            + self.invalid
+            + self.hand_over_full
+    }
+
     fn add(&mut self, other: &Terms) {
         let pairs = [
             (&mut self.wire, other.wire),
@@ -254,6 +303,24 @@ fn read(file: &File) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn losses_stay_when_their_interface_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rx_missed_errors");
+        let write = |text: &str| fs::write(&path, text).unwrap();
+        let open = || vec![(File::open(&path).unwrap(), 5)];
+        write("5\n");
+        let mut losses = Losses { files: open(), ..Losses::default() };
+        assert_eq!(losses.look(Vec::new), 0);
+        write("12\n");
+        assert_eq!(losses.look(Vec::new), 7);
+        // What is read of a device that is gone is no number.
+        write("");
+        assert_eq!(losses.look(open), 7);
+        write("8\n");
+        assert_eq!(losses.look(Vec::new), 10);
+    }
 
     #[test]
     fn what_has_no_counter_is_left_over() {

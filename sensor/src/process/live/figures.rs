@@ -13,8 +13,6 @@ pub(super) fn of_capture(figures: &WorkerFigures) -> Snapshot {
     snapshot.push("capture.kernel_packets", sum(&|lane| lane.offered));
     snapshot.push("capture.kernel_drops", sum(&|lane| lane.ring_drops));
     snapshot.push("capture.errors", sum(&|lane| lane.invalid));
-    snapshot.push("capture.down", sum(&|lane| u64::from(lane.down)));
-    snapshot.push("capture.stranded", sum(&|lane| u64::from(lane.stranded)));
     snapshot.push("capture.filtered", figures.filtered.load(Ordering::Relaxed));
     snapshot.push("capture.out_of_order", figures.impatient.load(Ordering::Relaxed));
     snapshot

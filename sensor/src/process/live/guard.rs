@@ -15,6 +15,8 @@ use super::board::{Board, Request};
 
 /// It looks around this often when there are no signals.
 const PATIENCE: Duration = Duration::from_millis(100);
+/// Wishes to stop within this time are one.
+const ONE: Duration = Duration::from_secs(1);
 /// The status of a process that had to leave records unwritten.
 const FAILURE: i32 = 1;
 
@@ -30,6 +32,10 @@ pub(super) fn watch(
         while !board.has_ended() {
             match signals.wait(PATIENCE) {
                 Some(Asked::Stop) => board.stop(),
+                // Who sends a signal to a process and to its group means one.
+                Some(Asked::StopNow) if board.stopping_for().is_none_or(|time| time < ONE) => {
+                    board.stop();
+                }
                 Some(Asked::StopNow) => give_up(&board, "asked to stop again"),
                 Some(Asked::Reopen) => board.request(Request::Reopen),
                 Some(Asked::Reload) => board.request(Request::Reload { answer: None, waits: true }),
@@ -46,6 +52,9 @@ pub(super) fn watch(
 /// Ends the process at once.
 fn give_up(board: &Board, why: &str) {
     let lost = board.unwritten();
-    eprintln!("bateleur: {why}: {lost} records were not written");
+    eprintln!(
+        "bateleur: {why}: {lost} records were not written; flows were not ended, and the last \
+         statistics are missing"
+    );
     process::exit(FAILURE);
 }

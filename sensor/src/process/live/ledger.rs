@@ -36,6 +36,11 @@ impl Ledger {
         self.delivered.fetch_add(records, Ordering::Relaxed);
     }
 
+    /// How many went to delivery and to no file.
+    pub(super) fn delivered(&self) -> u64 {
+        self.delivered.load(Ordering::Relaxed)
+    }
+
     /// Records that were made.
     pub(super) fn made(&self) -> u64 {
         self.made.load(Ordering::Relaxed)

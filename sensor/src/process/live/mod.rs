@@ -9,6 +9,7 @@ mod figures;
 mod guard;
 mod ledger;
 mod line;
+mod losses;
 mod pulse;
 mod question;
 mod reload;
@@ -115,6 +116,8 @@ pub(crate) struct Ended {
     pub(crate) interfaces: Vec<(String, InterfaceFigures)>,
     /// How many workers have panicked.
     pub(crate) deaths: usize,
+    /// Frames that were lost, in words; none if none were.
+    pub(crate) lost: Option<String>,
     /// Nothing waits in the spool.
     pub(crate) is_delivered: bool,
 }

@@ -26,6 +26,7 @@ use super::balance::Balance;
 use super::board::{Board, Facts, ReloadAnswer, Request};
 use super::display::{Detected, Display};
 use super::line::{Command, Report};
+use super::losses::{self, Losses};
 use super::pulse::{Change, Links};
 use super::question::Question;
 use super::reload::{Reloader, Step};
@@ -95,6 +96,7 @@ pub(super) fn run(run: LiveRun<'_>) -> io::Result<Ended> {
         delivery: run.delivery,
         unflushed: 0,
         told_at: Instant::now(),
+        losses: Losses::default(),
         stage: Stage::Working,
         deaths: Vec::new(),
     };
@@ -157,6 +159,7 @@ struct Supervisor<'a> {
     unflushed: u64,
     /// When the service manager was last told how it goes.
     told_at: Instant,
+    losses: Losses,
     stage: Stage,
     /// Workers that have panicked.
     deaths: Vec<usize>,
@@ -398,6 +401,9 @@ impl Supervisor<'_> {
         let _ = self.notify.alive(now);
         if self.stage == Stage::Working && now.saturating_duration_since(self.told_at) >= STATUS {
             self.told_at = now;
+            if let Some(said) = self.losses.look(&self.board.balance.terms(), now) {
+                self.display.say(&said);
+            }
             let (workers, status) = (team.at_work(), self.display.status());
             let _ = self.notify.status(&format!("{workers} workers, {status}"));
         }
@@ -412,7 +418,9 @@ impl Supervisor<'_> {
         let threads = team.counters();
         let mut extra = self.memory.counters(&threads, &team.stored());
         extra.extend(self.board.balance.counters());
-        extra.push(("events.written", self.board.written()));
+        let unwritten = self.outputs.lost();
+        extra.push(("events.unwritten", unwritten));
+        extra.push(("events.written", self.board.written().saturating_sub(unwritten)));
         if let Some(counters) = &self.counters {
             extra.extend(counters.counters());
         }
@@ -472,6 +480,9 @@ impl Supervisor<'_> {
             deaths: self.deaths.len(),
             alerts: self.tally.into_alerts(),
             is_delivered: true,
+            lost: Some(self.board.balance.terms())
+                .filter(|terms| terms.lost() > 0)
+                .map(|terms| losses::in_words(&terms)),
         })
     }
 }

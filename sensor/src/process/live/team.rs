@@ -240,6 +240,7 @@ impl Team {
             all.push("capture.stalls", held.pulse.stalls());
             all.entries.extend(figures.counters.entries.iter().cloned());
             all.push("events.made", held.ledger.made());
+            all.push("events.delivered_only", held.ledger.delivered());
             all.push("events.shed", held.ledger.dropped());
             for (kind, count) in held.ledger.dropped_by_kind() {
                 all.push(&format!("events.shed_by_type.{kind}"), count);
