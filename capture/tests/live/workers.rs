@@ -27,6 +27,7 @@ pub(crate) struct Got {
     pub(crate) wire_len: u32,
     pub(crate) timestamp_us: u64,
     pub(crate) interface: u32,
+    pub(crate) file: u32,
 }
 
 /// Running workers.
@@ -189,6 +190,7 @@ fn keep(source: &LiveSource, frames: &mut Vec<Got>, shared: &Shared) {
             wire_len: frame.wire_len,
             timestamp_us: frame.timestamp_us,
             interface: frame.interface,
+            file: frame.file,
         })
     }));
     shared.count.fetch_add(frames.len() - before, SeqCst);
@@ -236,7 +238,7 @@ impl Outcome {
                 };
                 assert!(got.bytes == sent.bytes, "{:?} is another", got.mark);
                 assert_eq!(got.wire_len as usize, sent.bytes.len());
-                assert_eq!(got.interface as usize, sent.pair);
+                assert_eq!((got.interface as usize, got.file as usize), (sent.pair, sent.pair));
                 let owner = *owners.entry(got.mark.flow).or_insert(worker);
                 assert_eq!(owner, worker, "flow {} is at two workers", got.mark.flow);
             }
