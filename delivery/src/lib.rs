@@ -17,6 +17,7 @@ pub mod duration;
 pub mod figures;
 pub mod filter;
 mod http;
+pub mod marker;
 pub mod network;
 mod outgoing;
 mod outlet;

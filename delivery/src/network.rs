@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
+use crate::marker::Marker;
 use crate::sink::Trouble;
 
 /// Where event traffic goes out.
@@ -19,6 +20,9 @@ pub struct Network {
     pub source_address: Vec<IpAddr>,
     /// Mark of the packets, for routing rules (`SO_MARK`; needs `CAP_NET_ADMIN`).
     pub fwmark: Option<u32>,
+    /// Who makes marked sockets, if this process may not.
+    #[serde(skip)]
+    pub marker: Option<Marker>,
 }
 
 impl Network {
@@ -79,12 +83,17 @@ impl Network {
             return Err(io::ErrorKind::AddrNotAvailable.into());
         }
         let domain = if is_ipv4 { Domain::IPV4 } else { Domain::IPV6 };
-        let socket = Socket::new(domain, kind, Some(protocol))?;
+        let socket = match (&self.marker, self.fwmark) {
+            (Some(marker), Some(_)) => marker.socket(is_ipv4, kind)?,
+            (None, Some(mark)) => {
+                let socket = Socket::new(domain, kind, Some(protocol))?;
+                socket.set_mark(mark)?;
+                socket
+            }
+            (_, None) => Socket::new(domain, kind, Some(protocol))?,
+        };
         if let Some(name) = &self.interface {
             socket.bind_device(Some(name.as_bytes()))?;
-        }
-        if let Some(mark) = self.fwmark {
-            socket.set_mark(mark)?;
         }
         if let Some(source) = source {
             socket.bind(&SockAddr::from(SocketAddr::new(source, 0)))?;

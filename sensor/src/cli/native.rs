@@ -40,6 +40,12 @@ enum What {
     },
     /// Show what records hold, in forms that other systems take; check records.
     Schema(SchemaArguments),
+    /// Make marked sockets for a sensor, at standard input; it starts this by itself.
+    #[command(hide = true)]
+    MarkSockets {
+        /// The mark.
+        mark: u32,
+    },
     /// Take the options of Suricata's own command line.
     #[command(disable_help_flag = true)]
     Suricata {
@@ -242,6 +248,9 @@ pub(super) fn run(arguments: Vec<OsString>) -> ExitCode {
         What::Rules(RulesCommand::Check(arguments)) => check::run(&arguments),
         What::List { what } => list::run(what),
         What::Schema(arguments) => super::schema::run(&arguments),
+        What::MarkSockets { mark } => super::marking::serve(mark)
+            .map(|()| ExitCode::SUCCESS)
+            .map_err(|error| anyhow::anyhow!("mark-sockets: {error}")),
         What::Suricata { options } => return super::suricata::run(&options),
     };
     match done {

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use delivery::reach::Paths;
 use delivery::settings::DeliverySettings;
 use delivery::{Delivery, Prepared};
@@ -12,6 +12,8 @@ use detect::settings::OutputSettings;
 use crate::config::suricata::Everything;
 use crate::output::{Engine, FileStore, Outputs, Pace, Statistics, Tap};
 use crate::process::load::Loaded;
+
+use super::marking;
 
 /// Everything that is open for writing.
 pub(super) struct Writing {
@@ -34,7 +36,14 @@ pub(super) struct Delivering {
 impl Delivering {
     /// Of a live run.
     pub(super) fn live(all: &Everything) -> Result<Self> {
-        Self::of(all, all.process.delivery.clone(), Pace::NeverWaits)
+        let mut settings = all.process.delivery.clone();
+        if let Some(network) = settings.as_mut().map(|settings| &mut settings.network)
+            && let Some(mark) = network.fwmark
+        {
+            let marker = marking::start(mark).context("events.fwmark: no process for it")?;
+            network.marker = Some(marker);
+        }
+        Self::of(all, settings, Pace::NeverWaits)
     }
 
     /// Of a replay: what waits for other sinks goes on waiting, and nothing is lost.

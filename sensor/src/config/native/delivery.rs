@@ -74,6 +74,7 @@ impl Section {
                 interface: self.interface.clone(),
                 source_address: self.source_address.0.clone(),
                 fwmark: self.fwmark,
+                marker: None,
             },
             queue: self.queue.map_or(QUEUE, |size| usize::try_from(size.0).unwrap_or(QUEUE)),
             spool: self.spool.settings(base).map_err(|why| format!("events.{why}"))?,
