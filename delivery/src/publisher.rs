@@ -22,6 +22,8 @@ const READ: usize = 256 * 1024;
 const PATIENCE: Duration = Duration::from_millis(50);
 /// How long to wait for an answer; records that come meanwhile wait as long.
 const ANSWER: Duration = Duration::from_millis(10);
+/// Between two reports: they take locks.
+const REPORT: Duration = Duration::from_millis(100);
 /// Records older than this tell nothing of latency: they were replayed.
 const REPLAYED: Duration = Duration::from_secs(86_400);
 
@@ -73,6 +75,8 @@ pub(crate) struct Publisher {
     drained: bool,
     /// Records that were offered again since the start.
     again: u64,
+    /// When figures were last brought up to date.
+    reported: Instant,
 }
 
 /// A frame under way.
@@ -140,6 +144,7 @@ impl Publisher {
             settled: Settled::default(),
             drained: false,
             again: 0,
+            reported: Instant::now(),
         }
     }
 
@@ -161,7 +166,9 @@ impl Publisher {
             if let Err(trouble) = self.exchange() {
                 self.recover(&trouble);
             }
-            self.report();
+            if self.reported.elapsed() >= REPORT {
+                self.report();
+            }
         }
         self.sink.forget();
         self.report();
@@ -310,7 +317,8 @@ impl Publisher {
         }
     }
 
-    fn report(&self) {
+    fn report(&mut self) {
+        self.reported = Instant::now();
         let figures = &self.figures;
         figures.outstanding.set(self.window.iter().map(|load| load.left as u64).sum());
         figures.lag.set(self.reader.lag().records);
