@@ -1,5 +1,6 @@
 //! Delivery as a whole: from the queue into the spool, and a publisher for each sink.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
@@ -8,6 +9,7 @@ use crate::figures::{Counter, SinkFigures};
 use crate::publisher::{Publisher, Wishes};
 use crate::queue::Queue;
 use crate::reach::{Paths, Reach};
+use crate::record::{CHANNELS, process_on, worker_on};
 use crate::refused::RefusedFile;
 use crate::settings::DeliverySettings;
 use crate::sink::Sink;
@@ -51,9 +53,8 @@ pub struct Delivery {
     recovery: Recovery,
     /// Sinks of an earlier run that are there no more.
     forgotten: Vec<String>,
-    /// First free sequence number of each worker, and of the process.
-    sequences: Vec<u64>,
-    process_sequence: u64,
+    /// First free sequence number by the number of a worker or the process.
+    sequences: BTreeMap<u16, u64>,
     keeper: JoinHandle<()>,
     publishers: Vec<JoinHandle<()>>,
     wishes: Arc<Wishes>,
@@ -100,11 +101,11 @@ impl Prepared {
     ) -> Result<Delivery, StartError> {
         let Self { settings, names, sinks, .. } = self;
         let (mut writer, recovery) = Spool::open(&settings.spool)?;
-        let mut sequences = Vec::new();
-        for worker in 0..workers {
-            sequences.push(writer.next_sequence(worker));
-        }
-        let process_sequence = writer.next_sequence(crate::record::PROCESS);
+        let numbers = (0..settings.channels.clamp(1, CHANNELS)).flat_map(|channel| {
+            let workers = (0..workers).map(move |worker| worker_on(channel, worker));
+            workers.chain([process_on(channel)])
+        });
+        let sequences = numbers.map(|number| (number, writer.next_sequence(number))).collect();
         let mut publishers = Vec::new();
         let mut figures = Vec::new();
         let wishes = Arc::new(Wishes::default());
@@ -155,17 +156,7 @@ impl Prepared {
             })?);
         }
         let publishers = threads;
-        Ok(Delivery {
-            queue,
-            figures,
-            recovery,
-            forgotten,
-            sequences,
-            process_sequence,
-            keeper,
-            publishers,
-            wishes,
-        })
+        Ok(Delivery { queue, figures, recovery, forgotten, sequences, keeper, publishers, wishes })
     }
 }
 
@@ -232,14 +223,9 @@ impl Delivery {
         lines
     }
 
-    /// The number of a worker's first record.
-    pub fn first_sequence(&self, worker: usize) -> u64 {
-        self.sequences.get(worker).copied().unwrap_or_default()
-    }
-
-    /// The number of the first record of the process itself.
-    pub fn first_process_sequence(&self) -> u64 {
-        self.process_sequence
+    /// The number of the first record of a worker or the process, by its own number.
+    pub fn first_sequence(&self, number: u16) -> u64 {
+        self.sequences.get(&number).copied().unwrap_or_default()
     }
 
     /// Spools what waits, gives sinks so long to deliver, and ends; of that time the last quarter

@@ -5,6 +5,25 @@ use memchr::memmem;
 /// Number that stands for the process itself in place of a worker: statistics come from it.
 pub const PROCESS: u16 = u16::MAX;
 
+/// Outputs that one delivery may carry, each on a channel of its own.
+pub const CHANNELS: u16 = 15;
+
+const CHANNEL_BITS: u32 = 12;
+const LAST_WORKER: u16 = (1 << CHANNEL_BITS) - 1;
+
+/// The number that a worker's records go by on a channel; on channel 0 its own.
+pub const fn worker_on(channel: u16, worker: u16) -> u16 {
+    match channel {
+        0 => worker,
+        _ => channel << CHANNEL_BITS | if worker < LAST_WORKER { worker } else { LAST_WORKER - 1 },
+    }
+}
+
+/// The number that stands for the process itself on a channel.
+pub const fn process_on(channel: u16) -> u16 {
+    if channel == 0 { PROCESS } else { channel << CHANNEL_BITS | LAST_WORKER }
+}
+
 /// Version of the records' schema, sent along with each record.
 pub const SCHEMA_VERSION: &str = "1";
 
@@ -48,6 +67,11 @@ pub struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
+    /// The channel that the record came on.
+    pub fn channel(&self) -> u16 {
+        if self.worker == PROCESS { 0 } else { self.worker >> CHANNEL_BITS }
+    }
+
     /// `event_type`; empty when the record has none.
     pub fn kind(&self) -> &'a str {
         self.text(b"\"event_type\":\"").unwrap_or_default()
@@ -99,6 +123,20 @@ mod tests {
         let records: Vec<_> = batch.records().map(|r| (r.worker, r.sequence, r.bytes)).collect();
         assert_eq!(records, [(3, 7, &b"{\"a\":1}"[..]), (3, 8, &b"{}"[..])]);
         assert_eq!(batch.count(), 2);
+    }
+
+    #[test]
+    fn numbers_tell_their_channel() {
+        let channel = |worker| Record { worker, sequence: 0, bytes: b"{}" }.channel();
+        assert_eq!((worker_on(0, 7), process_on(0)), (7, PROCESS));
+        let mut seen = std::collections::HashSet::new();
+        for at in 0..CHANNELS {
+            for number in [worker_on(at, 0), worker_on(at, 1), worker_on(at, 4094), process_on(at)]
+            {
+                assert_eq!(channel(number), at, "{number}");
+                assert!(seen.insert(number), "{number} stands for two");
+            }
+        }
     }
 
     #[test]

@@ -21,6 +21,9 @@ pub struct DeliverySettings {
     pub spool: SpoolSettings,
     /// The sinks.
     pub sinks: Vec<SinkSettings>,
+    /// Outputs whose records are delivered, if they are several: each has a channel, and sinks
+    /// have filters for it.
+    pub channels: u16,
     /// What waits in the spool for sinks that are not among these goes on waiting.
     pub keeps_others: bool,
 }

@@ -55,7 +55,7 @@ impl Reporter {
             OutputSettings::Eve(eve) => {
                 !eve.protocols.is_empty() || eve.files.is_some() || eve.anomaly.is_some()
             }
-            OutputSettings::Fast => false,
+            OutputSettings::Fast | OutputSettings::Syslog => false,
         });
         Self {
             outputs: settings.outputs.clone(),
@@ -128,10 +128,14 @@ impl Reporter {
         let (inline, ordered, order) = (self.inline, self.ordered, self.order);
         for (output, records) in self.outputs.iter().zip(&mut events.outputs) {
             match output {
-                OutputSettings::Fast => {
+                OutputSettings::Fast | OutputSettings::Syslog => {
+                    let write = match output {
+                        OutputSettings::Syslog => fast::write_syslog,
+                        _ => fast::write,
+                    };
                     for alert in &scene.inspector.queue.alerts {
                         let rules = scene.inspector.rules();
-                        fast::write(&mut records.bytes, rules, alert, scene.packet, inline);
+                        write(&mut records.bytes, rules, alert, scene.packet, inline);
                         mark(records, ordered, order);
                     }
                 }

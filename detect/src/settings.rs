@@ -57,6 +57,8 @@ pub enum OutputSettings {
     Eve(Box<EveSettings>),
     /// `fast.log` lines.
     Fast,
+    /// Lines of alerts for syslog, which has times of its own.
+    Syslog,
 }
 
 /// One `eve-log` output.

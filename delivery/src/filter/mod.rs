@@ -20,11 +20,22 @@ pub struct Filter {
     /// Only records of which this is true, e.g. `dest_port = 443 and not src_ip in 10.0.0.0/8`.
     #[serde(rename = "where")]
     condition: Option<Condition>,
+    /// Only records of this channel.
+    #[serde(skip)]
+    channel: Option<u16>,
 }
 
 impl Filter {
+    /// Of one output where several are delivered.
+    pub fn of_channel(channel: u16) -> Self {
+        Self { channel: Some(channel), ..Self::default() }
+    }
+
     /// True when the sink gets the record.
     pub fn passes(&self, record: &Record<'_>) -> bool {
+        if self.channel.is_some_and(|channel| channel != record.channel()) {
+            return false;
+        }
         if self.only.is_some() || !self.except.is_empty() {
             let kind = record.kind();
             let wanted = self.only.as_ref().is_none_or(|only| only.iter().any(|one| one == kind));
@@ -42,6 +53,15 @@ impl Filter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::{process_on, worker_on};
+
+    #[test]
+    fn a_channel_is_one_output() {
+        let filter = Filter::of_channel(1);
+        let passes = |worker| filter.passes(&Record { worker, sequence: 0, bytes: b"{}" });
+        assert!(passes(worker_on(1, 3)) && passes(process_on(1)));
+        assert!(!passes(3) && !passes(process_on(0)) && !passes(worker_on(2, 3)));
+    }
 
     fn check(filter: &str, want: &[u64]) {
         let filter: Filter = serde_json::from_str(filter).unwrap();

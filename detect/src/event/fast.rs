@@ -1,16 +1,43 @@
-//! `fast.log`: one line an alert.
+//! `fast.log` and `syslog`: one line an alert.
 
 use decode::{Packet, Transport};
 use engine::{Alert, Ruleset};
 
 use crate::event::{envelope, text};
 
-/// Appends the line of an alert.
+/// Appends the line of an alert to `fast.log`.
 pub fn write(out: &mut Vec<u8>, rules: &Ruleset, alert: &Alert, packet: &Packet<'_>, inline: bool) {
-    let Some(compiled) = rules.get(alert.found.rule) else { return };
-    let rule = &compiled.rule;
+    if rules.get(alert.found.rule).is_none() {
+        return;
+    }
     text::fast_timestamp(packet.timestamp, out);
     out.extend_from_slice(b"  ");
+    line(out, rules, alert, packet, (inline, ["[**] ", " [**] "]));
+}
+
+/// Appends the line of an alert for `syslog`: without time and stars.
+pub fn write_syslog(
+    out: &mut Vec<u8>,
+    rules: &Ruleset,
+    alert: &Alert,
+    packet: &Packet<'_>,
+    inline: bool,
+) {
+    // Suricata 8 has stars there only where there is no IP.
+    let behind = if packet.is_ip() { " " } else { " [**] " };
+    line(out, rules, alert, packet, (inline, ["", behind]));
+}
+
+/// The line behind its time; `stars` stand before and behind the rule.
+fn line(
+    out: &mut Vec<u8>,
+    rules: &Ruleset,
+    alert: &Alert,
+    packet: &Packet<'_>,
+    (inline, [before, behind]): (bool, [&str; 2]),
+) {
+    let Some(compiled) = rules.get(alert.found.rule) else { return };
+    let rule = &compiled.rule;
     match alert.action {
         rules::Action::Drop if inline => out.extend_from_slice(b"[Drop] "),
         rules::Action::Drop => out.extend_from_slice(b"[wDrop] "),
@@ -22,7 +49,7 @@ pub fn write(out: &mut Vec<u8>, rules: &Ruleset, alert: &Alert, packet: &Packet<
     let class = if rule.category.is_empty() { "(null)" } else { &rule.category };
     out.extend_from_slice(
         format!(
-            "[**] [{}:{}:{}] {} [**] [Classification: {class}] [Priority: {}] ",
+            "{before}[{}:{}:{}] {}{behind}[Classification: {class}] [Priority: {}] ",
             rule.gid, rule.sid, rule.rev, rule.msg, rule.priority
         )
         .as_bytes(),

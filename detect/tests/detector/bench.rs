@@ -92,6 +92,11 @@ impl Bench {
         records.filter_map(|record| record["alert"]["signature_id"].as_u64()).collect()
     }
 
+    /// What an output has.
+    pub(crate) fn text(&self, output: usize) -> String {
+        String::from_utf8(self.events.outputs[output].bytes.clone()).unwrap()
+    }
+
     /// The handshake.
     pub(crate) fn open(&mut self) -> &mut Self {
         self.segment(true, SYN, b"");

@@ -4,6 +4,7 @@
 mod bench;
 mod bodies;
 mod ends;
+mod lines;
 mod living;
 mod proxies;
 mod storing;

@@ -9,6 +9,7 @@ use delivery::settings::DeliverySettings;
 use delivery::{Delivery, Prepared};
 use detect::settings::OutputSettings;
 
+use crate::config::process::FileOutput;
 use crate::config::suricata::Everything;
 use crate::output::{Engine, FileStore, Outputs, Pace, Statistics, Tap};
 use crate::process::load::Loaded;
@@ -28,8 +29,8 @@ pub(super) struct Writing {
 /// Delivery before it begins: while the process has all its rights.
 pub(super) struct Delivering {
     prepared: Option<Prepared>,
-    /// The output whose records are delivered.
-    output: usize,
+    /// The outputs whose records are delivered, by channel.
+    outputs: Vec<usize>,
     pace: Pace,
 }
 
@@ -56,13 +57,12 @@ impl Delivering {
     }
 
     fn of(all: &Everything, settings: Option<DeliverySettings>, pace: Pace) -> Result<Self> {
-        let is_eve = |output: &OutputSettings| matches!(output, OutputSettings::Eve(_));
-        let (Some(settings), Some(output)) =
-            (settings, all.detector.outputs.iter().position(is_eve))
-        else {
-            return Ok(Self { prepared: None, output: 0, pace });
+        let outputs = delivered(all);
+        let prepared = match settings.filter(|_| !outputs.is_empty()) {
+            Some(settings) => Some(Delivery::prepare(&settings, &sensor_name(all))?),
+            None => None,
         };
-        Ok(Self { prepared: Some(Delivery::prepare(&settings, &sensor_name(all))?), output, pace })
+        Ok(Self { prepared, outputs, pace })
     }
 
     /// What sinks open later.
@@ -113,7 +113,7 @@ impl Writing {
         workers: usize,
         cpus: &[usize],
     ) -> Result<Option<Delivery>> {
-        let Delivering { prepared, output, pace } = delivering;
+        let Delivering { prepared, outputs, pace } = delivering;
         let Some(prepared) = prepared else { return Ok(None) };
         let cpus = cpus.to_vec();
         let place = move || {
@@ -125,7 +125,9 @@ impl Writing {
         for line in delivery.left_behind() {
             eprintln!("bateleur: {line}");
         }
-        self.outputs.set_tap(Tap::new(&delivery, output, workers, pace));
+        for (output, channel) in outputs.iter().zip(0..) {
+            self.outputs.add_tap(Tap::new(&delivery, *output, channel, workers, pace));
+        }
         Ok(Some(delivery))
     }
 
@@ -135,11 +137,23 @@ impl Writing {
     }
 }
 
+/// The outputs whose records are delivered: those that have no file, else the first of EVE.
+fn delivered(all: &Everything) -> Vec<usize> {
+    let is_off = |(_, file): &(usize, &FileOutput)| file.is_off;
+    let off: Vec<usize> =
+        all.process.files.iter().enumerate().filter(is_off).map(|(at, _)| at).collect();
+    if !off.is_empty() {
+        return off;
+    }
+    let is_eve = |output: &OutputSettings| matches!(output, OutputSettings::Eve(_));
+    all.detector.outputs.iter().position(is_eve).into_iter().collect()
+}
+
 /// The name that records go by: the configured one, else the host's.
 fn sensor_name(all: &Everything) -> String {
     let configured = all.detector.outputs.iter().find_map(|output| match output {
         OutputSettings::Eve(eve) => eve.host.clone(),
-        OutputSettings::Fast => None,
+        OutputSettings::Fast | OutputSettings::Syslog => None,
     });
     configured.unwrap_or_else(|| {
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();

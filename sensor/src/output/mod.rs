@@ -27,7 +27,7 @@ pub(crate) struct Outputs {
     /// None for an output that is only delivered.
     sinks: Vec<Option<FileSink>>,
     /// Where records leave for delivery, if they do.
-    tap: Option<Tap>,
+    taps: Vec<Tap>,
     /// A file that cannot be written is counted and does not end the run.
     lenient: bool,
 }
@@ -46,7 +46,7 @@ impl Outputs {
             },
         };
         let sinks = files.iter().map(open).collect::<Result<_, _>>()?;
-        Ok(Self { sinks, tap: None, lenient: false })
+        Ok(Self { sinks, taps: Vec::new(), lenient: false })
     }
 
     /// Goes on when a file cannot be written, as Suricata 8 does; see [`Outputs::failures`].
@@ -55,16 +55,15 @@ impl Outputs {
         self
     }
 
-    /// Records leave for delivery as well.
-    pub(crate) fn set_tap(&mut self, tap: Tap) {
-        self.tap = Some(tap);
+    /// Records of an output leave for delivery as well.
+    pub(crate) fn add_tap(&mut self, tap: Tap) {
+        self.taps.push(tap);
     }
 
-    /// The tap's part for a worker of live capture.
-    pub(crate) fn tap_of(&self, worker: usize) -> Option<WorkerTap> {
-        let tap = self.tap.as_ref()?;
-        let keep = self.sinks.get(tap.output()).is_some_and(Option::is_some);
-        Some(tap.of_worker(worker, keep))
+    /// The taps' parts for a worker of live capture.
+    pub(crate) fn taps_of(&self, worker: usize) -> Vec<WorkerTap> {
+        let keep = |tap: &Tap| self.sinks.get(tap.output()).is_some_and(Option::is_some);
+        self.taps.iter().map(|tap| tap.of_worker(worker, keep(tap))).collect()
     }
 
     /// What could not be written, a text for each file.
@@ -86,10 +85,10 @@ impl Outputs {
     /// # Errors
     /// When a file cannot be written.
     pub(crate) fn take(&mut self, worker: usize, events: &Events) -> io::Result<()> {
-        if let Some(tap) = &mut self.tap
-            && let Some(records) = events.outputs.get(tap.output())
-        {
-            tap.take(worker, records);
+        for tap in &mut self.taps {
+            if let Some(records) = events.outputs.get(tap.output()) {
+                tap.take(worker, records);
+            }
         }
         self.write(events)
     }
@@ -114,7 +113,7 @@ impl Outputs {
     /// # Errors
     /// When the file cannot be written.
     pub(crate) fn write_to(&mut self, output: usize, bytes: &[u8]) -> io::Result<()> {
-        if let Some(tap) = self.tap.as_mut().filter(|tap| tap.output() == output) {
+        for tap in self.taps.iter_mut().filter(|tap| tap.output() == output) {
             tap.take_own(bytes);
         }
         let sink = self.sinks.get_mut(output).and_then(Option::as_mut);

@@ -2,7 +2,7 @@
 
 use delivery::Delivery;
 use delivery::queue::Queue;
-use delivery::record::{Batch, PROCESS};
+use delivery::record::{Batch, process_on, worker_on};
 use detect::output::Records;
 
 /// What becomes of records that find the queue full.
@@ -19,6 +19,8 @@ pub(crate) enum Pace {
 pub(crate) struct Tap {
     pace: Pace,
     output: usize,
+    /// What tells its records from those of other outputs.
+    channel: u16,
     queue: Queue,
     /// Number of the next record of each worker.
     next: Vec<u64>,
@@ -27,14 +29,22 @@ pub(crate) struct Tap {
 }
 
 impl Tap {
-    /// Of an output, for so many workers.
-    pub(crate) fn new(delivery: &Delivery, output: usize, workers: usize, pace: Pace) -> Self {
+    /// Of an output on its channel, for so many workers.
+    pub(crate) fn new(
+        delivery: &Delivery,
+        output: usize,
+        channel: u16,
+        workers: usize,
+        pace: Pace,
+    ) -> Self {
+        let first = |worker| delivery.first_sequence(worker_on(channel, worker as u16));
         Self {
             pace,
             output,
+            channel,
             queue: delivery.queue(),
-            next: (0..workers.max(1)).map(|worker| delivery.first_sequence(worker)).collect(),
-            own: delivery.first_process_sequence(),
+            next: (0..workers.max(1)).map(first).collect(),
+            own: delivery.first_sequence(process_on(channel)),
         }
     }
 
@@ -48,14 +58,16 @@ impl Tap {
         let Some(next) = self.next.get_mut(worker) else { return };
         let mut bytes = self.queue.buffer();
         bytes.extend_from_slice(&records.bytes);
-        let batch = Batch { worker: worker as u16, first: *next, bytes };
+        let worker = worker_on(self.channel, worker as u16);
+        let batch = Batch { worker, first: *next, bytes };
         *next += records.count;
         self.queue.offer_waiting(batch);
     }
 
     /// Takes a record of the process itself.
     pub(crate) fn take_own(&mut self, line: &[u8]) {
-        let batch = Batch { worker: PROCESS, first: self.own, bytes: line.to_vec() };
+        let batch =
+            Batch { worker: process_on(self.channel), first: self.own, bytes: line.to_vec() };
         self.own += batch.count();
         match self.pace {
             Pace::Waits => self.queue.offer_waiting(batch),
@@ -70,7 +82,7 @@ impl Tap {
         WorkerTap {
             output: self.output,
             queue: self.queue.clone(),
-            worker: worker as u16,
+            worker: worker_on(self.channel, worker as u16),
             next,
             keep,
             seen: (0, 0),

@@ -6,5 +6,6 @@ mod configuration;
 mod craft;
 mod native;
 mod records;
+mod sending;
 mod stopping;
 mod suricata;

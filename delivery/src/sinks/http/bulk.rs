@@ -12,7 +12,7 @@ use crate::template::Template;
 
 use super::job::{Format, Job, Outcome};
 
-/// `bulk: {index: 'bateleur-{event_type}-{yyyy.MM.dd}'}`
+/// `bulk: {index: 'eve-{event_type}-{yyyy.MM.dd}'}`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Settings {
@@ -24,7 +24,8 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { index: "bateleur-{event_type}-{yyyy.MM.dd}".to_owned(), pipeline: None }
+        // `eve-*` is what the index template of `bateleur schema` is for.
+        Self { index: "eve-{event_type}-{yyyy.MM.dd}".to_owned(), pipeline: None }
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use capture::live::{Live, Opened};
+use delivery::Delivery;
 use delivery::reach::Paths;
 
 use crate::bpf::Filter;
@@ -29,7 +30,7 @@ use super::background::Background;
 use super::options::{Live as Asked, Options};
 use super::pid_file::PidFile;
 use super::run::{empty, filter, greet, mode, outputs, statistics, stores};
-use super::{log_dir, rules, tree};
+use super::{log_dir, rules, sending, told, tree};
 
 const MODULE: &str = "suricata";
 /// A worker that stands still for longer is told of.
@@ -92,7 +93,11 @@ pub(super) fn run(
     let control = control(options, &ready.capturing, config)?;
     let notify = Notify::from_environment();
     let notify = told(log, MODULE, "the service manager cannot be reached", notify)?;
-    confine(options, config, &ready, control.as_ref())?;
+    let delivering = sending::live(&ready.all, log)?;
+    confine(options, config, &ready, control.as_ref(), delivering.reach())?;
+    let (workers, management) = (ready.capturing.workers, ready.capturing.management.clone());
+    let delivery = sending::start(&mut ready.writing, delivering, workers, &management, log)?;
+    let delivered = delivery.as_ref().map(Delivery::figures);
     let opened = ready.live.interfaces.clone();
     let load = reloading(options, &mode, &ready, log);
     let lookup = root.clone();
@@ -105,7 +110,7 @@ pub(super) fn run(
         outputs: &mut ready.writing.outputs,
         statistics: &mut ready.writing.statistics,
         stores: ready.writing.stores,
-        delivery: None,
+        delivery,
         cpus: ready.capturing.cpus,
         management: ready.capturing.management,
         signals,
@@ -118,8 +123,10 @@ pub(super) fn run(
         voice: &Journal(log),
         on_ready: &mut || started(&opened, ready.capturing.workers, background.as_mut(), log),
     };
-    let ended = run.run();
-    let ended = told(log, MODULE, "the run has failed", ended)?;
+    let ended = told(log, MODULE, "the run has failed", run.run())?;
+    if let Some(figures) = delivered {
+        sending::tell(&figures, ended.is_delivered, log);
+    }
     farewell(&ended, log);
     drop(pid_file);
     if ended.deaths > 0 { Err(Fatal) } else { Ok(()) }
@@ -262,6 +269,7 @@ fn confine(
     config: Config<'_>,
     ready: &Ready,
     control: Option<&Control>,
+    delivering: Paths,
 ) -> Result<(), Fatal> {
     let settings = &ready.capturing.settings;
     let (user, group) = (nix::unistd::Uid::effective(), nix::unistd::Gid::effective());
@@ -278,7 +286,7 @@ fn confine(
     let mut files = ready.writing.files();
     files.extend(config.log.paths());
     let open = Open {
-        delivering: Paths::default(),
+        delivering,
         home: ready.home.clone(),
         files,
         process: &ready.all.process,
@@ -356,17 +364,4 @@ fn farewell(ended: &Ended, log: &Log) {
     if let Err((file, error)) = ended.loaded.save_datasets() {
         log.error("datasets", format!("saving \"{file}\" failed: {}", reason(&error)));
     }
-}
-
-/// What came of a step, or the reason why nothing did.
-fn told<T, E: std::fmt::Display>(
-    log: &Log,
-    module: &str,
-    what: &str,
-    result: Result<T, E>,
-) -> Result<T, Fatal> {
-    result.map_err(|error| {
-        log.error(module, format!("{what}: {error}"));
-        Fatal
-    })
 }

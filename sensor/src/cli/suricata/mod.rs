@@ -7,6 +7,7 @@ mod options;
 mod pid_file;
 mod rules;
 mod run;
+mod sending;
 
 pub(crate) use info::{hooks, keyword_rows};
 
@@ -212,4 +213,17 @@ fn log_dir(options: &Options, root: &Node, log: &Log) -> Result<PathBuf, Fatal> 
         ),
     );
     Err(Fatal)
+}
+
+/// What came of a step, or the reason why nothing did.
+fn told<T, E: std::fmt::Display>(
+    log: &Log,
+    module: &str,
+    what: &str,
+    result: Result<T, E>,
+) -> Result<T, Fatal> {
+    result.map_err(|error| {
+        log.error(module, format!("{what}: {error}"));
+        Fatal
+    })
 }

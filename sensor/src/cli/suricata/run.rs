@@ -11,6 +11,7 @@ use engine::Ruleset;
 use engine::content::dataset::{DatasetLimits, Datasets};
 
 use crate::bpf::Filter;
+use crate::cli::writing::Writing;
 use crate::config::suricata::{self, Config, Everything, Fatal, Mode};
 use crate::config::tree::Node;
 use crate::log::{Log, reason};
@@ -23,7 +24,7 @@ use crate::process::stop::Stop;
 
 use super::options::Options;
 use super::pid_file::PidFile;
-use super::{VERSION, log_dir, rules};
+use super::{VERSION, log_dir, rules, sending};
 
 const MODULE: &str = "suricata";
 
@@ -37,13 +38,14 @@ pub(super) fn run(options: &Options, root: &Node, log: &Log) -> Result<(), Fatal
     greet(options, log);
     let mut all = suricata::read(config, &log_dir)?;
     all.process.log = log_settings;
-    let mut outputs = outputs(&all, &log_dir, log)?;
+    let outputs = outputs(&all, &log_dir, log)?;
     let loaded = match mode.detection {
         true => Some(rules::read(&mut all.process, log, mode.errors_fatal, None)?),
         false => None,
     };
-    let mut statistics = statistics(&all, loaded.as_ref(), &log_dir, log)?;
+    let statistics = statistics(&all, loaded.as_ref(), &log_dir, log)?;
     let stores = stores(&all, &log_dir, log, 1)?;
+    let mut writing = Writing { outputs, statistics, stores, events: None };
     if options.test {
         log.notice(MODULE, "Configuration provided was successfully loaded. Exiting.");
         return Ok(());
@@ -51,8 +53,12 @@ pub(super) fn run(options: &Options, root: &Node, log: &Log) -> Result<(), Fatal
     let _pid_file =
         options.pid_file.as_deref().map(|path| PidFile::write(path, log)).transpose()?;
     let filter = filter(options, log)?;
+    let delivery = sending::start_replay(&all, &mut writing, log)?;
     let run = Running { options, log, files, config };
-    let done = run.replay(all, loaded.as_ref(), filter, &mut outputs, &mut statistics, stores);
+    let done = run.replay(all, loaded.as_ref(), filter, &mut writing);
+    if let Some(delivery) = delivery {
+        sending::end_replay(delivery, log);
+    }
     if let (Some(loaded), Ok(())) = (&loaded, &done)
         && let Err((file, error)) = loaded.save_datasets()
     {
@@ -230,9 +236,7 @@ impl Running<'_> {
         all: Everything,
         loaded: Option<&Loaded>,
         filter: Option<Result<Filter, String>>,
-        outputs: &mut Outputs,
-        statistics: &mut Statistics,
-        stores: Vec<FileStore>,
+        writing: &mut Writing,
     ) -> Result<(), Fatal> {
         let log = self.log;
         if let Some(input) = &self.options.input {
@@ -262,9 +266,9 @@ impl Running<'_> {
             settings: Arc::new(all.detector),
             rules,
             filter,
-            outputs,
-            statistics,
-            stores,
+            outputs: &mut writing.outputs,
+            statistics: &mut writing.statistics,
+            stores: std::mem::take(&mut writing.stores),
             workers: 1,
             stop: Stop::on_signals().map_err(|error| {
                 log.error(MODULE, format!("signals cannot be handled: {}", reason(&error)));

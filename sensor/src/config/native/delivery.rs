@@ -79,6 +79,7 @@ impl Section {
             queue: self.queue.map_or(QUEUE, |size| usize::try_from(size.0).unwrap_or(QUEUE)),
             spool: self.spool.settings(base).map_err(|why| format!("events.{why}"))?,
             sinks: self.sinks.clone(),
+            channels: 1,
             keeps_others: false,
         };
         settings.check().map_err(|why| format!("events.sinks: {why}"))?;

@@ -11,7 +11,7 @@ use crate::config::size;
 use crate::config::tree::Node;
 use crate::config::{boolean, integer};
 
-use super::{Config, Fatal, outputs, stats, xff};
+use super::{Config, Fatal, eve_target, stats, xff};
 
 const MODULE: &str = "output-json";
 
@@ -24,7 +24,7 @@ pub(super) fn read(
     detector: &mut Settings,
     process: &mut ProcessSettings,
 ) -> Result<(), Fatal> {
-    let file = outputs::file(config, node, "eve-log", "eve.json")?;
+    let file = eve_target::read(config, node, process)?;
     let mut eve = header(config, node);
     let place = detector.outputs.len();
     if let Some(types) = node.child("types") {

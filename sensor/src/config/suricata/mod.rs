@@ -5,6 +5,7 @@ mod datasets;
 mod decode;
 mod detect;
 mod eve;
+mod eve_target;
 mod file_store;
 mod flow;
 mod http;

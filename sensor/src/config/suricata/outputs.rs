@@ -7,7 +7,7 @@ use crate::config::duration::Rotation;
 use crate::config::process::{FileOutput, ProcessSettings};
 use crate::config::tree::Node;
 
-use super::{Config, Fatal, eve, file_store, stats};
+use super::{Config, Fatal, eve, eve_target, file_store, stats};
 
 const MODULE: &str = "runmodes";
 
@@ -18,7 +18,6 @@ const ABSENT: &[&str] = &[
     "http-log",
     "lua",
     "pcap-log",
-    "syslog",
     "tcp-data",
     "tls-log",
     "tls-store",
@@ -65,6 +64,12 @@ fn one(
             process.files.push(file(config, node, "fast", "fast.log")?);
             Ok(())
         }
+        "syslog" => {
+            let file = eve_target::of_alerts(config, node, process)?;
+            detector.outputs.push(OutputSettings::Syslog);
+            process.files.push(file);
+            Ok(())
+        }
         "stats" => {
             let form = stats::table_form(config, node)?;
             let file = file(config, node, "stats", "stats.log")?;
@@ -95,9 +100,11 @@ pub(super) fn file(
     let filetype = node.text("filetype").unwrap_or("regular");
     if !matches!(filetype.to_ascii_lowercase().as_str(), "regular" | "file") {
         let known = ["syslog", "unix_dgram", "unix_stream", "redis"].contains(&filetype);
+        let config_file = &config.mode.config_file;
+        let place = format!("({config_file}: outputs.{kind}.filetype)");
         let said = match known {
-            true => format!("{kind}: filetype {filetype} is not available, use regular"),
-            false => format!("Invalid JSON output option: {filetype}"),
+            true => format!("{kind}: filetype {filetype} is not available, use regular {place}"),
+            false => format!("Invalid entry for {kind}.filetype: {filetype} {place}"),
         };
         return Err(config.fail("logopenfile", &said));
     }

@@ -46,7 +46,7 @@ const MARGIN: Duration = Duration::from_millis(250);
 /// Runs live capture to its end.
 pub(super) fn run(run: LiveRun<'_>) -> io::Result<Ended> {
     let loaded = Arc::new(run.rules);
-    let taps = (0..run.live.sources.len()).map(|worker| run.outputs.tap_of(worker)).collect();
+    let taps = (0..run.live.sources.len()).map(|worker| run.outputs.taps_of(worker)).collect();
     let (mut team, arriving) = Team::hire(Contract {
         sources: run.live.sources,
         settings: Arc::clone(&run.settings),

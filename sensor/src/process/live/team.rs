@@ -39,7 +39,7 @@ pub(super) struct Contract {
     pub(super) filter: Option<Filter>,
     pub(super) stores: Vec<FileStore>,
     /// Of each worker, if records are delivered.
-    pub(super) taps: Vec<Option<WorkerTap>>,
+    pub(super) taps: Vec<Vec<WorkerTap>>,
     pub(super) shunts: Option<Arc<Shunts>>,
     /// The CPU of each worker; those beyond the list have none.
     pub(super) cpus: Vec<Option<usize>>,
@@ -116,7 +116,7 @@ impl Team {
                 common: Arc::clone(&common),
                 filter: filter.clone(),
                 store,
-                tap: taps.next().flatten(),
+                taps: taps.next().unwrap_or_default(),
                 shunts: contract.shunts.clone(),
                 cpu: contract.cpus.get(number).copied().flatten(),
                 line,

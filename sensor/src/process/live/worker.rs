@@ -56,7 +56,7 @@ pub(super) struct Start {
     pub(super) filter: Option<Arc<Filter>>,
     pub(super) store: Option<FileStore>,
     /// Where records leave for delivery, if they do.
-    pub(super) tap: Option<WorkerTap>,
+    pub(super) taps: Vec<WorkerTap>,
     /// Where flows go that need no inspection, if there is such a place.
     pub(super) shunts: Option<Arc<Shunts>>,
     /// The CPU that it shall run on.
@@ -85,7 +85,7 @@ impl Start {
             detector,
             filter: self.filter,
             store: self.store,
-            tap: self.tap,
+            taps: self.taps,
             outputs: self.settings.outputs.len(),
             sieve: Sieve::new(&self.settings.outputs, Limits::default()),
             line: self.line,
@@ -105,7 +105,7 @@ struct Worker {
     detector: Detector,
     filter: Option<Arc<Filter>>,
     store: Option<FileStore>,
-    tap: Option<WorkerTap>,
+    taps: Vec<WorkerTap>,
     /// Buffers of records: one for each output.
     outputs: usize,
     /// What to give up of them when the writer does not keep up.
@@ -258,7 +258,7 @@ impl Worker {
         }
         if self.line.records.is_full() {
             self.passed += self.sieve.sift(events, &self.line.ledger);
-            if let Some(tap) = &mut self.tap {
+            for tap in &mut self.taps {
                 tap.settle(&events.outputs);
             }
             return true;
@@ -269,7 +269,7 @@ impl Worker {
             Ok(()) => {
                 self.passed += records;
                 self.sieve.renew();
-                if let Some(tap) = &mut self.tap {
+                for tap in &mut self.taps {
                     tap.settle(&events.outputs);
                 }
                 true
@@ -292,7 +292,7 @@ impl Worker {
             self.passed += count(&events);
             self.line.ledger.set_made(self.passed);
             let records = std::mem::replace(&mut events, Events::new(self.outputs));
-            if let Some(tap) = &mut self.tap {
+            for tap in &mut self.taps {
                 tap.settle(&events.outputs);
             }
             // Now there is time to wait.
@@ -311,7 +311,7 @@ impl Worker {
 
     /// Gives delivery what is new; it accounts for that itself.
     fn deliver(&mut self, events: &mut Events) {
-        if let Some(tap) = &mut self.tap {
+        for tap in &mut self.taps {
             let gone = tap.take(&mut events.outputs);
             self.passed += gone;
             self.line.ledger.delivers(gone);
