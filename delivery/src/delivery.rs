@@ -15,6 +15,7 @@ use crate::settings::DeliverySettings;
 use crate::sink::Sink;
 use crate::sinks::Surroundings;
 use crate::spool::{Recovery, Spool, Usage, Writer};
+use crate::volume::{Volume, VolumeFigures};
 
 /// Bytes of records that a sink's receiver refused, kept in a file.
 const REFUSED: u64 = 16 << 20;
@@ -22,6 +23,8 @@ const REFUSED: u64 = 16 << 20;
 const LEAVE: Duration = Duration::from_secs(5);
 /// How long the queue is waited for.
 const PATIENCE: Duration = Duration::from_millis(50);
+/// How often the spool's state is looked at.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Why delivery can't begin.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +45,7 @@ pub struct Prepared {
     settings: DeliverySettings,
     names: Vec<String>,
     sinks: Vec<Box<dyn Sink>>,
+    volume: Option<Volume>,
     reach: Reach,
 }
 
@@ -68,6 +72,8 @@ pub struct Figures {
     pub sinks: Vec<Arc<SinkFigures>>,
     /// Records that are in the spool's files or were.
     pub spooled: Counter,
+    /// What was done about records that were too many; none when nothing is.
+    pub volume: Option<Arc<VolumeFigures>>,
     usage: Mutex<Usage>,
 }
 
@@ -80,6 +86,10 @@ impl Figures {
     /// How full the spool is, and what it dropped.
     pub fn spool(&self) -> Usage {
         self.usage.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn look_at(&self, writer: &Writer) {
+        *self.usage.lock().unwrap_or_else(PoisonError::into_inner) = writer.usage();
     }
 }
 
@@ -99,7 +109,7 @@ impl Prepared {
         workers: u16,
         in_thread: impl Fn() + Clone + Send + 'static,
     ) -> Result<Delivery, StartError> {
-        let Self { settings, names, sinks, .. } = self;
+        let Self { settings, names, sinks, volume, .. } = self;
         let (mut writer, recovery) = Spool::open(&settings.spool)?;
         let numbers = (0..settings.channels.clamp(1, CHANNELS)).flat_map(|channel| {
             let workers = (0..workers).map(move |worker| worker_on(channel, worker));
@@ -135,14 +145,19 @@ impl Prepared {
         };
         let queue = Queue::new(settings.queue.max(1 << 20));
         let usage = Mutex::new(writer.usage());
-        let figures =
-            Figures { queue: queue.clone(), sinks: figures, spooled: Counter::default(), usage };
+        let figures = Figures {
+            queue: queue.clone(),
+            sinks: figures,
+            spooled: Counter::default(),
+            volume: volume.as_ref().map(Volume::figures),
+            usage,
+        };
         let figures = Arc::new(figures);
         let keeper = {
             let (figures, first) = (Arc::clone(&figures), in_thread.clone());
             Builder::new().name("spool".to_owned()).spawn(move || {
                 first();
-                keep(writer, &figures);
+                keep(writer, volume, &figures);
             })?
         };
         let mut threads = Vec::new();
@@ -169,6 +184,7 @@ impl Delivery {
     pub fn prepare(settings: &DeliverySettings, sensor: &str) -> Result<Prepared, StartError> {
         settings.check().map_err(StartError::Settings)?;
         let names: Vec<String> = settings.sinks.iter().map(|sink| sink.name()).collect();
+        let volume = settings.volume.build().map_err(StartError::Settings)?;
         let reach = Reach::default();
         let mut sinks = Vec::new();
         for (sink, name) in settings.sinks.iter().zip(&names) {
@@ -180,7 +196,7 @@ impl Delivery {
             });
             sinks.push(built.map_err(|why| StartError::Settings(format!("sink {name}: {why}")))?);
         }
-        Ok(Prepared { settings: settings.clone(), names, sinks, reach })
+        Ok(Prepared { settings: settings.clone(), names, sinks, volume, reach })
     }
 
     /// Where records go in.
@@ -257,21 +273,33 @@ impl Delivery {
 }
 
 /// Takes batches from the queue into the spool until the queue ends.
-fn keep(mut writer: Writer, figures: &Figures) {
+fn keep(mut writer: Writer, mut volume: Option<Volume>, figures: &Figures) {
+    let mut looked = Instant::now();
     while !figures.queue.is_finished() {
-        if let Some(batches) = figures.queue.take(PATIENCE) {
-            let appended = writer.append(&batches);
-            figures.spooled.add(appended.records);
-            for batch in batches {
-                figures.queue.give_back(batch.bytes);
-            }
+        let taken = figures.queue.take(PATIENCE);
+        let batches = match (&mut volume, taken) {
+            // What it holds may be due also when nothing comes.
+            (Some(volume), taken) => volume.apply(taken.unwrap_or_default(), Instant::now()),
+            (None, taken) => taken.unwrap_or_default(),
+        };
+        if !batches.is_empty() {
+            figures.spooled.add(writer.append(&batches).records);
         }
+        let spent = volume.iter_mut().flat_map(Volume::spent);
+        figures.queue.give_back(batches.into_iter().map(|batch| batch.bytes).chain(spent));
         writer.tick(Instant::now());
-        *figures.usage.lock().unwrap_or_else(PoisonError::into_inner) = writer.usage();
+        if looked.elapsed() >= LOOK {
+            looked = Instant::now();
+            figures.look_at(&writer);
+        }
+    }
+    if let Some(volume) = &mut volume {
+        figures.spooled.add(writer.append(&volume.finish()).records);
     }
     for (worker, next) in figures.queue.reached() {
         writer.reach_sequence(worker, next);
     }
+    figures.look_at(&writer);
     if let Err(error) = writer.close() {
         tracing::error!("the spool can't be closed: {error}");
     }

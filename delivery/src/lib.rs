@@ -37,5 +37,6 @@ mod template;
 #[cfg(feature = "tls")]
 pub mod tls;
 mod unacknowledged;
+pub mod volume;
 
 pub use crate::delivery::{Delivery, Figures, Prepared, StartError};

@@ -12,6 +12,9 @@ const RESERVE: usize = 4;
 /// Buffers that are kept for the next batches, and how large they may be.
 const SPARES: usize = 64;
 const SPARE_SIZE: usize = 1 << 20;
+/// Of the room so much is for them; small ones are not worth it.
+const SPARE_ROOM: usize = 8;
+const SMALL: usize = 4 << 10;
 
 /// A queue of batches that workers fill and one thread empties.
 #[derive(Clone, Debug)]
@@ -28,11 +31,14 @@ struct Inner {
 #[derive(Debug, Default)]
 struct State {
     batches: VecDeque<Batch>,
+    /// Bytes of what waits, and of what was taken and not given back.
     bytes: usize,
+    taken: usize,
     closed: bool,
     taker_waits: bool,
     /// Buffers to be used again.
     spares: Vec<Vec<u8>>,
+    spare_bytes: usize,
     /// For each worker the number behind its last record, shed or not.
     reached: Vec<(u16, u64)>,
 }
@@ -53,12 +59,12 @@ pub struct QueueFigures {
     pub offered: Counter,
     /// Records that found no room, by kind.
     pub shed: ByKind,
-    /// The most bytes that ever waited.
+    /// The most bytes that ever waited or were being written.
     pub peak: Counter,
 }
 
 impl Queue {
-    /// One that holds so many bytes of records.
+    /// One that holds so many bytes of records, those that were taken and not given back included.
     pub fn new(limit: usize) -> Self {
         Self(Arc::new(Inner {
             limit,
@@ -117,6 +123,7 @@ impl Queue {
     }
 
     /// Takes all that waits; waits up to `patience` for something to come. None: nothing came.
+    /// Until [`Queue::give_back`] it takes up room.
     pub fn take(&self, patience: Duration) -> Option<Vec<Batch>> {
         let mut state = self.lock();
         if state.batches.is_empty() && !state.closed {
@@ -128,24 +135,38 @@ impl Queue {
         if state.batches.is_empty() {
             return None;
         }
-        state.bytes = 0;
+        state.taken = state.bytes;
         Some(std::mem::take(&mut state.batches).into())
     }
 
     /// An empty buffer for the next batch.
     pub fn buffer(&self) -> Vec<u8> {
-        self.lock().spares.pop().unwrap_or_default()
+        let mut state = self.lock();
+        let buffer = state.spares.pop().unwrap_or_default();
+        state.spare_bytes -= buffer.capacity();
+        buffer
     }
 
-    /// Gives the buffer of a batch back.
-    pub fn give_back(&self, mut buffer: Vec<u8>) {
-        buffer.clear();
-        if buffer.capacity() <= SPARE_SIZE {
-            let mut state = self.lock();
-            if state.spares.len() < SPARES {
+    /// All that was taken is done with; buffers come back for the next batches. They need not be
+    /// those of the batches.
+    pub fn give_back(&self, buffers: impl Iterator<Item = Vec<u8>>) {
+        let room = self.0.limit / SPARE_ROOM;
+        let mut spent = Vec::new();
+        let mut state = self.lock();
+        state.bytes -= std::mem::take(&mut state.taken);
+        for mut buffer in buffers {
+            let size = buffer.capacity();
+            let fits = state.spares.len() < SPARES && state.spare_bytes + size <= room;
+            if fits && (SMALL..=SPARE_SIZE).contains(&size) {
+                buffer.clear();
+                state.spare_bytes += size;
                 state.spares.push(buffer);
+            } else {
+                spent.push(buffer);
             }
         }
+        // Memory goes back without the lock.
+        drop(state);
     }
 
     /// Nothing more will come.
@@ -160,7 +181,7 @@ impl Queue {
         state.closed && state.batches.is_empty()
     }
 
-    /// Bytes that wait.
+    /// Bytes that wait or are being written.
     pub fn waiting(&self) -> usize {
         self.lock().bytes
     }
@@ -252,7 +273,42 @@ mod tests {
             .collect();
         assert_eq!(alerts.first(), Some(&20));
         assert_eq!(queue.figures().offered.get(), arrived + queue.figures().shed.total());
+        queue.give_back(taken.into_iter().map(|batch| batch.bytes));
         assert_eq!((queue.waiting(), queue.reached()), (0, vec![(1, 25)]));
+    }
+
+    #[test]
+    fn what_is_being_written_takes_up_room() {
+        let one = batch(0, &["http"]).bytes.len();
+        let queue = Queue::new(one * 8);
+        (0..6).for_each(|first| queue.offer(batch(first, &["http"])));
+        let taken = queue.take(Duration::ZERO).unwrap();
+        assert_eq!((taken.len(), queue.waiting()), (6, 6 * one));
+        queue.offer(batch(6, &["http"]));
+        assert_eq!(queue.figures().shed.total(), 1);
+        // Nothing comes, and what was taken is still not given back.
+        assert!(queue.take(Duration::ZERO).is_none());
+        queue.offer(batch(7, &["http"]));
+        assert_eq!((queue.figures().shed.total(), queue.waiting()), (2, 6 * one));
+        // What comes back may be anything, and nothing at all.
+        queue.give_back(std::iter::once(Vec::with_capacity(1)));
+        assert_eq!(queue.waiting(), 0);
+        (8..14).for_each(|first| queue.offer(batch(first, &["http"])));
+        assert_eq!((queue.figures().shed.total(), queue.waiting()), (2, 6 * one));
+        let peak = queue.figures().peak.get();
+        assert_eq!(peak as usize, 6 * one);
+    }
+
+    #[test]
+    fn spares_are_few_and_of_a_useful_size() {
+        let queue = Queue::new(1 << 20);
+        let sizes = [100, 4 << 10, 100 << 10, 100 << 10, 2 << 20];
+        queue.give_back(sizes.into_iter().map(Vec::with_capacity));
+        let mut capacities: Vec<usize> = (0..4).map(|_| queue.buffer().capacity()).collect();
+        capacities.sort_unstable();
+        assert_eq!(capacities, [0, 0, 4 << 10, 100 << 10]);
+        queue.give_back(std::iter::once(vec![1; 4 << 10]));
+        assert!(queue.buffer().is_empty());
     }
 
     #[test]
@@ -273,7 +329,9 @@ mod tests {
         let thread = std::thread::spawn(move || {
             let mut count = 0;
             while !taker.is_finished() {
-                count += taker.take(Duration::from_secs(1)).iter().flatten().count();
+                let taken = taker.take(Duration::from_secs(1)).unwrap_or_default();
+                count += taken.len();
+                taker.give_back(taken.into_iter().map(|batch| batch.bytes));
             }
             count
         });

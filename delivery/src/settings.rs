@@ -9,6 +9,7 @@ use crate::duration::{Delay, Size};
 use crate::network::Network;
 use crate::sinks::SinkSettings;
 use crate::spool::{Full, SpoolSettings, Sync};
+use crate::volume::VolumeSettings;
 
 /// Everything about delivery.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +18,8 @@ pub struct DeliverySettings {
     pub network: Network,
     /// Bytes of records that may wait between workers and the spool.
     pub queue: usize,
+    /// What is done about records that are too many, before they are spooled.
+    pub volume: VolumeSettings,
     /// The spool.
     pub spool: SpoolSettings,
     /// The sinks.

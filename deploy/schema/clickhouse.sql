@@ -1,4 +1,4 @@
--- EVE records, version 1.0 of their schema. To insert lines of eve.json:
+-- EVE records, version 1.1 of their schema. To insert lines of eve.json:
 --     clickhouse-client --query "INSERT INTO eve SETTINGS
 --         date_time_input_format = 'best_effort',
 --         input_format_skip_unknown_fields = 1,
@@ -12,6 +12,7 @@ CREATE TABLE IF NOT EXISTS eve
     timestamp DateTime64(6, 'UTC') CODEC(Delta, ZSTD(1)) COMMENT 'when it happened, by the clock of the capture',
     event_type LowCardinality(String) COMMENT 'type of the record',
     host LowCardinality(String) COMMENT 'name of the sensor, if it has one',
+    sample_weight Nullable(UInt64) COMMENT 'for so many records it stands, since others were left out at random',
     flow_id Nullable(UInt64) COMMENT 'number of the flow, the same in all its records; 51 bits',
     sensor_id Nullable(UInt64) COMMENT 'number of the sensor, if it has one',
     in_iface LowCardinality(String) COMMENT 'interface that the packet came in on',
@@ -59,6 +60,7 @@ CREATE TABLE IF NOT EXISTS eve
     packet_info Tuple(linktype Nullable(UInt16), linktype_name LowCardinality(String)) COMMENT 'what the bytes are',
     verdict Tuple(action LowCardinality(String), `reject-target` LowCardinality(String), reject Array(LowCardinality(String))) COMMENT 'what became of the packet',
     xff Nullable(IPv6) COMMENT 'address that a header of a proxy names',
+    folded Tuple(count Nullable(UInt64), first Nullable(DateTime64(6, 'UTC')), last Nullable(DateTime64(6, 'UTC'))) COMMENT 'it stands for several records that say the same; by delivery to sinks',
     anomaly Tuple(app_proto LowCardinality(String), type LowCardinality(String), event LowCardinality(String), layer LowCardinality(String)) COMMENT 'what is odd',
     arp Tuple(hw_type LowCardinality(String), proto_type LowCardinality(String), opcode LowCardinality(String), src_mac String, src_ip Nullable(IPv6), dest_mac String, dest_ip Nullable(IPv6)) COMMENT 'the packet''s contents',
     drop Tuple(len Nullable(UInt32), tos Nullable(UInt8), ttl Nullable(UInt8), ipid Nullable(UInt32), tc Nullable(UInt8), hoplimit Nullable(UInt8), flowlbl Nullable(UInt32), tcpseq Nullable(UInt32), tcpack Nullable(UInt32), tcpwin Nullable(UInt16), syn Nullable(Bool), ack Nullable(Bool), psh Nullable(Bool), rst Nullable(Bool), urg Nullable(Bool), fin Nullable(Bool), tcpres Nullable(UInt8), tcpurgp Nullable(UInt16), udplen Nullable(UInt16), icmp_id Nullable(UInt16), icmp_seq Nullable(UInt16), reason LowCardinality(String)) COMMENT 'the packet''s headers and why it was dropped',

@@ -405,6 +405,12 @@ mod tests {
         let delivery = delivered.process.delivery.expect("a sink is given");
         assert_eq!(delivery.spool.directory, Path::new("/tmp/s"));
         assert_eq!(delivery.network.source_address.len(), 1);
+        assert_eq!(delivery.volume, ::delivery::volume::VolumeSettings::default());
+        let less = settings(
+            "events: {volume: {sample: {dns: 1/10}, fold-flows: {}}, sinks: [{stdout: {}}]}\n",
+        );
+        let less = less.process.delivery.expect("a sink is given");
+        assert_eq!(less.volume.types().collect::<Vec<_>>(), ["dns"]);
         assert!(all.detector.ignore_checksums);
         assert_eq!(all.detector.flow.memcap, 256 << 20);
         assert_eq!(all.process.rules.patterns, ["a.rules"]);
@@ -473,6 +479,19 @@ mod tests {
         check("protocols: {detection-only: [htp]}\n", &["did you mean `http`?"]);
         check("events:\n  alert-lines: 3\n", &["`3` is no file name", "gate.yaml:2"]);
         check("events: {file: yes}\n", &["`yes` is no file name"]);
+        check("events:\n  volume: {sampel: {}}\n", &["sampel", "gate.yaml"]);
+        check("events:\n  volume: {budgets: {dns: {rate: 5/x}}}\n", &["no rate such as 1000/s"]);
+        let mode = Mode { detection: true, ..Mode::default() };
+        for (text, part) in [
+            ("{sample: {htpp: 1/10}}, sinks: [{stdout: {}}]", "htpp is no type of record"),
+            ("{fold-alerts: {by: [sid]}}, sinks: [{stdout: {}}]", "sid is none of gid"),
+            ("{sample: {dns: 1/10}}", "events.volume needs a sink"),
+        ] {
+            let sensor = Sensor::parse(&format!("events: {{volume: {text}}}\n"), "gate.yaml");
+            let said = sensor.unwrap().settings(Path::new("/tmp"), &mode, &Log::console());
+            let said = said.map(|_| ()).unwrap_err().to_string();
+            assert!(said.contains(part) && said.contains("gate.yaml"), "{said}");
+        }
         check("files: {hashes: [sha256, md6]}\n", &["did you mean `md5`?"]);
         check("name: a\nname: b\n", &["`name` is given twice", "gate.yaml:2"]);
         check("rules:\n  files: [a\n", &["gate.yaml"]);

@@ -10,6 +10,8 @@ pub(crate) struct DeliveryCounters {
     figures: Arc<Figures>,
     /// Names of each sink's counters, in their order.
     sinks: Vec<[&'static str; 8]>,
+    /// Names of volume control's counters for each type of record, in their order.
+    volume: Vec<[&'static str; 3]>,
 }
 
 impl DeliveryCounters {
@@ -33,7 +35,14 @@ impl DeliveryCounters {
             .map(|what| name(sink, what))
         };
         let sinks = figures.sinks.iter().map(|sink| names(&sink.name)).collect();
-        Self { figures, sinks }
+        let of_type = |kind: &str| {
+            ["sampled", "over_budget", "folded"].map(|what| -> &'static str {
+                Box::leak(format!("events.volume.{what}_by_type.{kind}").into_boxed_str())
+            })
+        };
+        let types = figures.volume.iter().flat_map(|volume| &volume.types);
+        let volume = types.map(|one| of_type(&one.name)).collect();
+        Self { figures, sinks, volume }
     }
 
     /// Their values.
@@ -51,6 +60,7 @@ impl DeliveryCounters {
             ("events.spool.records", spool.records),
             ("events.spool.write_errors", spool.write_errors),
         ];
+        counters.extend(self.of_volume());
         for (sink, names) in self.figures.sinks.iter().zip(&self.sinks) {
             let values = [
                 &sink.delivered,
@@ -66,6 +76,22 @@ impl DeliveryCounters {
             let refused = sink.refused.total();
             let values = [delivered, filtered, refused, missed, again, troubles, outstanding, lag];
             counters.extend(names.iter().copied().zip(values));
+        }
+        counters
+    }
+    /// Nothing when nothing is done about volume.
+    fn of_volume(&self) -> Vec<(&'static str, u64)> {
+        let Some(volume) = &self.figures.volume else { return Vec::new() };
+        let [sampled, over_budget, folded] = volume.totals();
+        let mut counters = vec![
+            ("events.volume.sampled", sampled),
+            ("events.volume.over_budget", over_budget),
+            ("events.volume.folded", folded),
+            ("events.volume.held", volume.held.get()),
+        ];
+        for (one, names) in volume.types.iter().zip(&self.volume) {
+            let values = [&one.sampled, &one.over_budget, &one.folded].map(|count| count.get());
+            counters.extend(names.iter().copied().zip(values).filter(|(_, count)| *count > 0));
         }
         counters
     }

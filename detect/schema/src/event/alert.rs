@@ -1,7 +1,7 @@
 //! Alerts: a rule matched.
 
 use super::envelope::{
-    APP_PROTO, COMMON, DIRECTION, ON_PACKET, ORIGIN, PACKET, TX_ID, VERDICT, XFF,
+    APP_PROTO, COMMON, DIRECTION, FOLDED, ON_PACKET, ORIGIN, PACKET, TX_ID, VERDICT, XFF,
 };
 use super::{Event, dns, fileinfo, http, mdns, tls};
 use crate::field::make::*;
@@ -25,6 +25,7 @@ pub(super) const EVENT: Event = Event {
         PACKET,
         VERDICT,
         XFF,
+        FOLDED,
     ],
 };
 

@@ -8,7 +8,19 @@ pub(super) const COMMON: &[Field] = &[
     time("timestamp", "when it happened, by the clock of the capture").always().ecs("@timestamp"),
     word("event_type", "type of the record").always(),
     word("host", "name of the sensor, if it has one").ecs("observer.name"),
+    u64("sample_weight", "for so many records it stands, since others were left out at random"),
 ];
+
+/// In records that may be folded into one.
+pub(super) const FOLDED: &[Field] = &[object(
+    "folded",
+    &[
+        u64("count", "how many records it was made of").always(),
+        time("first", "time of the earliest of them").always(),
+        time("last", "time of the latest of them").always(),
+    ],
+    "it stands for several records that say the same; by delivery to sinks",
+)];
 
 /// In records of packets and flows.
 pub(super) const ORIGIN: &[Field] = &[

@@ -1,14 +1,14 @@
 //! Flows that have ended.
 
 use super::Event;
-use super::envelope::{APP_PROTO, COMMON, ORIGIN};
+use super::envelope::{APP_PROTO, COMMON, FOLDED, ORIGIN};
 use crate::field::make::*;
 use crate::field::{Field, Kind};
 
 pub(super) const EVENT: Event = Event {
     name: "flow",
     doc: "a flow has ended",
-    groups: &[COMMON, ORIGIN, RESPONSE, APP_PROTO, OWN],
+    groups: &[COMMON, ORIGIN, RESPONSE, APP_PROTO, OWN, FOLDED],
 };
 
 /// What the other side said.

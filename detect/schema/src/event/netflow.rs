@@ -1,7 +1,7 @@
 //! Flows that have ended, one record for each direction.
 
 use super::Event;
-use super::envelope::{COMMON, ORIGIN};
+use super::envelope::{COMMON, FOLDED, ORIGIN};
 use super::flow::{RESPONSE, TCP_HALF};
 use crate::field::Field;
 use crate::field::make::*;
@@ -9,7 +9,7 @@ use crate::field::make::*;
 pub(super) const EVENT: Event = Event {
     name: "netflow",
     doc: "one direction of a flow that has ended",
-    groups: &[COMMON, ORIGIN, RESPONSE, OWN],
+    groups: &[COMMON, ORIGIN, RESPONSE, OWN, FOLDED],
 };
 
 const OWN: &[Field] = &[

@@ -8,6 +8,7 @@ use delivery::duration::Size;
 use delivery::network::Network;
 use delivery::settings::{DeliverySettings, QUEUE, SpoolSection};
 use delivery::sinks::SinkSettings;
+use delivery::volume::VolumeSettings;
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
@@ -31,6 +32,7 @@ pub(super) struct Section {
     source_address: Addresses,
     fwmark: Option<u32>,
     queue: Option<Size>,
+    volume: VolumeSettings,
     spool: SpoolSection,
     sinks: Vec<SinkSettings>,
 }
@@ -59,6 +61,7 @@ impl Section {
                 ("interface", self.interface.is_some()),
                 ("source-address", !self.source_address.0.is_empty()),
                 ("fwmark", self.fwmark.is_some()),
+                ("volume", self.volume != VolumeSettings::default()),
                 ("spool", self.spool != SpoolSection::default()),
             ];
             return match said.iter().find(|(_, said)| *said) {
@@ -69,6 +72,12 @@ impl Section {
                 None => Ok(None),
             };
         }
+        self.volume.check().map_err(|why| format!("events.volume: {why}"))?;
+        if let Some(name) = self.volume.types().find(|name| schema::event(name).is_none()) {
+            let all: Vec<&str> = schema::EVENTS.iter().map(|event| event.name).collect();
+            let all = all.join(", ");
+            return Err(format!("events.volume: {name} is no type of record; there are {all}"));
+        }
         let settings = DeliverySettings {
             network: Network {
                 interface: self.interface.clone(),
@@ -77,6 +86,7 @@ impl Section {
                 marker: None,
             },
             queue: self.queue.map_or(QUEUE, |size| usize::try_from(size.0).unwrap_or(QUEUE)),
+            volume: self.volume.clone(),
             spool: self.spool.settings(base).map_err(|why| format!("events.{why}"))?,
             sinks: self.sinks.clone(),
             channels: 1,

@@ -1,8 +1,9 @@
 //! Records that the writer can't take yet: how many are kept, and which are given up first.
 
+use delivery::record::Record;
 use detect::output::{Events, Records};
 use detect::settings::OutputSettings;
-use memchr::{memchr, memmem};
+use memchr::memchr;
 
 use super::ledger::Ledger;
 
@@ -10,9 +11,6 @@ use super::ledger::Ledger;
 const ROOM: usize = 256 << 10;
 /// What records of `fast.log` are.
 const ALERT: &str = "alert";
-/// What comes before the type of an EVE record. It stands behind nothing but times, numbers and
-/// the names of interfaces.
-const TYPE: &[u8] = b"\"event_type\":\"";
 
 /// How many bytes of records wait at most.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +31,6 @@ impl Default for Limits {
 #[derive(Debug)]
 pub(super) struct Sieve {
     limits: Limits,
-    finder: memmem::Finder<'static>,
     /// For each output whether it is EVE, and up to where there are only alerts in its buffer.
     outputs: Vec<(bool, usize)>,
 }
@@ -42,11 +39,7 @@ impl Sieve {
     /// For records of these outputs.
     pub(super) fn new(outputs: &[OutputSettings], limits: Limits) -> Self {
         let is_eve = |output: &OutputSettings| matches!(output, OutputSettings::Eve(_));
-        Self {
-            limits,
-            finder: memmem::Finder::new(TYPE),
-            outputs: outputs.iter().map(|output| (is_eve(output), 0)).collect(),
-        }
+        Self { limits, outputs: outputs.iter().map(|output| (is_eve(output), 0)).collect() }
     }
 
     /// The buffers are others now.
@@ -69,7 +62,7 @@ impl Sieve {
                 *sifted,
                 &mut room,
                 |line| match *is_eve {
-                    true => kind(&self.finder, line),
+                    true => kind(line),
                     false => ALERT,
                 },
                 ledger,
@@ -108,13 +101,12 @@ fn keep_alerts(
     lost
 }
 
-/// The type of an EVE record.
-fn kind<'r>(finder: &memmem::Finder<'_>, line: &'r [u8]) -> &'r str {
-    let name = || {
-        let name = line.get(finder.find(line)? + TYPE.len()..)?;
-        std::str::from_utf8(name.get(..memchr(b'"', name)?)?).ok()
-    };
-    name().unwrap_or("unknown")
+/// The type of an EVE record. What an attacker can put into a record comes behind it.
+fn kind(bytes: &[u8]) -> &str {
+    match (Record { worker: 0, sequence: 0, bytes }).kind() {
+        "" => "unknown",
+        kind => kind,
+    }
 }
 
 /// Makes a buffer that was written out ready for use.
@@ -200,7 +192,6 @@ mod tests {
 
     #[test]
     fn kinds_are_those_of_the_records() {
-        let finder = memmem::Finder::new(TYPE);
         for (line, expected) in [
             (eve("fileinfo", 1).as_str(), "fileinfo"),
             ("prefix: {\"in_iface\":\"a\",\"event_type\":\"tls\"}", "tls"),
@@ -208,7 +199,7 @@ mod tests {
             ("no record", "unknown"),
             ("", "unknown"),
         ] {
-            assert_eq!(kind(&finder, line.as_bytes()), expected, "{line}");
+            assert_eq!(kind(line.as_bytes()), expected, "{line}");
         }
     }
 

@@ -1,8 +1,8 @@
 //! Records made, dropped and written: what is missing when the sensor has to end at once.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use delivery::figures::ByKind;
 
 /// The account of one worker, which alone writes it.
 #[derive(Debug, Default)]
@@ -12,7 +12,7 @@ pub(super) struct Ledger {
     /// Those that only delivery has.
     delivered: AtomicU64,
     /// Those that were dropped, by type. Nobody comes here while the writer keeps up.
-    shed_by_kind: Mutex<BTreeMap<String, u64>>,
+    shed_by_kind: ByKind,
 }
 
 impl Ledger {
@@ -24,11 +24,7 @@ impl Ledger {
     /// So many more of a type were dropped because the writer did not keep up.
     pub(super) fn shed(&self, kind: &str, records: u64) {
         self.shed.fetch_add(records, Ordering::Relaxed);
-        let mut kinds = self.kinds();
-        match kinds.get_mut(kind) {
-            Some(count) => *count += records,
-            None => drop(kinds.insert(kind.to_owned(), records)),
-        }
+        self.shed_by_kind.add(kind, records);
     }
 
     /// So many more went to delivery and to no file.
@@ -53,17 +49,13 @@ impl Ledger {
 
     /// They by their type.
     pub(super) fn dropped_by_kind(&self) -> Vec<(String, u64)> {
-        self.kinds().iter().map(|(kind, count)| (kind.clone(), *count)).collect()
+        self.shed_by_kind.all().into_iter().collect()
     }
 
     /// Records that were made for files and not dropped.
     pub(super) fn kept(&self) -> u64 {
         let elsewhere = self.dropped() + self.delivered.load(Ordering::Relaxed);
         self.made.load(Ordering::Relaxed).saturating_sub(elsewhere)
-    }
-
-    fn kinds(&self) -> MutexGuard<'_, BTreeMap<String, u64>> {
-        self.shed_by_kind.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
