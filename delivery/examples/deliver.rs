@@ -150,8 +150,12 @@ impl<'a> Carrier<'a> {
             self.high = self.high.max(self.next);
             if taken > 0 {
                 patience = Duration::ZERO;
+            } else {
+                self.sink.finish();
             }
-        } else if self.options.rate.is_some() && self.next < self.records.len() {
+        } else if self.next >= self.records.len() {
+            self.sink.finish();
+        } else if self.options.rate.is_some() {
             sleep(Duration::from_millis(1));
         }
         let mut settled = Settled::default();

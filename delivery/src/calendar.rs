@@ -87,7 +87,8 @@ impl Moment {
         Some(seconds * 1_000_000 + u64::from(self.microsecond))
     }
 
-    fn from_unix(seconds: i64, microsecond: u32) -> Self {
+    /// A time in UTC.
+    pub(crate) fn from_unix(seconds: i64, microsecond: u32) -> Self {
         let (day, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
         let (year, month, day) = date(day);
         let part = |value: i64| u8::try_from(value).unwrap_or_default();

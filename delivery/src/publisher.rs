@@ -163,7 +163,7 @@ impl Publisher {
             if ending && self.window.is_empty() {
                 break;
             }
-            if let Err(trouble) = self.exchange() {
+            if let Err(trouble) = self.exchange(ending) {
                 self.recover(&trouble);
             }
             if self.reported.elapsed() >= REPORT {
@@ -206,7 +206,7 @@ impl Publisher {
     }
 
     /// Offers what was not offered yet, and takes note of what became of records.
-    fn exchange(&mut self) -> Result<(), Trouble> {
+    fn exchange(&mut self, ending: bool) -> Result<(), Trouble> {
         let mut full = false;
         'offer: for load in &mut self.window {
             while let Some((records, ticket)) = load.run() {
@@ -218,6 +218,9 @@ impl Publisher {
                     break 'offer;
                 }
             }
+        }
+        if full || self.bytes >= self.limit || (ending && self.drained) {
+            self.sink.finish();
         }
         let is_stuck = full || self.drained || self.bytes >= self.limit;
         let patience = match !self.window.is_empty() && is_stuck {

@@ -30,6 +30,10 @@ pub trait Sink: Send {
     /// Drops the connection and what is not settled.
     fn forget(&mut self);
 
+    /// Nothing more comes until what was taken is settled: the window is full, or the sensor stops.
+    /// Sinks that wait for more before they confirm anything wait no longer.
+    fn finish(&mut self) {}
+
     /// Files were moved away by another program, which asks for new ones (SIGHUP).
     fn reopen(&mut self) {}
 

@@ -49,15 +49,30 @@ impl Template {
         Ok(Self { parts })
     }
 
+    /// True when all records have the same name.
+    pub(crate) fn is_fixed(&self) -> bool {
+        self.parts.iter().all(|part| matches!(part, Part::Text(_)))
+    }
+
     /// Puts the name for a record behind what is in `out`. A record without `event_type` or
     /// `timestamp` is `unknown` there, or of today.
     pub(crate) fn fill(&self, record: &Record<'_>, out: &mut String) {
+        self.fill_through(record, out, |text, out| out.push_str(text));
+    }
+
+    /// The same, with texts of the record put there by `put`.
+    pub(crate) fn fill_through(
+        &self,
+        record: &Record<'_>,
+        out: &mut String,
+        put: impl Fn(&str, &mut String),
+    ) {
         for part in &self.parts {
             match part {
                 Part::Text(text) => out.push_str(text),
                 Part::EventType => match record.kind() {
                     "" => out.push_str("unknown"),
-                    kind => out.push_str(kind),
+                    kind => put(kind, out),
                 },
                 Part::Worker => out.push_str(&record.worker.to_string()),
                 Part::Date(pattern) => {

@@ -7,21 +7,39 @@ use crate::sink::Sink;
 
 use super::Surroundings;
 
-/// Apache Kafka.
-#[derive(Clone, Debug)]
-pub enum Kafka {}
+/// Makes a kind of sink that refuses to be configured.
+macro_rules! absent {
+    ($(#[doc = $doc:literal])* $name:ident: $what:literal) => {
+        $(#[doc = $doc])*
+        #[derive(Clone, Debug)]
+        pub enum $name {}
 
-impl Kafka {
-    pub(super) fn build(&self, _: &Surroundings) -> Result<Box<dyn Sink>, String> {
-        match *self {}
-    }
+        impl $name {
+            pub(super) fn build(&self, _: &Surroundings) -> Result<Box<dyn Sink>, String> {
+                match *self {}
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+                Err(D::Error::custom(concat!(
+                    "this program was built without ",
+                    $what,
+                    ", or take a package, which has it",
+                )))
+            }
+        }
+    };
 }
 
-impl<'de> Deserialize<'de> for Kafka {
-    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
-        Err(D::Error::custom(
-            "this program was built without Kafka; build it with `--features kafka`, or take a \
-             package, which has it",
-        ))
-    }
+#[cfg(not(feature = "kafka"))]
+absent! {
+    /// Apache Kafka.
+    Kafka: "Kafka; build it with `--features kafka`"
+}
+
+#[cfg(not(feature = "parquet"))]
+absent! {
+    /// Apache Parquet.
+    Parquet: "Parquet; build it with `--features parquet`"
 }

@@ -1,16 +1,21 @@
 //! The sinks, one file each, and their list.
 
-#[cfg(not(feature = "kafka"))]
+#[cfg(not(all(feature = "kafka", feature = "parquet")))]
 mod absent;
+mod file;
+mod folder;
 mod http;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod lines;
 mod lumberjack;
 mod mark;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod redis;
 mod stdout;
 mod syslog;
+mod tickets;
 mod unix;
 
 use serde::Deserialize;
@@ -97,6 +102,14 @@ sinks! {
     /// Apache Kafka, which this program was built without.
     #[cfg(not(feature = "kafka"))]
     kafka: absent::Kafka,
+    /// Files of JSON lines.
+    file: file::Settings,
+    /// Files of Apache Parquet.
+    #[cfg(feature = "parquet")]
+    parquet: parquet::Settings,
+    /// Files of Apache Parquet, which this program was built without.
+    #[cfg(not(feature = "parquet"))]
+    parquet: absent::Parquet,
     /// Standard output.
     stdout: stdout::Settings,
     /// A syslog server, or the local one.
