@@ -21,6 +21,7 @@ pub mod marker;
 pub mod network;
 mod outgoing;
 mod outlet;
+pub mod post;
 mod publisher;
 pub mod queue;
 pub mod reach;

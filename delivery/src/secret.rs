@@ -16,6 +16,13 @@ use crate::sink::Trouble;
 #[serde(transparent)]
 pub struct Hidden(String);
 
+impl Hidden {
+    /// The text itself.
+    pub(crate) fn text(&self) -> &str {
+        &self.0
+    }
+}
+
 impl fmt::Debug for Hidden {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("(hidden)")

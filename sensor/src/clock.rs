@@ -64,6 +64,12 @@ impl Civil {
         format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}+0000")
     }
 
+    /// As RFC 3339 has it: `2026-11-21T10:33:53.000001Z`.
+    pub(crate) fn rfc3339(&self) -> String {
+        let Self { year, month, day, hour, minute, second, micros } = self;
+        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z")
+    }
+
     /// As in log files: `2026-11-21 10:33:53`.
     pub(crate) fn log(&self) -> String {
         let Self { year, month, day, hour, minute, second, .. } = self;
@@ -108,6 +114,8 @@ mod tests {
         check(4_107_542_400, "2100-03-01T00:00:00.000007+0000");
         assert_eq!(Civil::from_us(1_795_257_233_000_000).stats(), "11/21/2026 -- 10:33:53");
         assert_eq!(Civil::from_us(1_795_257_233_000_000).log(), "2026-11-21 10:33:53");
+        let text = Civil::from_us(1_795_257_233_000_001).rfc3339();
+        assert_eq!(text, "2026-11-21T10:33:53.000001Z");
         let name = Civil::from_us(1_795_257_233_000_000).expand("eve-%Y-%m-%d-%H:%M:%S.json");
         assert_eq!(name, "eve-2026-11-21-10:33:53.json");
     }

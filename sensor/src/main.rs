@@ -7,6 +7,7 @@ mod clock;
 mod config;
 mod control;
 mod log;
+mod observe;
 mod output;
 mod process;
 mod version;
@@ -18,13 +19,5 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    // What delivery has to say (a receiver that is away, a disk that is full) is said in any case.
-    let asked = std::env::var("BATELEUR_DEBUG").ok().and_then(|level| level.parse().ok());
-    let level = asked.unwrap_or(tracing::Level::WARN);
-    tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_target(false)
-        .with_writer(std::io::stderr)
-        .init();
     cli::run(std::env::args_os().collect())
 }

@@ -15,6 +15,7 @@ mod restorer;
 mod run;
 mod schema;
 pub(crate) mod suricata;
+mod watching;
 mod writing;
 
 use std::ffi::OsString;

@@ -1,10 +1,13 @@
 //! The native face: `replay`, `run`, `rules`, `list`.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::log::program::{LineFormat, ProgramLog};
 
 use super::cpus::CpuList;
 use super::doctor::DoctorArguments;
@@ -146,6 +149,13 @@ pub(super) struct RunArguments {
     /// A worker that stands still for longer than this is told of.
     #[arg(long, value_name = "SECONDS", default_value_t = 2)]
     pub(super) stall: u16,
+    /// Serve metrics for Prometheus, /healthz and /readyz at this address, e.g. 127.0.0.1:9464 or
+    /// [::]:9464. By default as the configuration has it, else not at all.
+    #[arg(long, num_args = 1.., value_name = "ADDRESS:PORT")]
+    pub(super) metrics: Vec<SocketAddr>,
+    /// How lines of the log look; text by default.
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(super) log_format: Option<LineFormat>,
     #[command(flatten)]
     pub(super) rights: RightsArguments,
     /// No figures on the terminal, no summary at the end.
@@ -240,6 +250,10 @@ pub(super) fn run(arguments: Vec<OsString>) -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
+    // A run has a log of its own.
+    if !matches!(command.what, What::Run(_)) {
+        let _ = ProgramLog::default().install();
+    }
     let done = match command.what {
         What::Replay(arguments) => replay::run(arguments),
         What::Run(arguments) => super::run::run(&arguments),
@@ -256,6 +270,7 @@ pub(super) fn run(arguments: Vec<OsString>) -> ExitCode {
     match done {
         Ok(code) => code,
         Err(error) => {
+            // The log may be a file, and this is for who started it as well.
             eprintln!("bateleur: {error:#}");
             ExitCode::FAILURE
         }

@@ -53,7 +53,7 @@ pub(super) fn run(mut arguments: ReplayArguments) -> Result<ExitCode> {
     }
     let filter = arguments.filter.as_deref().map(Filter::parse).transpose()?;
     let loaded = rules(&mut all.process)?;
-    tell_refused(&loaded);
+    tell_refused(&loaded, &|line| eprintln!("{line}"));
     let (outcome, events, delivered) = replay(arguments, all, &loaded, files, filter)?;
     if !arguments.quiet {
         let text = summary::text(&outcome, &loaded.ruleset, events.as_deref());
@@ -149,15 +149,15 @@ fn captures(arguments: &ReplayArguments) -> Result<Vec<PathBuf>> {
 }
 
 /// Says how many rules were refused, and which thresholds have no rule.
-pub(super) fn tell_refused(loaded: &Loaded) {
+pub(super) fn tell_refused(loaded: &Loaded, say: &dyn Fn(&str)) {
     let refused = loaded.failures.len();
     if refused > 0 {
         let rules = if refused == 1 { "rule was" } else { "rules were" };
-        eprintln!("{refused} {rules} refused; `bateleur rules check` says why");
+        say(&format!("{refused} {rules} refused; `bateleur rules check` says why"));
     }
     for entry in &loaded.ruleset.idle_thresholds {
         let (line, sid, gid) = (entry.line, entry.sid, entry.gid);
-        eprintln!("line {line} of the threshold file: there is no rule {sid} of gid {gid}");
+        say(&format!("line {line} of the threshold file: there is no rule {sid} of gid {gid}"));
     }
 }
 
@@ -198,7 +198,7 @@ pub(super) fn load_rules(process: &mut ProcessSettings, before: Option<&Loaded>)
         before,
     );
     for note in loaded.datasets.take_notes() {
-        eprintln!("{note}");
+        tracing::warn!("{note}");
     }
     Ok(loaded)
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use crate::control::privileges::enter;
 use crate::control::signals::Signals;
 use crate::control::socket::{Listener, path_of};
 use crate::log::Log;
-use crate::process::live::{Ended, LiveRun, Load, StandardError};
+use crate::process::live::{Ended, LiveRun, Load};
 use crate::process::summary;
 
 use super::capturing::Capturing;
@@ -29,6 +29,7 @@ use super::confine::{Home, Open, folder_of, sandbox};
 use super::delivered;
 use super::native::{RightsArguments, RunArguments};
 use super::replay::{load_rules, rules, tell_refused};
+use super::watching::{self, Watching};
 use super::writing::{Delivering, Writing};
 
 pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode> {
@@ -42,6 +43,7 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode> {
     let home = Home::look(&arguments.output);
     fs::create_dir_all(&arguments.output)
         .with_context(|| format!("{}: cannot be made", arguments.output.display()))?;
+    let log = watching::log(arguments, &sensor)?;
     let mut capturing = Capturing::of(arguments, &sensor)?;
     // Brings the host back when this goes, after all else.
     let _restorer = capturing.restorer.take();
@@ -52,7 +54,7 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode> {
     let filter = filter.map(Filter::parse).transpose()?;
     let workers = capturing.workers;
     let loaded = rules(&mut all.process)?;
-    tell_refused(&loaded);
+    tell_refused(&loaded, &|line| tracing::warn!("{line}"));
     signals.begin();
     // Frames come from here on: rings would be full if rules were read only now.
     let live = LiveRun::open(&capturing.live)?;
@@ -67,9 +69,10 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode> {
     let socket_folder = socket.as_deref().map(|path| Home::look(&folder_of(path)));
     let control = socket.as_deref().map(Listener::bind).transpose()?;
     let notify = Notify::from_environment().context("the service manager cannot be reached")?;
+    let watching = Watching::open(arguments, &sensor)?;
     let open = Open {
         home,
-        files: writing.files(),
+        files: writing.files().into_iter().chain(log.path().map(PathBuf::from)).collect(),
         process: &all.process,
         loaded: &loaded,
         // It is not read again.
@@ -81,8 +84,12 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode> {
     rights.user = rights.user.or(capturing.settings.user.clone());
     rights.group = rights.group.or(capturing.settings.group.clone());
     let stands = confine(&rights, &open)?;
+    let watched = watching.begin(&capturing.management)?;
     let delivery = writing.deliver(delivering, workers, &capturing.management)?;
     let delivered = delivery.as_ref().map(Delivery::figures);
+    if let Some(figures) = &delivered {
+        watched.observer.attach_delivery(Arc::clone(figures));
+    }
     let accepted = loaded.accepted;
     let opened = live.interfaces.clone();
     let notes = capturing.notes;
@@ -107,18 +114,19 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode> {
             .map_or(capturing.settings.drain, |seconds| Duration::from_secs(seconds.into())),
         stall: Duration::from_secs(arguments.stall.into()),
         quiet: arguments.quiet,
-        voice: &StandardError,
+        observer: Some(Arc::clone(&watched.observer)),
+        voice: &log,
         on_ready: &mut || {
             greet(&opened, &notes, &stands);
-            eprintln!("bateleur runs with {workers} workers and {accepted} rules");
+            tracing::info!("bateleur runs with {workers} workers and {accepted} rules");
         },
     };
     let ended = run.run();
     let lines = delivered.iter().flat_map(|figures| delivered::lines(figures));
-    lines.for_each(|line| eprintln!("bateleur: {line}"));
+    lines.for_each(|line| tracing::info!("{line}"));
     let ended = ended?;
     if !ended.is_delivered {
-        eprintln!("bateleur: what was not delivered stays in the spool for the next start");
+        tracing::warn!("what was not delivered stays in the spool for the next start");
     }
     tell(arguments, ended, writing.events.as_deref())
 }
@@ -126,11 +134,12 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode> {
 /// Says how frames are had, and where the process stands.
 fn greet(interfaces: &[Opened], notes: &[String], stands: &str) {
     for interface in interfaces {
-        eprintln!("{}: {}", interface.name, interface.method);
-        interface.notes.iter().for_each(|note| eprintln!("  {note}"));
+        let name = &interface.name;
+        tracing::info!("{name}: {}", interface.method);
+        interface.notes.iter().for_each(|note| tracing::info!("{name}: {note}"));
     }
-    notes.iter().for_each(|note| eprintln!("note: {note}"));
-    eprintln!("{stands}");
+    notes.iter().for_each(|note| tracing::info!("note: {note}"));
+    tracing::info!("{stands}");
 }
 
 /// What configuration and command line say together.
@@ -160,7 +169,7 @@ fn confine(rights: &RightsArguments, open: &Open<'_>) -> Result<String> {
     let sandbox = sandbox(rights, open);
     let entered = enter(&sandbox).context("rights cannot be given up; --insecure goes on")?;
     for warning in &entered.warnings {
-        eprintln!("bateleur: warning: {warning}");
+        tracing::warn!("{warning}");
     }
     // The last step has looked at what the kernel says of it.
     Ok(entered.done.last().cloned().unwrap_or_default())
@@ -183,12 +192,12 @@ fn tell(arguments: &RunArguments, ended: Ended, events: Option<&Path>) -> Result
         let _ = io::stdout().lock().write_all(text.as_bytes());
     }
     if let Some(lost) = lost {
-        eprintln!("bateleur: frames were lost: {lost}; `bateleur doctor` says what helps");
+        tracing::warn!("frames were lost: {lost}; `bateleur doctor` says what helps");
     }
     let unsaved = loaded.save_datasets().err().map(|(file, error)| format!("{file}: {error}"));
     let failures: Vec<String> = outcome.failures.into_iter().chain(unsaved).collect();
     for failure in &failures {
-        eprintln!("bateleur: {failure}");
+        tracing::error!("{failure}");
     }
     Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -123,7 +123,7 @@ impl Writing {
         let count = u16::try_from(workers.max(1)).unwrap_or(u16::MAX - 1);
         let delivery = prepared.start(count, place)?;
         for line in delivery.left_behind() {
-            eprintln!("bateleur: {line}");
+            tracing::warn!("{line}");
         }
         for (output, channel) in outputs.iter().zip(0..) {
             self.outputs.add_tap(Tap::new(&delivery, *output, channel, workers, pace));

@@ -5,6 +5,7 @@
 
 mod capture;
 mod delivery;
+mod observe;
 mod words;
 
 use std::borrow::Cow;
@@ -14,12 +15,14 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::log::Log;
+use crate::log::program::ProgramLog;
 
 use super::capture::CaptureSettings;
 use super::suricata::{self, Config, Everything, Fatal, Mode};
 use super::tree::Node;
 use super::yaml::Loader;
 
+pub(crate) use observe::{Metrics, Otel};
 use words::{FileName, Hash, Protocol, Size};
 
 const DEFAULTS: &str = include_str!("../data/defaults.yaml");
@@ -42,6 +45,9 @@ pub(crate) struct Sensor {
     #[serde(default)]
     checksums: Checksums,
     capture: self::capture::Section,
+    pub(crate) metrics: Metrics,
+    log: self::observe::Log,
+    pub(crate) otel: Option<Otel>,
     /// Simulate an inline sensor: verdicts are reached and reported.
     pub(crate) inline: bool,
     /// The name of the file, for messages.
@@ -223,7 +229,7 @@ impl Sensor {
         rules.reference = self.rules.reference.clone();
         rules.threshold = self.rules.thresholds.clone();
         let wrong = |what| NativeError::Wrong { file: self.place.clone(), what };
-        all.process.delivery = self.events.delivery(log_dir).map_err(wrong)?;
+        all.process.delivery = self.events.delivery(log_dir, self.otel.is_some()).map_err(wrong)?;
         if self.events.is_file_off()
             && let Some(file) = all.process.files.first_mut()
         {
@@ -242,6 +248,23 @@ impl Sensor {
     pub(crate) fn capture(&self) -> Result<CaptureSettings, NativeError> {
         let wrong = |what| NativeError::Wrong { file: self.place.clone(), what };
         self.capture.settings().map_err(wrong)
+    }
+
+    /// The program's own log; its file lies below `base`.
+    pub(crate) fn program_log(&self, base: &Path) -> ProgramLog {
+        self.log.settings(base)
+    }
+
+    /// The network that records leave by, and what else the sensor sends.
+    #[cfg(feature = "otel")]
+    pub(crate) fn event_network(&self) -> ::delivery::network::Network {
+        self.events.network()
+    }
+
+    /// The name that the configuration gives to the sensor.
+    #[cfg(feature = "otel")]
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.name.as_deref()
     }
 
     fn apply(&self, root: &mut Node) {

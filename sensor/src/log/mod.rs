@@ -1,7 +1,9 @@
-//! The engine log: what the program says about itself, in the texts and formats of Suricata 8.
+//! The engine log: what the program says about itself, in the texts and formats of Suricata 8; and
+//! beside it the log of the native face ([`program`]).
 
 mod format;
 mod level;
+pub(crate) mod program;
 mod settings;
 mod sink;
 

@@ -5,6 +5,9 @@
 
 #![allow(clippy::unwrap_used, reason = "the helpers of tests may unwrap like the tests")]
 
+#[path = "../../src/observe/tests/checker.rs"]
+mod checker;
+mod metrics;
 mod settings;
 mod stage;
 mod suricata;

@@ -132,7 +132,8 @@ impl Stage {
         self.launch_words(environment, &words)
     }
 
-    fn launch_words(&self, environment: &[(&str, &str)], words: &[&str]) -> Running {
+    /// Starts the program with these words and does not wait for anything.
+    pub(crate) fn launch_words(&self, environment: &[(&str, &str)], words: &[&str]) -> Running {
         let output = |name: &str| File::create(self.path(name)).unwrap();
         let child = self
             .inside(PROGRAM)

@@ -121,7 +121,7 @@ fn bulk_creates_each_record_once() {
     assert!(request.path.starts_with("/_bulk?") && request.path.ends_with("&pipeline=p"));
     let text = request.text();
     let lines: Vec<_> = text.lines().collect();
-    let wanted = r#"{"create":{"_index":"bateleur-dns-2016.07.13","_id":"s-1-40"}}"#;
+    let wanted = r#"{"create":{"_index":"eve-dns-2016.07.13","_id":"s-1-40"}}"#;
     assert_eq!((lines[0], lines.len()), (wanted, 4));
     assert!(lines[3].ends_with("\"n\":1}"));
 }

@@ -120,6 +120,7 @@ pub(super) fn run(
         drain: ready.capturing.settings.drain,
         stall: STALL,
         quiet: true,
+        observer: None,
         voice: &Journal(log),
         on_ready: &mut || started(&opened, ready.capturing.workers, background.as_mut(), log),
     };

@@ -20,6 +20,7 @@ use crate::config::suricata::{self, Config, Fatal, Mode};
 use crate::config::tree::Node;
 use crate::config::{set, yaml};
 use crate::log::Log;
+use crate::log::program::ProgramLog;
 
 use options::{List, Options, Show, UsageError};
 
@@ -28,6 +29,8 @@ pub(crate) const VERSION: &str = "8.0.7";
 
 /// Runs with the arguments behind the program's name.
 pub(crate) fn run(arguments: &[String]) -> ExitCode {
+    // What the engine log does not hear.
+    let _ = ProgramLog::default().install();
     let log = Arc::new(Log::console());
     let options = match options::parse(arguments) {
         Ok(options) => options,

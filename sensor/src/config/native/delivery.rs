@@ -51,16 +51,32 @@ impl Section {
         }
     }
 
-    /// What is to be delivered where; none without sinks. Relative folders lie below `base`.
+    /// Where event traffic goes out.
+    pub(super) fn network(&self) -> Network {
+        Network {
+            interface: self.interface.clone(),
+            source_address: self.source_address.0.clone(),
+            fwmark: self.fwmark,
+            marker: None,
+        }
+    }
+
+    /// What is to be delivered where; none without sinks. Relative folders lie below `base`. The
+    /// network may be there for other traffic, too.
     ///
     /// # Errors
     /// With what does not fit together.
-    pub(super) fn delivery(&self, base: &Path) -> Result<Option<DeliverySettings>, String> {
+    pub(super) fn delivery(
+        &self,
+        base: &Path,
+        has_other_traffic: bool,
+    ) -> Result<Option<DeliverySettings>, String> {
         if self.sinks.is_empty() {
+            let is_for_sinks = !has_other_traffic;
             let said = [
-                ("interface", self.interface.is_some()),
-                ("source-address", !self.source_address.0.is_empty()),
-                ("fwmark", self.fwmark.is_some()),
+                ("interface", is_for_sinks && self.interface.is_some()),
+                ("source-address", is_for_sinks && !self.source_address.0.is_empty()),
+                ("fwmark", is_for_sinks && self.fwmark.is_some()),
                 ("volume", self.volume != VolumeSettings::default()),
                 ("spool", self.spool != SpoolSection::default()),
             ];
@@ -79,12 +95,7 @@ impl Section {
             return Err(format!("events.volume: {name} is no type of record; there are {all}"));
         }
         let settings = DeliverySettings {
-            network: Network {
-                interface: self.interface.clone(),
-                source_address: self.source_address.0.clone(),
-                fwmark: self.fwmark,
-                marker: None,
-            },
+            network: self.network(),
             queue: self.queue.map_or(QUEUE, |size| usize::try_from(size.0).unwrap_or(QUEUE)),
             volume: self.volume.clone(),
             spool: self.spool.settings(base).map_err(|why| format!("events.{why}"))?,

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use capture::live::{Opened, WorkerFigures};
 use crossbeam::channel::{Receiver, Sender, unbounded};
 use detect::counters::Snapshot;
+use detect::settings::Settings;
 
 use crate::clock::now_us;
 use crate::control::socket::{FailedRule, Memcap, ReloadRefusal, RuleFigures};
@@ -14,6 +15,7 @@ use crate::process::load::Loaded;
 
 use super::Lookup;
 use super::balance::Balance;
+use super::condition::Condition;
 use super::ledger::Ledger;
 
 /// Rules that failed, as many as somebody may ask for.
@@ -32,6 +34,8 @@ pub(super) enum Request {
     Reload { answer: Option<ReloadAnswer>, waits: bool },
     /// Count, and say it as a JSON object.
     Counters(Sender<String>),
+    /// Count, for the endpoint of metrics.
+    Metrics,
 }
 
 /// What is known of the rules.
@@ -46,6 +50,7 @@ pub(super) struct RuleFacts {
 /// The board.
 pub(super) struct Board {
     pub(super) started: Instant,
+    pub(super) condition: Condition,
     /// When somebody wanted the process to end.
     stop: OnceLock<Instant>,
     ended: AtomicBool,
@@ -78,8 +83,10 @@ impl Board {
     /// With the end at which requests arrive.
     pub(super) fn new(facts: Facts, loaded: &Loaded) -> (Arc<Self>, Receiver<Request>) {
         let (requests, arriving) = unbounded();
+        let started = Instant::now();
         let board = Self {
-            started: Instant::now(),
+            started,
+            condition: Condition::new(started),
             stop: OnceLock::new(),
             ended: AtomicBool::new(false),
             requests,
@@ -139,6 +146,11 @@ impl Board {
         kept.saturating_sub(self.written.load(Ordering::Relaxed))
     }
 
+    /// What workers count of their capture.
+    pub(super) fn figures_of_workers(&self) -> &[Arc<WorkerFigures>] {
+        &self.workers
+    }
+
     /// Numbers of the interfaces that are down or gone.
     pub(super) fn interfaces_down(&self) -> Vec<u32> {
         let lanes = self.workers.iter().flat_map(|worker| &worker.lanes);
@@ -183,6 +195,17 @@ impl RuleFacts {
         };
         Self { loaded_at: now_us(), figures, failed: failed.collect() }
     }
+}
+
+/// Limits under the names that Suricata has for them.
+pub(super) fn memcaps(settings: &Settings) -> Vec<Memcap> {
+    let limits = [
+        ("stream", settings.stream.memcap),
+        ("stream-reassembly", settings.stream.reassembly_memcap),
+        ("flow", settings.flow.memcap),
+        ("defrag", settings.decode.defrag.memcap),
+    ];
+    limits.map(|(name, bytes)| Memcap { name, bytes }).to_vec()
 }
 
 /// Whoever panicked with the lock left the value whole: it is replaced at once, never in pieces.

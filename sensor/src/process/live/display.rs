@@ -65,6 +65,14 @@ impl<'a> Display<'a> {
         }
     }
 
+    /// Says something that somebody should act on.
+    pub(super) fn warn(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| self.voice.warn(text)),
+            None => self.voice.warn(text),
+        }
+    }
+
     /// Files of messages may have been moved away.
     pub(super) fn reopen(&self) {
         self.voice.reopen();

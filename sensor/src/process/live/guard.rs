@@ -7,7 +7,7 @@ use std::io;
 use std::process;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::control::signals::{Asked, Signals};
 
@@ -17,6 +17,8 @@ use super::board::{Board, Request};
 const PATIENCE: Duration = Duration::from_millis(100);
 /// Wishes to stop within this time are one.
 const ONE: Duration = Duration::from_secs(1);
+/// So long it tries to say why it ends the process.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 /// The status of a process that had to leave records unwritten.
 const FAILURE: i32 = 1;
 
@@ -51,10 +53,18 @@ pub(super) fn watch(
 
 /// Ends the process at once.
 fn give_up(board: &Board, why: &str) {
-    let lost = board.unwritten();
-    eprintln!(
-        "bateleur: {why}: {lost} records were not written; flows were not ended, and the last \
-         statistics are missing"
+    let said = format!(
+        "{why}: {} records were not written; flows were not ended, and the last statistics are \
+         missing",
+        board.unwritten()
     );
+    // Whoever holds the log may hang with the disk.
+    let speaker = thread::Builder::new().name("guard".to_owned());
+    if let Ok(speaker) = speaker.spawn(move || tracing::error!("{said}")) {
+        let until = Instant::now() + LAST_WORDS;
+        while !speaker.is_finished() && Instant::now() < until {
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
     process::exit(FAILURE);
 }

@@ -3,6 +3,7 @@
 mod backlog;
 mod balance;
 mod board;
+mod condition;
 mod console;
 mod display;
 mod figures;
@@ -10,6 +11,7 @@ mod guard;
 mod ledger;
 mod line;
 mod losses;
+mod observed;
 mod pulse;
 mod question;
 mod reload;
@@ -31,6 +33,7 @@ use crate::bpf::Filter;
 use crate::control::notify::Notify;
 use crate::control::signals::Signals;
 use crate::control::socket::{InterfaceFigures, Listener};
+use crate::observe::Observer;
 use crate::output::{FileStore, Outputs, Statistics};
 
 use super::load::Loaded;
@@ -80,6 +83,8 @@ pub(crate) struct LiveRun<'a> {
     pub(crate) stall: Duration,
     /// No figures on the terminal.
     pub(crate) quiet: bool,
+    /// Somebody who looks from outside.
+    pub(crate) observer: Option<Arc<Observer>>,
     /// Hears what there is to say.
     pub(crate) voice: &'a dyn Voice,
     /// Told once all workers run.
@@ -91,17 +96,13 @@ pub(crate) trait Voice {
     /// A message.
     fn say(&self, text: &str);
 
+    /// A message that somebody should act on.
+    fn warn(&self, text: &str) {
+        self.say(text);
+    }
+
     /// Files of messages may have been moved away.
     fn reopen(&self) {}
-}
-
-/// Messages to standard error.
-pub(crate) struct StandardError;
-
-impl Voice for StandardError {
-    fn say(&self, text: &str) {
-        eprintln!("bateleur: {text}");
-    }
 }
 
 /// What came of it.

@@ -11,11 +11,11 @@ use crossbeam::select;
 use delivery::Delivery;
 use detect::counters::{Snapshot, Summary};
 use detect::output::Events;
-use detect::settings::Settings;
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 use crate::control::notify::Notify;
-use crate::control::socket::{Limits, Listener, Memcap, Sensor, Server};
+use crate::control::socket::{Limits, Listener, Sensor, Server};
+use crate::observe::Counted;
 use crate::output::{DeliveryCounters, Engine, FileStore, Outputs, Statistics};
 use crate::process::memory::Memory;
 use crate::process::replay::Outcome;
@@ -23,7 +23,7 @@ use crate::process::workers::share_of;
 
 use super::backlog;
 use super::balance::Balance;
-use super::board::{Board, Facts, ReloadAnswer, Request};
+use super::board::{Board, Facts, ReloadAnswer, Request, memcaps};
 use super::display::{Detected, Display};
 use super::line::{Command, Report};
 use super::losses::{self, Losses};
@@ -70,6 +70,9 @@ pub(super) fn run(run: LiveRun<'_>) -> io::Result<Ended> {
         lookup: run.lookup,
     };
     let (board, requests) = Board::new(facts, &loaded);
+    if let Some(observer) = run.observer {
+        observer.attach(Arc::<Board>::clone(&board));
+    }
     let drain = run.drain;
     let guard = guard::watch(run.signals, Arc::clone(&board), drain)?;
     let sensor: Arc<dyn Sensor> = Arc::<Board>::clone(&board);
@@ -101,7 +104,7 @@ pub(super) fn run(run: LiveRun<'_>) -> io::Result<Ended> {
         deaths: Vec::new(),
     };
     if let Err(why) = settled {
-        supervisor.display.say(&why);
+        supervisor.display.warn(&why);
     }
     let done = supervisor.supervise(&mut team, &arriving);
     // Workers that are still there find that nobody listens.
@@ -224,7 +227,7 @@ impl Supervisor<'_> {
                 self.end_flows(team);
             }
             Report::Died { worker } => {
-                self.display.say(&format!("worker {} has panicked; the sensor ends", worker + 1));
+                self.display.warn(&format!("worker {} has panicked; the sensor ends", worker + 1));
                 self.deaths.push(worker);
                 team.ended(worker);
                 self.board.stop();
@@ -259,7 +262,7 @@ impl Supervisor<'_> {
     fn watch(&mut self, team: &mut Team, now: Instant) {
         for (worker, change) in team.look(now) {
             let worker = worker + 1;
-            self.display.say(&match change {
+            self.display.warn(&match change {
                 Change::Stalled => format!("worker {worker} stands still; its packets wait"),
                 Change::GoesOn(after) => {
                     format!("worker {worker} goes on after {:.1} s", after.as_secs_f32())
@@ -270,13 +273,17 @@ impl Supervisor<'_> {
         if self.stage == Stage::Working {
             let (down, stranded) = (self.board.interfaces_down(), self.board.interfaces_stranded());
             for said in self.links.look(&down, &stranded) {
-                self.display.say(&said);
+                self.display.warn(&said);
             }
         }
+        let still = team.standing().map(|worker| format!("worker {} stands still", worker + 1));
+        let dead = self.deaths.iter().map(|worker| format!("worker {} has panicked", worker + 1));
+        self.board.condition.beat(now, still.chain(dead).collect());
         if team.have_begun()
             && let Some(on_ready) = self.on_ready.take()
         {
             on_ready();
+            self.board.condition.set_runs();
             if let Some(server) = &self.server {
                 self.display.say(&format!("takes commands at {}", server.path().display()));
             }
@@ -287,6 +294,7 @@ impl Supervisor<'_> {
     fn serve(&mut self, request: Request) {
         match request {
             Request::Counters(answer) => self.question.want(answer),
+            Request::Metrics => self.question.want_figures(),
             Request::Reopen => {
                 self.display.reopen();
                 let reopened = self.outputs.reopen().into_iter();
@@ -295,7 +303,7 @@ impl Supervisor<'_> {
                 if let Some(delivery) = &self.delivery {
                     delivery.reopen();
                 }
-                failures.iter().for_each(|why| self.display.say(why));
+                failures.iter().for_each(|why| self.display.warn(why));
                 if failures.is_empty() {
                     self.display.say("output files are opened anew");
                 }
@@ -318,7 +326,7 @@ impl Supervisor<'_> {
             Step::None => {}
             Step::Spread(rules) => team.tell(&Command::Rules(rules)),
             Step::Failed(why) => {
-                self.display.say(&format!("the old rules stay in force: {why}"));
+                self.display.warn(&format!("the old rules stay in force: {why}"));
                 self.tell_ready();
             }
         }
@@ -393,6 +401,9 @@ impl Supervisor<'_> {
         if self.display.is_due(now) {
             self.display.show(detected, now);
         }
+        if self.board.condition.is_wanted() {
+            self.board.condition.publish(Counted { at: now, threads, extra });
+        }
         Ok(())
     }
 
@@ -459,6 +470,7 @@ impl Supervisor<'_> {
         let mut outcome = Outcome::of(self.summary, read, 0);
         outcome.elapsed = self.board.started.elapsed();
         outcome.invalid_checksums = total(&threads).get("tcp.invalid_checksum").unwrap_or(0);
+        self.board.condition.publish(Counted { at: Instant::now(), threads, extra });
         outcome.failures = self.outputs.failures().collect();
         outcome.failures.extend(self.stores.iter().filter_map(FileStore::failure));
         outcome.failures.extend(
@@ -469,7 +481,7 @@ impl Supervisor<'_> {
         let dropped = team.dropped();
         if dropped > 0 {
             let why = "because the outputs did not keep up";
-            self.display.say(&format!("{dropped} records were dropped {why}"));
+            self.display.warn(&format!("{dropped} records were dropped {why}"));
         }
         let loaded = Arc::clone(self.reload.loaded());
         let of = |name: String| self.board.interface(&name).map(|figures| (name, figures));
@@ -505,15 +517,4 @@ fn total(threads: &[(String, Snapshot)]) -> Snapshot {
     let mut total = Snapshot::default();
     threads.iter().for_each(|(_, snapshot)| total.merge(snapshot));
     total
-}
-
-/// Limits under the names that Suricata has for them.
-fn memcaps(settings: &Settings) -> Vec<Memcap> {
-    let limits = [
-        ("stream", settings.stream.memcap),
-        ("stream-reassembly", settings.stream.reassembly_memcap),
-        ("flow", settings.flow.memcap),
-        ("defrag", settings.decode.defrag.memcap),
-    ];
-    limits.map(|(name, bytes)| Memcap { name, bytes }).to_vec()
 }

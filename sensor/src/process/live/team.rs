@@ -212,6 +212,13 @@ impl Team {
         changes
     }
 
+    /// Numbers of those that stand still, from 0.
+    pub(super) fn standing(&self) -> impl Iterator<Item = usize> {
+        let held = self.held.iter().enumerate();
+        let still = |held: &Held| held.pulse.is_stalled() && held.state == State::Working;
+        held.filter(move |(_, held)| still(held)).map(|(number, _)| number)
+    }
+
     /// All have moved at least once.
     pub(super) fn have_begun(&self) -> bool {
         self.held.iter().all(|held| held.pulse.has_begun())
@@ -219,7 +226,7 @@ impl Team {
 
     /// None stands still.
     pub(super) fn all_move(&self) -> bool {
-        !self.held.iter().any(|held| held.pulse.is_stalled() && held.state == State::Working)
+        self.standing().next().is_none()
     }
 
     /// Gives a buffer back, without what a burst made of it.
