@@ -152,10 +152,14 @@ fn a_host_is_prepared_checked_and_brought_back() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("undo.json");
     let file = file.to_str().unwrap();
-    namespace.plan(&["--verify"]).expect(1, &["not as planned: ip link set cap0 promisc on"]);
+    let ran = namespace.plan(&["--verify"]);
+    ran.expect(1, &["not as planned: ip link set cap0 promisc on"]);
+    assert_eq!(ran.stdout, "", "only what differs is printed");
     assert!(!namespace.link().contains("PROMISC"));
     let apply = ["--apply", "--verify", "--undo-file", file];
-    namespace.plan(&apply).expect(0, &["done: ip link set cap0 promisc on", "--undo"]);
+    let ran = namespace.plan(&apply);
+    ran.expect(0, &["done: ip link set cap0 promisc on", "--undo", "as planned"]);
+    assert!(!ran.stderr.contains("not kept"), "{}", ran.stderr);
     assert!(namespace.link().contains("PROMISC"), "{}", namespace.link());
     // Again: nothing is left to do, and what was before is still known.
     namespace.plan(&apply).expect(0, &["nothing was changed"]);
@@ -163,8 +167,13 @@ fn a_host_is_prepared_checked_and_brought_back() {
     namespace.plan(&["--verify"]).expect(1, &["promisc on"]);
     namespace.plan(&apply).expect(0, &["done: ip link set cap0 promisc on"]);
     let undone = namespace.exec(env!("CARGO_BIN_EXE_bateleur"), &["plan", "--undo", file]);
-    undone.expect(0, &[]);
+    undone.expect(0, &["restored: ip link set cap0 promisc off", "undo.json is removed"]);
     let link = namespace.link();
     assert!(!link.contains("PROMISC") && link.contains("state DOWN"), "{link}");
     assert!(!fs::exists(file).unwrap(), "what was undone is not kept");
+    // That nothing keeps what was before is said before anything is changed.
+    let ran = namespace.plan(&["--apply"]);
+    ran.expect(0, &["done: ip link set cap0 promisc on"]);
+    let (note, done) = (ran.stderr.find("is not kept"), ran.stderr.find("done: "));
+    assert!(note.is_some() && note < done, "{}", ran.stderr);
 }

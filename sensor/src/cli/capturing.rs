@@ -17,8 +17,6 @@ use super::native::{CaptureMethod, RunArguments};
 use super::plan;
 use super::restorer::Restorer;
 
-/// Where a pod's networks are told, unless `plan --annotations` says otherwise.
-const ANNOTATIONS: &str = "/etc/podnetinfo/annotations";
 /// Where it is kept how the host was before a plan was applied that stays.
 const UNDO: &str = "/run/bateleur-plan-undo.json";
 
@@ -43,7 +41,12 @@ impl Capturing {
     /// Puts together what was said, and finds the interfaces.
     pub(super) fn of(arguments: &RunArguments, sensor: &Sensor) -> Result<Self> {
         let settings = settings(arguments, sensor)?;
-        Self::with(settings, arguments.cpus.as_ref(), arguments.shunt)
+        if arguments.cpus.is_none() {
+            sensor.check_cpus(&usable_cpus())?;
+        }
+        let mut capturing = Self::with(settings, arguments.cpus.as_ref(), arguments.shunt)?;
+        capturing.notes.extend(arguments.without_effect());
+        Ok(capturing)
     }
 
     /// With settings whose interfaces have their names, CPUs for the workers if some are named,
@@ -186,13 +189,13 @@ fn settings(arguments: &RunArguments, sensor: &Sensor) -> Result<CaptureSettings
     if arguments.shunt {
         settings.shunt = Shunting { encrypted: true, pass: true, ..settings.shunt };
     }
-    found(settings)
+    found(settings, &arguments.annotations)
 }
 
 /// With the names that the interfaces have on this host.
-pub(super) fn found(settings: CaptureSettings) -> Result<CaptureSettings> {
+pub(super) fn found(settings: CaptureSettings, annotations: &Path) -> Result<CaptureSettings> {
     let inventory = Inventory::read(Path::new("/"))?;
-    Ok(settings.resolve(&inventory, &plan::surroundings(Path::new(ANNOTATIONS)))?)
+    Ok(settings.resolve(&inventory, &plan::surroundings(annotations))?)
 }
 
 /// As many as asked for; else one for each CPU of the list; else as planned; else one for each
@@ -215,11 +218,15 @@ fn cpus(
     let cpu = |worker| planned.get(worker).map(|one: &placement::Worker| one.cpu as usize);
     let planned: Vec<Option<usize>> = (0..workers).map(cpu).collect();
     let Some(list) = listed else { return Ok(planned) };
-    let usable = core_affinity::get_core_ids().unwrap_or_default();
-    let usable: Vec<usize> = usable.into_iter().map(|core| core.id).collect();
-    if let Some(missing) = list.missing(&usable) {
+    if let Some(missing) = list.missing(&usable_cpus()) {
         bail!("--cpus: CPU {missing} is not there, or not for this process");
     }
     let follows = planned.iter().all(|cpu| cpu.is_some_and(|cpu| list.contains(cpu)));
     Ok(if follows { planned } else { list.of_workers(workers) })
+}
+
+/// CPUs that this process may use.
+fn usable_cpus() -> Vec<usize> {
+    let usable = core_affinity::get_core_ids().unwrap_or_default();
+    usable.into_iter().map(|core| core.id).collect()
 }

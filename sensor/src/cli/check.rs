@@ -13,7 +13,7 @@ use rules::loader::Failure;
 use crate::config::native::Sensor;
 use crate::config::suricata::Mode;
 use crate::log::Log;
-use crate::process::load::Loaded;
+use crate::process::load::{Loaded, complaint};
 
 use super::native::CheckArguments;
 
@@ -31,6 +31,7 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<ExitCode> {
     // Everything that rules can ask for is there when they are only checked.
     all.process.loader.file_store = true;
     all.process.rules.patterns.clone_from(&arguments.files);
+    all.process.rules.allow_refused = true;
     let loaded = super::replay::rules(&mut all.process)?;
     if !arguments.quiet {
         let text = match arguments.summary {
@@ -60,14 +61,7 @@ fn reports(loaded: &Loaded) -> String {
     let renderer = renderer.term_width(WIDTH);
     let mut out = String::new();
     for failure in &loaded.failures {
-        let _ = writeln!(
-            out,
-            "{}:{}:{}: {}",
-            failure.file,
-            failure.line,
-            failure.column(),
-            failure.error.message
-        );
+        let _ = writeln!(out, "{}", complaint(failure));
         out.push_str(&report(failure, &renderer));
         out.push('\n');
     }

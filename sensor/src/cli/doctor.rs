@@ -14,14 +14,10 @@ use serde_json::{Value, json};
 
 /// Arguments of `doctor`.
 #[derive(Clone, Debug, Args)]
+#[command(group(clap::ArgGroup::new("source").required(true).args(["control", "events"])))]
 pub(super) struct DoctorArguments {
     /// Control socket of a running sensor.
-    #[arg(
-        long,
-        value_name = "PATH",
-        conflicts_with = "events",
-        required_unless_present = "events"
-    )]
+    #[arg(long, value_name = "PATH")]
     control: Option<PathBuf>,
     /// A file of records with statistics; the last one counts.
     #[arg(long, value_name = "FILE")]
@@ -118,6 +114,68 @@ const EVENTS: Balance = Balance {
     rest: "on their way",
 };
 
+const DELIVERY: Balance = Balance {
+    name: "delivery",
+    whole: term("events.queue.offered", "offered to the sinks", ""),
+    parts: &[
+        term("events.spool.appended", "in the spool", ""),
+        term(
+            "events.queue.shed",
+            "lost because the spool did not keep up",
+            "a faster disk for events.spool.directory, a larger events.queue",
+        ),
+        term(
+            "events.spool.shed",
+            "refused by the spool, which is full or cannot be written",
+            "a larger events.spool.limit, room on its disk, receivers that keep up",
+        ),
+    ],
+    rest: "in the queue",
+};
+
+/// What is wrong with interfaces.
+const INTERFACES: [Term; 2] = [
+    term("capture.down", "down or gone: frames are missing", "`ip link show`; cable, port, driver"),
+    term(
+        "capture.stranded",
+        "gone, and not captured from if they come back",
+        "start the sensor anew once they are there",
+    ),
+];
+
+/// What limits of memory turned away, with the keys of `sensor.yaml`.
+const LIMITS: [Term; 5] = [
+    term("flow.memcap", "packets without a flow", "raise limits.flow-memory"),
+    term("tcp.ssn_memcap_drop", "TCP sessions not looked into", "raise limits.stream-memory"),
+    term("tcp.segment_memcap_drop", "TCP segments not kept", "raise limits.reassembly-memory"),
+    term(
+        "defrag.max_trackers_reached",
+        "fragments of packets that found no room",
+        "raise limits.fragment-memory",
+    ),
+    term(
+        "defrag.max_frags_reached",
+        "fragments that found no room",
+        "raise limits.fragment-memory",
+    ),
+];
+
+/// What each sink lost.
+const LOST_BY_SINKS: [Term; 2] = [
+    term(
+        "refused",
+        "refused by its receiver for good",
+        "the reasons are in refused-NAME.json of the spool's folder",
+    ),
+    term(
+        "missed",
+        "gone from the spool before it took them",
+        "a larger events.spool.limit, a longer events.spool.age, a receiver that keeps up",
+    ),
+];
+
+const REPLAY: &str = "these are statistics of a replay: nothing was captured";
+
 pub(super) fn run(arguments: &DoctorArguments) -> Result<ExitCode> {
     let counters = match (&arguments.control, &arguments.events) {
         (Some(path), _) => ask(path)?,
@@ -127,15 +185,45 @@ pub(super) fn run(arguments: &DoctorArguments) -> Result<ExitCode> {
     let text = if arguments.json { as_json(&counters) } else { as_text(&counters) };
     // Whoever closed the pipe does not want it.
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
-    let lost = [FRAMES, EVENTS].iter().any(|balance| {
-        balance.parts.iter().any(|part| !part.knob.is_empty() && value(&counters, part) > 0)
+    Ok(if is_well(&counters) { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// True when nothing was lost and nothing is missing.
+fn is_well(counters: &Value) -> bool {
+    let parts = [FRAMES, EVENTS, DELIVERY].into_iter().flat_map(|balance| balance.parts);
+    let mut terms = parts.chain(&INTERFACES).chain(&LIMITS);
+    !terms.any(|term| !term.knob.is_empty() && value(counters, term) > 0)
+        && lost_by_sinks(counters).is_empty()
+}
+
+/// Balances of which there are counters: a replay captures nothing, and not every sensor delivers.
+fn balances(counters: &Value) -> impl Iterator<Item = &'static Balance> {
+    let is_there = |balance: &&Balance| match balance.name {
+        "frames" => !is_of_replay(counters),
+        _ => find(counters, balance.whole.counter).is_some(),
+    };
+    [&FRAMES, &EVENTS, &DELIVERY].into_iter().filter(is_there).collect::<Vec<_>>().into_iter()
+}
+
+fn is_of_replay(counters: &Value) -> bool {
+    counters.get("capture").is_none()
+}
+
+/// Sinks that lost records: the name, what it is, how many.
+fn lost_by_sinks(counters: &Value) -> Vec<(&str, &'static Term, u64)> {
+    let sinks = counters.get("sinks").and_then(Value::as_object).into_iter().flatten();
+    let terms = sinks.flat_map(|(name, sink)| {
+        LOST_BY_SINKS.iter().map(move |term| (name.as_str(), term, value(sink, term)))
     });
-    Ok(if lost { ExitCode::from(1) } else { ExitCode::SUCCESS })
+    terms.filter(|(_, _, count)| *count > 0).collect()
+}
+
+fn find<'a>(counters: &'a Value, name: &str) -> Option<&'a Value> {
+    name.split('.').try_fold(counters, |node, key| node.get(key))
 }
 
 fn value(counters: &Value, term: &Term) -> u64 {
-    let found = term.counter.split('.').try_fold(counters, |node, key| node.get(key));
-    found.and_then(Value::as_u64).unwrap_or(0)
+    find(counters, term.counter).and_then(Value::as_u64).unwrap_or(0)
 }
 
 fn rest(counters: &Value, balance: &Balance) -> u64 {
@@ -151,7 +239,10 @@ fn shed_by_type(counters: &Value) -> impl Iterator<Item = (String, u64)> {
 
 fn as_text(counters: &Value) -> String {
     let mut out = String::new();
-    for balance in [&FRAMES, &EVENTS] {
+    if is_of_replay(counters) {
+        let _ = writeln!(out, "{REPLAY}");
+    }
+    for balance in balances(counters) {
         let whole = value(counters, &balance.whole);
         let _ = writeln!(out, "{:<8}{whole:>16}  {}", balance.name, balance.whole.says);
         for part in balance.parts {
@@ -173,12 +264,32 @@ fn as_text(counters: &Value) -> String {
         let left = rest(counters, balance);
         let _ = writeln!(out, "        {left:>16}  {}", balance.rest);
     }
+    problems(counters, &mut out);
     out
+}
+
+/// What is wrong beside what is missing in a balance.
+fn problems(counters: &Value, out: &mut String) {
+    let mut say = |name: &str, count: u64, says: &str, knob: &str| {
+        let _ = writeln!(out, "{name:<8}{count:>16}  {says}");
+        let _ = writeln!(out, "        {:>16}    -> {knob}", "");
+    };
+    for (name, terms) in [("NICs", &INTERFACES[..]), ("limits", &LIMITS[..])] {
+        for term in terms {
+            let count = value(counters, term);
+            if count > 0 {
+                say(name, count, term.says, term.knob);
+            }
+        }
+    }
+    for (sink, term, count) in lost_by_sinks(counters) {
+        say("sinks", count, &format!("{sink}: {}", term.says), &term.knob.replace("NAME", sink));
+    }
 }
 
 fn as_json(counters: &Value) -> String {
     let mut all = serde_json::Map::new();
-    for balance in [&FRAMES, &EVENTS] {
+    for balance in balances(counters) {
         let mut terms = serde_json::Map::new();
         for term in std::iter::once(&balance.whole).chain(balance.parts) {
             terms.insert(term.counter.to_owned(), json!(value(counters, term)));
@@ -189,6 +300,16 @@ fn as_json(counters: &Value) -> String {
         terms.insert("difference".to_owned(), json!(rest(counters, balance)));
         all.insert(balance.name.to_owned(), Value::Object(terms));
     }
+    for (name, terms) in [("interfaces", &INTERFACES[..]), ("limits", &LIMITS[..])] {
+        let term = |term: &Term| (term.counter.to_owned(), json!(value(counters, term)));
+        all.insert(name.to_owned(), terms.iter().map(term).collect());
+    }
+    let mut sinks = serde_json::Map::new();
+    for (sink, term, count) in lost_by_sinks(counters) {
+        sinks.entry(sink).or_insert_with(|| json!({}))[term.counter] = json!(count);
+    }
+    all.insert("sinks".to_owned(), Value::Object(sinks));
+    all.insert("replay".to_owned(), json!(is_of_replay(counters)));
     format!("{}\n", Value::Object(all))
 }
 
@@ -256,6 +377,66 @@ mod tests {
                                7  written (100.00 %)
                                0  on their way
         ");
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_and_tells_in_the_status() {
+        let check = |more: Value, parts: &[&str]| {
+            let mut all = json!({
+                "capture": { "wire": 100, "inspected": 100 },
+                "events": { "made": 7, "written": 7 }
+            });
+            for (key, value) in more.as_object().unwrap() {
+                let group = all.as_object_mut().unwrap().entry(key).or_insert_with(|| json!({}));
+                for (name, value) in value.as_object().unwrap() {
+                    group[name] = value.clone();
+                }
+            }
+            let text = as_text(&all);
+            for part in parts {
+                assert!(text.contains(part), "{part} in {text}");
+            }
+            assert_eq!(is_well(&all), parts.is_empty(), "{text}");
+            assert_eq!(text.contains("->"), !parts.is_empty(), "{text}");
+        };
+        check(json!({}), &[]);
+        check(json!({ "capture": { "down": 0, "stranded": 0 } }), &[]);
+        check(json!({ "capture": { "down": 2 } }), &["NICs", "2  down or gone", "`ip link show`"]);
+        check(json!({ "capture": { "down": 1, "stranded": 1 } }), &["start the sensor anew"]);
+        check(json!({ "flow": { "memcap": 3 } }), &["3  packets without", "limits.flow-memory"]);
+        check(json!({ "tcp": { "ssn_memcap_drop": 1 } }), &["limits.stream-memory"]);
+        check(json!({ "tcp": { "segment_memcap_drop": 1 } }), &["limits.reassembly-memory"]);
+        check(json!({ "defrag": { "max_frags_reached": 1 } }), &["limits.fragment-memory"]);
+        check(
+            json!({ "sinks": { "a": { "refused": 2, "missed": 0, "delivered": 9 } } }),
+            &["2  a: refused by its receiver", "refused-a.json"],
+        );
+        check(json!({ "sinks": { "b": { "missed": 4 } } }), &["4  b: gone", "events.spool.limit"]);
+        check(json!({ "sinks": { "b": { "missed": 0, "refused": 0 } } }), &[]);
+    }
+
+    #[test]
+    fn delivery_has_a_balance() {
+        let events = json!({ "made": 9, "written": 9,
+            "queue": { "offered": 9, "shed": 2 }, "spool": { "appended": 5, "shed": 1 } });
+        let counters = json!({ "capture": { "wire": 0 }, "events": events });
+        let text = as_text(&counters);
+        for line in ["9  offered to the sinks", "5  in the spool", "2  lost because the spool"] {
+            assert!(text.contains(line), "{text}");
+        }
+        assert!(text.contains("1  refused by the spool") && text.contains("1  in the queue"));
+        let all: Value = serde_json::from_str(&as_json(&counters)).unwrap();
+        assert_eq!(all["delivery"]["difference"], 1);
+        assert!(!is_well(&counters));
+    }
+
+    #[test]
+    fn a_replay_has_captured_nothing() {
+        let counters = json!({ "decoder": { "pkts": 9 }, "flow": { "memcap": 0 } });
+        assert_eq!(as_text(&counters), format!("{REPLAY}\n"));
+        assert!(is_well(&counters));
+        let all: Value = serde_json::from_str(&as_json(&counters)).unwrap();
+        assert!(all["replay"] == true && all.get("frames").is_none());
     }
 
     #[test]

@@ -14,6 +14,9 @@ use super::doctor::DoctorArguments;
 use super::schema::SchemaArguments;
 use super::{check, list, replay};
 
+/// Where a pod is told its networks.
+pub(super) const ANNOTATIONS: &str = "/etc/podnetinfo/annotations";
+
 /// A network intrusion sensor that keeps the contract of Suricata 8.
 #[derive(Debug, Parser)]
 #[command(name = "bateleur", version, about, arg_required_else_help = true)]
@@ -83,6 +86,9 @@ pub(super) struct ReplayArguments {
     /// Only packets that pass this filter, e.g. "tcp port 80".
     #[arg(long, short, value_name = "EXPRESSION")]
     pub(super) filter: Option<String>,
+    /// Start also when every rule of a file that was named is refused.
+    #[arg(long)]
+    pub(super) allow_refused: bool,
     /// No summary at the end.
     #[arg(long, short)]
     pub(super) quiet: bool,
@@ -142,9 +148,9 @@ pub(super) struct RunArguments {
     /// /var/run/suricata.
     #[arg(long, value_name = "PATH", num_args = 0..=1)]
     pub(super) control: Option<Option<String>>,
-    /// Stopping takes no longer than this; what is not written then is counted and lost. 10 by
-    /// default.
-    #[arg(long, value_name = "SECONDS")]
+    /// Stopping takes no longer than this, 1 to 3600; what is not written then is counted and lost.
+    /// 10 by default.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u16).range(1..=3600))]
     pub(super) drain: Option<u16>,
     /// A worker that stands still for longer than this is told of.
     #[arg(long, value_name = "SECONDS", default_value_t = 2)]
@@ -156,11 +162,36 @@ pub(super) struct RunArguments {
     /// How lines of the log look; text by default.
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub(super) log_format: Option<LineFormat>,
+    /// The annotations of the pod, as the downward API writes them, for network:NAME.
+    #[arg(long, value_name = "FILE", default_value = ANNOTATIONS)]
+    pub(super) annotations: PathBuf,
+    /// Start also when every rule of a file that was named is refused.
+    #[arg(long)]
+    pub(super) allow_refused: bool,
     #[command(flatten)]
     pub(super) rights: RightsArguments,
     /// No figures on the terminal, no summary at the end.
     #[arg(long, short)]
     pub(super) quiet: bool,
+}
+
+impl RunArguments {
+    /// Options that change nothing with what else was asked for, a line each.
+    pub(super) fn without_effect(&self) -> Vec<String> {
+        if !matches!(self.method, Some(CaptureMethod::AfPacket)) {
+            return Vec::new();
+        }
+        let ring = "AF_PACKET has blocks: af-packet.block-size and blocks of sensor.yaml";
+        [
+            ("--ring", self.ring.is_some(), ring),
+            ("--chunks", self.chunks.is_some(), ring),
+            ("--shunt", self.shunt, "with AF_PACKET the NIC's program drops no flows"),
+        ]
+        .into_iter()
+        .filter(|(_, given, _)| *given)
+        .map(|(option, _, why)| format!("{option} is for AF_XDP: {why}"))
+        .collect()
+    }
 }
 
 /// What `run` gives up once everything is open.
@@ -279,10 +310,43 @@ pub(super) fn run(arguments: Vec<OsString>) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use clap::{CommandFactory, Parser};
+
+    use super::{Command, What};
+
+    #[test]
+    fn options_without_effect_are_told() {
+        let check = |words: &str, expected: &[&str]| {
+            let words = format!("bateleur run {words}");
+            let command = Command::try_parse_from(words.split_whitespace()).unwrap();
+            let What::Run(arguments) = command.what else { panic!("it is a run") };
+            let said = arguments.without_effect();
+            assert_eq!(said.len(), expected.len(), "{words}: {said:?}");
+            for (line, option) in said.iter().zip(expected) {
+                assert!(line.starts_with(&format!("{option} is for AF_XDP")), "{line}");
+            }
+        };
+        check("-m af-packet --ring 1024 --chunks 4096 --shunt", &["--ring", "--chunks", "--shunt"]);
+        check("-m af-packet --shunt", &["--shunt"]);
+        check("-m af-packet", &[]);
+        check("-m af-xdp --ring 1024", &[]);
+        check("--ring 1024", &[]);
+    }
+
+    #[test]
+    fn wrong_values_are_refused() {
+        let check = |words: &str, part: &str| {
+            let words = format!("bateleur {words}");
+            let error = Command::try_parse_from(words.split_whitespace()).unwrap_err();
+            assert!(error.to_string().contains(part), "{words}: {error}");
+        };
+        check("run --drain 0", "0 is not in 1..=3600");
+        check("doctor", "--control <PATH>|--events <FILE>");
+        check("doctor --control a --events b", "cannot be used with");
+    }
 
     #[test]
     fn the_definition_is_consistent() {
-        super::Command::command().debug_assert();
+        Command::command().debug_assert();
     }
 }

@@ -1,24 +1,26 @@
 //! `bateleur plan`: where capture would run on this host, what of it is to change, and back.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::Args;
 use placement::{
-    CpuSet, Facts, FactsError, Inventory, Kernel, Plan, Sources, Surroundings, Topology, Undo,
-    apply, verify,
+    CpuSet, Facts, FactsError, Host, Inventory, Kernel, Plan, Setting, Sources, Surroundings,
+    Topology, Undo, apply, verify,
 };
 
 use crate::config::capture::CaptureSettings;
 use crate::config::native::Sensor;
-use crate::config::suricata::{CaptureSection, Config, Fatal, Mode, read_capture};
+use crate::config::suricata::{CaptureSection, Config, Mode, read_capture};
 use crate::config::tree::Node;
 use crate::config::yaml::Loader;
-use crate::log::Log;
+use crate::log::{Level, Log};
 
+use super::native::ANNOTATIONS;
 use super::restorer;
 
 /// Arguments of `plan`.
@@ -42,7 +44,7 @@ pub(super) struct PlanArguments {
     #[arg(long, value_name = "LIST")]
     cpus: Option<CpuSet>,
     /// The annotations of the pod, as the downward API writes them, for network:NAME.
-    #[arg(long, value_name = "FILE", default_value = "/etc/podnetinfo/annotations")]
+    #[arg(long, value_name = "FILE", default_value = ANNOTATIONS)]
     annotations: PathBuf,
     /// The plan as JSON.
     #[arg(long)]
@@ -53,7 +55,7 @@ pub(super) struct PlanArguments {
     /// With --apply: where to keep what was before. What the file has already stays in it.
     #[arg(long, value_name = "FILE", requires = "apply")]
     undo_file: Option<PathBuf>,
-    /// Say what is not as planned; the exit status is 1 if anything is not.
+    /// Print only what is not as planned; the exit status is 1 if anything is not.
     #[arg(long)]
     verify: bool,
     /// Bring back what was before, from a file of --undo-file, and remove the file.
@@ -77,12 +79,11 @@ pub(super) fn run(arguments: &PlanArguments) -> Result<ExitCode> {
     let settings = settings(arguments)?;
     let (facts, plan) = plan(&settings)?;
     facts.notes.iter().for_each(|note| eprintln!("note: {note}"));
-    let text = match arguments.json {
-        true => serde_json::to_string_pretty(&plan)? + "\n",
-        false => plan.to_string(),
-    };
-    // Whoever closed the pipe does not want it.
-    let _ = io::stdout().lock().write_all(text.as_bytes());
+    match arguments.json {
+        true => print(&(serde_json::to_string_pretty(&plan)? + "\n")),
+        false if arguments.verify => {}
+        false => print(&plan.to_string()),
+    }
     if arguments.apply {
         change(&plan, arguments.undo_file.as_deref())?;
     }
@@ -94,7 +95,24 @@ pub(super) fn run(arguments: &PlanArguments) -> Result<ExitCode> {
         false => verify(&plan, &facts),
     };
     differences.iter().for_each(|line| eprintln!("not as planned: {line}"));
+    if differences.is_empty() {
+        eprintln!("as planned");
+    }
     Ok(if differences.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn print(text: &str) {
+    // Whoever closed the pipe does not want it.
+    let _ = io::stdout().lock().write_all(text.as_bytes());
+}
+
+/// An error of opening interfaces, behind the rights that the plan has found missing: without them
+/// the kernel's reasons lead astray.
+pub(super) fn with_lack(error: impl Display, notes: &[String]) -> String {
+    match notes.iter().find(|note| note.starts_with("this process lacks ")) {
+        Some(lack) => format!("{lack}: {error}"),
+        None => error.to_string(),
+    }
 }
 
 /// The configuration with what the arguments say, and interfaces by their names.
@@ -121,15 +139,17 @@ fn settings(arguments: &PlanArguments) -> Result<CaptureSettings> {
 
 /// What a configuration for Suricata says of capture.
 fn of_suricata(path: &Path, interfaces: &[String]) -> Result<CaptureSettings> {
-    let log = Log::console();
-    let mut loader = Loader::new(Node::default(), &log);
-    if let Err(error) = loader.main_file(path) {
-        error.report(&log);
-        return Err(Fatal.into());
-    }
+    let console = Log::console();
+    let mut loader = Loader::new(Node::default(), &console);
+    loader.main_file(path)?;
     let root = loader.finish();
+    let log = Log::keeping(Level::Warning);
     let config = Config { root: &root, log: &log, mode: &Mode::default() };
-    Ok(read_capture(config, CaptureSection::of(&root), interfaces)?)
+    let read = read_capture(config, CaptureSection::of(&root), interfaces);
+    let said: Vec<String> = log.take_kept().into_iter().map(|(_, text)| text).collect();
+    let read = read.map_err(|_| anyhow!("{}: {}", path.display(), said.join("; ")))?;
+    said.iter().for_each(|text| eprintln!("note: {text}"));
+    Ok(read)
 }
 
 /// What a pod is told of its devices and networks. That there is no such file is told when a
@@ -187,6 +207,9 @@ pub(super) fn change(plan: &Plan, file: Option<&Path>) -> Result<()> {
         }
         None => Ok(()),
     };
+    if file.is_none() {
+        eprintln!("note: what was before is not kept: --undo-file FILE would do that");
+    }
     let mut host = Kernel::open().context("the kernel cannot be asked")?;
     let applied = apply(plan, &mut host, keep).context("the plan cannot be applied")?;
     applied.done.iter().for_each(|setting| eprintln!("done: {setting}"));
@@ -194,7 +217,7 @@ pub(super) fn change(plan: &Plan, file: Option<&Path>) -> Result<()> {
     match file {
         _ if applied.done.is_empty() => eprintln!("nothing was changed"),
         Some(file) => eprintln!("to undo: bateleur plan --undo {}", file.display()),
-        None => eprintln!("what was before is not kept: --undo-file would do that"),
+        None => {}
     }
     Ok(())
 }
@@ -202,10 +225,47 @@ pub(super) fn change(plan: &Plan, file: Option<&Path>) -> Result<()> {
 fn undo(file: &Path) -> Result<ExitCode> {
     let undo = Undo::load(file).with_context(|| format!("{}: cannot be read", file.display()))?;
     let mut host = Kernel::open().context("the kernel cannot be asked")?;
+    let differs = |setting: &&Setting| !host.now(setting).is_ok_and(|now| setting.met_by(&now));
+    let differing = undo.settings.iter().rev().filter(differs).map(Setting::to_string);
+    let mut restored: Vec<String> = Vec::new();
+    // A plan that was applied twice may have kept a setting twice.
+    for line in differing {
+        if !restored.contains(&line) {
+            restored.push(line);
+        }
+    }
     let problems = undo.run(&mut host);
+    for line in &restored {
+        if !problems.iter().any(|problem| problem.starts_with(line.as_str())) {
+            print(&format!("restored: {line}\n"));
+        }
+    }
     if !problems.is_empty() {
         bail!("{}\n{} is kept", problems.join("\n"), file.display());
     }
     std::fs::remove_file(file).with_context(|| format!("{}: cannot be removed", file.display()))?;
+    if restored.is_empty() {
+        print("nothing to restore: the host is as it was\n");
+    }
+    print(&format!("{} is removed\n", file.display()));
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_lack;
+
+    #[test]
+    fn missing_rights_come_before_what_the_kernel_says() {
+        let check = |notes: &[&str], expected: &str| {
+            let notes: Vec<String> = notes.iter().map(|note| (*note).to_owned()).collect();
+            assert_eq!(with_lack("eth1: refused", &notes), expected);
+        };
+        check(&[], "eth1: refused");
+        check(&["irqbalance runs"], "eth1: refused");
+        check(
+            &["irqbalance runs", "this process lacks CAP_BPF, CAP_PERFMON"],
+            "this process lacks CAP_BPF, CAP_PERFMON: eth1: refused",
+        );
+    }
 }

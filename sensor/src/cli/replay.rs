@@ -13,10 +13,11 @@ use rules::threshold::ThresholdFile;
 
 use crate::bpf::Filter;
 use crate::config::native::Sensor;
-use crate::config::process::ProcessSettings;
+use crate::config::process::{ProcessSettings, RuleSources};
 use crate::config::suricata::{Everything, Mode};
-use crate::log::Log;
-use crate::process::load::{Loaded, Texts, load};
+use crate::log::{Log, reason};
+use crate::process::file_kind::FileKind;
+use crate::process::load::{Loaded, Texts, complaint, load};
 use crate::process::progress::Progress;
 use crate::process::replay::Replay;
 use crate::process::stop::Stop;
@@ -46,6 +47,7 @@ pub(super) fn run(mut arguments: ReplayArguments) -> Result<ExitCode> {
     };
     let mut all = sensor.settings(&arguments.output, &mode, &log)?;
     all.process.rules.patterns.extend(arguments.rules.iter().cloned());
+    all.process.rules.allow_refused = arguments.allow_refused;
     if arguments.no_checksums {
         all.detector.ignore_checksums = true;
         all.detector.checksum_auto = false;
@@ -148,13 +150,9 @@ fn captures(arguments: &ReplayArguments) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Says how many rules were refused, and which thresholds have no rule.
+/// Says which rules were refused, and which thresholds have no rule.
 pub(super) fn tell_refused(loaded: &Loaded, say: &dyn Fn(&str)) {
-    let refused = loaded.failures.len();
-    if refused > 0 {
-        let rules = if refused == 1 { "rule was" } else { "rules were" };
-        say(&format!("{refused} {rules} refused; `bateleur rules check` says why"));
-    }
+    loaded.complaints().iter().for_each(|line| say(line));
     for entry in &loaded.ruleset.idle_thresholds {
         let (line, sid, gid) = (entry.line, entry.sid, entry.gid);
         say(&format!("line {line} of the threshold file: there is no rule {sid} of gid {gid}"));
@@ -168,10 +166,11 @@ pub(super) fn rules(process: &mut ProcessSettings) -> Result<Loaded> {
 
 /// Loads them; with `before` they take the place of these in a running sensor.
 pub(super) fn load_rules(process: &mut ProcessSettings, before: Option<&Loaded>) -> Result<Loaded> {
+    let sources = &process.rules;
     let read = |path: &PathBuf| {
         fs::read(path)
             .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-            .with_context(|| format!("{}: cannot be read", path.display()))
+            .with_context(|| format!("{}: cannot be read", placed(sources, &path_name(path))))
     };
     if let Some(path) = &process.rules.classification {
         let text = read(path)?;
@@ -188,8 +187,8 @@ pub(super) fn load_rules(process: &mut ProcessSettings, before: Option<&Loaded>)
         }
         entries = file;
     }
-    let texts = texts(&process.rules.patterns)?;
-    let loaded = load(
+    let texts = texts(&process.rules)?;
+    let mut loaded = load(
         &texts,
         process.loader.clone(),
         &entries,
@@ -200,19 +199,63 @@ pub(super) fn load_rules(process: &mut ProcessSettings, before: Option<&Loaded>)
     for note in loaded.datasets.take_notes() {
         tracing::warn!("{note}");
     }
+    if !process.rules.allow_refused {
+        has_rules(&process.rules, &texts, &loaded)?;
+    }
+    if before.is_some() {
+        loaded.remarks = loaded.complaints();
+    }
     Ok(loaded)
 }
 
-fn texts(patterns: &[String]) -> Result<Texts> {
+/// A file that was named, of which not a single rule is good, is likely none of rules.
+fn has_rules(sources: &RuleSources, texts: &Texts, loaded: &Loaded) -> Result<()> {
+    for (name, text) in texts.iter().filter(|(name, _)| sources.patterns.contains(name)) {
+        if let Some((first, count)) = loaded.wholly_refused(name, text) {
+            let place = placed(sources, name);
+            let rules = if count == 1 { "its only rule" } else { "every rule" };
+            bail!(
+                "{place}: {rules} was refused ({count}), the first: {}; --allow-refused starts all \
+                 the same",
+                complaint(first)
+            );
+        }
+    }
+    Ok(())
+}
+
+fn path_name(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// The name of a file or pattern, behind the place where the configuration names it.
+fn placed(sources: &RuleSources, name: &str) -> String {
+    match sources.places.get(name) {
+        Some(place) => format!("{place}: {name}"),
+        None => name.to_owned(),
+    }
+}
+
+fn texts(sources: &RuleSources) -> Result<Texts> {
     let mut texts = Texts::new();
-    for pattern in patterns {
+    for pattern in &sources.patterns {
         let paths = glob::expand(pattern);
         if paths.is_empty() {
-            bail!("{pattern}: there is no such rule file");
+            let place = placed(sources, pattern);
+            match glob::obstacle(pattern) {
+                Some((path, error)) => {
+                    bail!("{place}: {} cannot be looked at: {}", path.display(), reason(&error))
+                }
+                None => bail!("{place}: there is no such rule file"),
+            }
         }
         for path in paths {
-            let name = path.display().to_string();
-            let text = fs::read(&path).with_context(|| format!("{name}: cannot be read"))?;
+            let name = path_name(&path);
+            let text = fs::read(&path)
+                .with_context(|| format!("{}: cannot be read", placed(sources, &name)))?;
+            if let Some(kind) = FileKind::of(&text) {
+                bail!("{}: {}", placed(sources, &name), kind.advice(&name));
+            }
             texts.push((name, Arc::new(text)));
         }
     }

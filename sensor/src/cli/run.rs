@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use capture::live::Opened;
 use delivery::Delivery;
 
@@ -17,7 +17,7 @@ use crate::config::native::Sensor;
 use crate::config::process::ProcessSettings;
 use crate::config::suricata::{Everything, Mode};
 use crate::control::notify::Notify;
-use crate::control::privileges::enter;
+use crate::control::privileges::{Error, enter};
 use crate::control::signals::Signals;
 use crate::control::socket::{Listener, path_of};
 use crate::log::Log;
@@ -28,6 +28,7 @@ use super::capturing::Capturing;
 use super::confine::{Home, Open, folder_of, sandbox};
 use super::delivered;
 use super::native::{RightsArguments, RunArguments};
+use super::plan::with_lack;
 use super::replay::{load_rules, rules, tell_refused};
 use super::watching::{self, Watching};
 use super::writing::{Delivering, Writing};
@@ -57,7 +58,8 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode> {
     tell_refused(&loaded, &|line| tracing::warn!("{line}"));
     signals.begin();
     // Frames come from here on: rings would be full if rules were read only now.
-    let live = LiveRun::open(&capturing.live)?;
+    let live = LiveRun::open(&capturing.live)
+        .map_err(|error| anyhow::anyhow!(with_lack(error, &capturing.notes)))?;
     let mut writing = Writing::open(&all, &loaded, &arguments.output, workers)?;
     // A file that can't be written for a while is told of and does not end a sensor.
     writing.outputs = writing.outputs.go_on();
@@ -151,6 +153,7 @@ fn settings(
     let mode = Mode { inline: sensor.inline, detection: true, ..Mode::default() };
     let mut all = sensor.settings(&arguments.output, &mode, &Log::errors())?;
     all.process.rules.patterns.extend(arguments.rules.iter().cloned());
+    all.process.rules.allow_refused = arguments.allow_refused;
     if arguments.no_checksums {
         all.detector.ignore_checksums = true;
         all.detector.checksum_auto = false;
@@ -167,7 +170,11 @@ fn settings(
 /// Gives up all rights that are not needed from here on; says where the process stands.
 fn confine(rights: &RightsArguments, open: &Open<'_>) -> Result<String> {
     let sandbox = sandbox(rights, open);
-    let entered = enter(&sandbox).context("rights cannot be given up; --insecure goes on")?;
+    let entered = enter(&sandbox).map_err(|error| match error {
+        // A wrong name is no reason to go on with all rights.
+        Error::Unknown { .. } => anyhow!(error),
+        _ => anyhow!(error).context("rights cannot be given up; --insecure goes on"),
+    })?;
     for warning in &entered.warnings {
         tracing::warn!("{warning}");
     }

@@ -4,8 +4,10 @@
 //! so that both faces make the same settings.
 
 mod capture;
+mod checks;
 mod delivery;
 mod observe;
+mod places;
 mod words;
 
 use std::borrow::Cow;
@@ -14,15 +16,17 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::log::Log;
 use crate::log::program::ProgramLog;
+use crate::log::{Level, Log};
 
 use super::capture::CaptureSettings;
-use super::suricata::{self, Config, Everything, Fatal, Mode};
+use super::process::RuleSources;
+use super::suricata::{self, Config, Everything, Mode};
 use super::tree::Node;
 use super::yaml::Loader;
 
 pub(crate) use observe::{Metrics, Otel};
+use places::Places;
 use words::{FileName, Hash, Protocol, Size};
 
 const DEFAULTS: &str = include_str!("../data/defaults.yaml");
@@ -53,6 +57,9 @@ pub(crate) struct Sensor {
     /// The name of the file, for messages.
     #[serde(skip)]
     place: String,
+    /// Where its keys stand.
+    #[serde(skip)]
+    places: Places,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -134,14 +141,11 @@ pub(crate) enum NativeError {
     /// It does not say what it should.
     #[error("{file}: {what}")]
     Wrong {
-        /// The file.
+        /// The file, with line and column if the reason has none.
         file: String,
         /// With line, column and what is possible there.
         what: String,
     },
-    /// It says something that cannot be done; the log has it.
-    #[error("the configuration does not allow a start")]
-    Refused(#[from] Fatal),
 }
 
 /// Texts of errors where the library speaks of itself.
@@ -185,8 +189,8 @@ impl Sensor {
         if let Some(directory) = &sensor.rules.data_directory
             && !directory.is_dir()
         {
-            let directory = directory.display();
-            return Err(wrong(format!("rules.data-directory: there is no folder {directory}")));
+            let said = format!("there is no folder {}", directory.display());
+            return Err(sensor.wrong("rules.data-directory", &said));
         }
         Ok(sensor)
     }
@@ -203,7 +207,25 @@ impl Sensor {
         };
         let sensor: Self =
             serde_saphyr::from_str(text).map_err(|error| error.render_with_options(options))?;
-        Ok(Self { place: file.to_owned(), ..sensor })
+        Ok(Self { place: file.to_owned(), places: Places::of(text), ..sensor })
+    }
+
+    /// An error about a key, with its place.
+    fn wrong(&self, key: &str, what: &str) -> NativeError {
+        // Items of lists are told by their place.
+        let name = match key.rsplit_once('.') {
+            Some((list, item)) if item.bytes().all(|byte| byte.is_ascii_digit()) => list,
+            _ => key,
+        };
+        NativeError::Wrong { file: self.place_of(key), what: format!("{name}: {what}") }
+    }
+
+    /// File, line and column of a key or of an item of a list.
+    fn place_of(&self, key: &str) -> String {
+        match self.places.find(key) {
+            Some((line, column)) => format!("{}:{line}:{column}", self.place),
+            None => self.place.clone(),
+        }
     }
 
     /// Settings of detector and process.
@@ -222,13 +244,19 @@ impl Sensor {
         let mut root = loader.finish();
         self.apply(&mut root);
         let mode = Mode { config_file: self.place.clone(), ..mode.clone() };
-        let mut all = suricata::read(Config { root: &root, log, mode: &mode }, log_dir)?;
-        let rules = &mut all.process.rules;
-        rules.patterns.extend(self.rules.files.iter().cloned());
-        rules.classification = self.rules.classification.clone();
-        rules.reference = self.rules.reference.clone();
-        rules.threshold = self.rules.thresholds.clone();
+        self.check(&root)?;
+        // Its words are those of another configuration: they are passed on where nothing else is
+        // known.
+        let kept = Log::keeping(Level::Error);
+        let read = suricata::read(Config { root: &root, log: &kept, mode: &mode }, log_dir);
+        let said = kept.take_kept();
         let wrong = |what| NativeError::Wrong { file: self.place.clone(), what };
+        let mut all = read.map_err(|_| {
+            let texts: Vec<String> = said.iter().map(|(_, text)| text.clone()).collect();
+            wrong(texts.join("; "))
+        })?;
+        said.iter().for_each(|(module, text)| log.error(module, text));
+        self.name_rules(&mut all.process.rules);
         all.process.delivery = self.events.delivery(log_dir, self.otel.is_some()).map_err(wrong)?;
         if self.events.is_file_off()
             && let Some(file) = all.process.files.first_mut()
@@ -246,8 +274,28 @@ impl Sensor {
     /// # Errors
     /// When parts of the section contradict each other.
     pub(crate) fn capture(&self) -> Result<CaptureSettings, NativeError> {
-        let wrong = |what| NativeError::Wrong { file: self.place.clone(), what };
-        self.capture.settings().map_err(wrong)
+        self.capture.settings().map_err(|wrong| self.wrong(&wrong.key, &wrong.what))
+    }
+
+    /// Files of rules, with their places.
+    fn name_rules(&self, rules: &mut RuleSources) {
+        rules.patterns.extend(self.rules.files.iter().cloned());
+        rules.classification = self.rules.classification.clone();
+        rules.reference = self.rules.reference.clone();
+        rules.threshold = self.rules.thresholds.clone();
+        for (number, pattern) in self.rules.files.iter().enumerate() {
+            let place = self.place_of(&format!("rules.files.{number}"));
+            rules.places.insert(pattern.clone(), place);
+        }
+        for (key, file) in [
+            ("rules.classification", &rules.classification),
+            ("rules.reference", &rules.reference),
+            ("rules.thresholds", &rules.threshold),
+        ] {
+            if let Some(file) = file {
+                rules.places.insert(file.display().to_string(), self.place_of(key));
+            }
+        }
     }
 
     /// The program's own log; its file lies below `base`.
@@ -518,5 +566,49 @@ mod tests {
         check("files: {hashes: [sha256, md6]}\n", &["did you mean `md5`?"]);
         check("name: a\nname: b\n", &["`name` is given twice", "gate.yaml:2"]);
         check("rules:\n  files: [a\n", &["gate.yaml"]);
+    }
+
+    #[test]
+    fn what_cannot_be_done_is_refused_with_its_place() {
+        let check = |text: &str, expected: &str| {
+            let sensor = Sensor::parse(text, "gate.yaml").unwrap();
+            let mode = Mode { detection: true, ..Mode::default() };
+            let done = sensor.settings(Path::new("/tmp"), &mode, &Log::keeping(Level::Error));
+            assert_eq!(done.unwrap_err().to_string(), expected);
+        };
+        let network = "write one such as 10.0.0.0/8, 10.0.0.1-10.0.0.9, or one with ! before it";
+        check(
+            "networks:\n  home: [10.0.0.0/8, 10.0.0.0/33]\n",
+            &format!(
+                "gate.yaml:2:22: networks.home: '10.0.0.0/33' is not an IP address, range or \
+                 network: {network}"
+            ),
+        );
+        let said = "'x' is not an IP address, range or network";
+        check(
+            "networks: {addresses: {DMZ: x}}\n",
+            &format!("gate.yaml:1:24: networks.addresses.DMZ: {said}: {network}"),
+        );
+        check(
+            "limits:\n  flow-memory: 1 KiB\n",
+            "gate.yaml:2:3: limits.flow-memory: `1 KiB` is too little: the table of flows alone \
+             takes 4 MiB (65536 rows of 64 bytes): write more than that",
+        );
+        let sensor = Sensor::parse("networks: {ports: {WEB: 70000}}\n", "gate.yaml").unwrap();
+        let done =
+            sensor.settings(Path::new("/tmp"), &Mode::default(), &Log::keeping(Level::Error));
+        let said = done.unwrap_err().to_string();
+        assert!(said.starts_with("gate.yaml:1:20: networks.ports.WEB: "), "{said}");
+    }
+
+    #[test]
+    fn cpus_that_are_not_there_are_refused() {
+        let sensor = Sensor::parse("capture:\n  cpus: 2-5\n", "gate.yaml").unwrap();
+        assert!(sensor.check_cpus(&[0, 1, 2, 3, 4, 5]).is_ok());
+        let said = sensor.check_cpus(&[0, 1, 2, 3]).unwrap_err().to_string();
+        let expected = "gate.yaml:2:3: capture.cpus: CPU 4 is not there, or not for this process: \
+                        it may use 0-3";
+        assert_eq!(said, expected);
+        assert!(Sensor::default().check_cpus(&[]).is_ok());
     }
 }

@@ -1,5 +1,6 @@
 //! Settings of the process around the detector; both faces of the program build this.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use delivery::settings::DeliverySettings;
@@ -129,4 +130,8 @@ pub(crate) struct RuleSources {
     pub(crate) reputation_categories: Option<PathBuf>,
     /// `reputation-files`
     pub(crate) reputations: Vec<PathBuf>,
+    /// Where the configuration names a file or pattern of these, for messages.
+    pub(crate) places: BTreeMap<String, String>,
+    /// A file of which every rule is refused is taken all the same.
+    pub(crate) allow_refused: bool,
 }

@@ -43,6 +43,16 @@ impl Log {
         Self { sinks: Mutex::new(vec![Sink::console(Level::Error, None, false)]) }
     }
 
+    /// Nowhere: what is as important as this is kept for whoever asks for it.
+    pub(crate) fn keeping(level: Level) -> Self {
+        Self { sinks: Mutex::new(vec![Sink::keeping(level)]) }
+    }
+
+    /// Module and text of what was kept; there is nothing from now on.
+    pub(crate) fn take_kept(&self) -> Vec<(String, String)> {
+        self.sinks().iter_mut().flat_map(Sink::take_kept).collect()
+    }
+
     /// Goes on as the configuration says. An output that cannot be opened is left out, which
     /// the others tell (Suricata 8).
     pub(crate) fn configure(&self, settings: &LogSettings, log_dir: &Path) {

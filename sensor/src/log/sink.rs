@@ -23,6 +23,8 @@ enum Target {
     Syslog(UnixDatagram),
     /// The system has no log to write to.
     Nowhere,
+    /// Modules and texts wait for somebody to ask for them.
+    Kept(Vec<(String, String)>),
 }
 
 impl Sink {
@@ -32,6 +34,20 @@ impl Sink {
             .or_else(|| format.map(str::to_owned))
             .unwrap_or_else(|| format::console(level).to_owned());
         Self { target: Target::Console, level, format, json }
+    }
+
+    /// Keeps what it is told.
+    pub(super) fn keeping(level: Level) -> Self {
+        let target = Target::Kept(Vec::new());
+        Self { target, level, format: String::new(), json: false }
+    }
+
+    /// What was kept so far.
+    pub(super) fn take_kept(&mut self) -> Vec<(String, String)> {
+        match &mut self.target {
+            Target::Kept(kept) => std::mem::take(kept),
+            _ => Vec::new(),
+        }
     }
 
     pub(super) fn open(output: &LogOutput, log_dir: &Path) -> io::Result<Self> {
@@ -82,6 +98,10 @@ impl Sink {
         if record.level > self.level {
             return;
         }
+        if let Target::Kept(kept) = &mut self.target {
+            kept.push((record.module.to_owned(), record.text.to_owned()));
+            return;
+        }
         let mut line = match self.json {
             true => format::json(record),
             false => format::text(&self.format, record),
@@ -99,7 +119,7 @@ impl Sink {
                 let message = format!("<{}>suricata: {}", 21 * 8 + severity, line.trim_end());
                 socket.send(message.as_bytes()).map(drop)
             }
-            Target::Nowhere => Ok(()),
+            Target::Nowhere | Target::Kept(_) => Ok(()),
         };
     }
 }

@@ -1,6 +1,7 @@
 //! Patterns for names of rule files: `*`, `?` and `[a-z]` in any part of a path.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// The files that a pattern stands for, by name; a text without wildcards stands for itself, if
@@ -18,13 +19,38 @@ pub(crate) fn expand(pattern: &str) -> Vec<PathBuf> {
     found
 }
 
+/// Why a pattern stands for nothing: a folder or file that this process may not look at.
+pub(crate) fn obstacle(pattern: &str) -> Option<(PathBuf, io::Error)> {
+    let absolute = pattern.starts_with('/');
+    let mut found = vec![if absolute { PathBuf::from("/") } else { PathBuf::new() }];
+    for part in pattern.split('/').filter(|part| !part.is_empty()) {
+        for base in &found {
+            let is_literal = !part.contains(['*', '?', '[']);
+            let (path, looked) = match is_literal {
+                true => (base.join(part), fs::metadata(base.join(part)).map(drop)),
+                false => (here(base).to_path_buf(), fs::read_dir(here(base)).map(drop)),
+            };
+            if let Err(error) = looked
+                && error.kind() == io::ErrorKind::PermissionDenied
+            {
+                return Some((path, error));
+            }
+        }
+        found = found.iter().flat_map(|base| step(base, part)).collect();
+    }
+    None
+}
+
+fn here(base: &Path) -> &Path {
+    if base.as_os_str().is_empty() { Path::new(".") } else { base }
+}
+
 fn step(base: &Path, part: &str) -> Vec<PathBuf> {
     if !part.contains(['*', '?', '[']) {
         let path = base.join(part);
         return if path.exists() { vec![path] } else { Vec::new() };
     }
-    let here = if base.as_os_str().is_empty() { Path::new(".") } else { base };
-    let Ok(entries) = fs::read_dir(here) else { return Vec::new() };
+    let Ok(entries) = fs::read_dir(here(base)) else { return Vec::new() };
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     // A leading dot is matched only by a dot, as shells have it.
     let visible = |name: &String| !name.starts_with('.') || part.starts_with('.');

@@ -26,7 +26,12 @@ pub(crate) struct Loaded {
     pub(crate) warnings: Vec<Oddity>,
     /// Data sets, some of which are saved at the end.
     pub(crate) datasets: Arc<Datasets>,
+    /// What is said once they are in force.
+    pub(crate) remarks: Vec<String>,
 }
+
+/// Refused rules that are named one by one.
+const MOST_NAMED: usize = 10;
 
 /// Texts of rules with the names of their files.
 pub(crate) type Texts = Vec<(String, Arc<Vec<u8>>)>;
@@ -77,10 +82,38 @@ pub(crate) fn load(
         skipped: loaded.skipped,
         warnings: loaded.warnings,
         datasets,
+        remarks: Vec::new(),
     }
 }
 
 impl Loaded {
+    /// Names the first of the refused rules, each with its place and the reason, and says how many
+    /// there are; nothing if none was refused.
+    pub(crate) fn complaints(&self) -> Vec<String> {
+        let refused = self.failures.len();
+        let mut lines: Vec<String> = self.failures.iter().take(MOST_NAMED).map(complaint).collect();
+        if refused > 0 {
+            let rules = if refused == 1 { "rule was" } else { "rules were" };
+            let further = refused.saturating_sub(MOST_NAMED);
+            lines.push(match further {
+                0 => format!("{refused} {rules} refused; `bateleur rules check` shows where"),
+                _ => format!(
+                    "{refused} {rules} refused, {further} more than these; `bateleur rules check` \
+                     names all"
+                ),
+            });
+        }
+        lines
+    }
+
+    /// The first refused rule of a file of which every rule was refused, and how many there are.
+    pub(crate) fn wholly_refused(&self, file: &str, text: &[u8]) -> Option<(&Failure, usize)> {
+        let mut refused = self.failures.iter().filter(|failure| &*failure.file == file);
+        let first = refused.next()?;
+        let count = 1 + refused.count();
+        (count >= rules_in(text)).then_some((first, count))
+    }
+
     /// Counts of rules by kind.
     pub(crate) fn counts(&self) -> RuleCounts {
         self.ruleset.counts
@@ -98,5 +131,71 @@ impl Loaded {
             saved = saved.and(written.map_err(|error| (path.display().to_string(), error)));
         }
         saved
+    }
+}
+
+/// As `rules check` has it.
+pub(crate) fn complaint(failure: &Failure) -> String {
+    let Failure { file, line, error, .. } = failure;
+    format!("{file}:{line}:{}: {}", failure.column(), error.message)
+}
+
+/// Lines that begin a rule: neither empty nor a comment, nor the rest of the line before.
+fn rules_in(text: &[u8]) -> usize {
+    let mut goes_on = false;
+    let begins = |line: &&[u8]| {
+        let line = line.trim_ascii();
+        let begins = !goes_on && !line.is_empty() && !line.starts_with(b"#");
+        goes_on = line.ends_with(b"\\") && (goes_on || begins);
+        begins
+    };
+    text.split(|byte| *byte == b'\n').filter(begins).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn loaded(text: &str) -> Loaded {
+        let texts = vec![("a.rules".to_owned(), Arc::new(text.as_bytes().to_vec()))];
+        load(
+            &texts,
+            Settings::default(),
+            &ThresholdFile::default(),
+            EngineSettings::default(),
+            DatasetLimits::default(),
+            None,
+        )
+    }
+
+    #[test]
+    fn refused_rules_are_named_up_to_a_number() {
+        let check = |bad: usize, lines: usize, last: &str| {
+            let complaints = loaded(&"alert nonsense\n".repeat(bad)).complaints();
+            assert_eq!(complaints.len(), lines, "{complaints:?}");
+            assert!(complaints.last().is_none_or(|line| line.contains(last)), "{complaints:?}");
+            assert!(complaints.first().is_none_or(|line| line.starts_with("a.rules:1:")));
+        };
+        check(0, 0, "");
+        check(1, 2, "1 rule was refused");
+        check(10, 11, "10 rules were refused;");
+        check(13, 11, "13 rules were refused, 3 more than these");
+    }
+
+    #[test]
+    fn files_without_a_good_rule_are_found() {
+        let good = "alert ip any any -> any any (sid:1;)\n";
+        let check = |text: &str, expected: Option<usize>| {
+            let loaded = loaded(text);
+            let found = loaded.wholly_refused("a.rules", text.as_bytes());
+            assert_eq!(found.map(|(_, count)| count), expected, "{text}");
+        };
+        check("alert nonsense\n# comment\n\nalert more\n", Some(2));
+        check("alert \\\n nonsense\n", Some(1));
+        check(&format!("alert nonsense\n{good}"), None);
+        check(good, None);
+        check("# nothing\n", None);
+        // What took the place of another was accepted.
+        check(&format!("{good}{good}alert nonsense\n"), None);
     }
 }

@@ -1,6 +1,7 @@
 //! The process around detectors: inputs, rules, workers.
 
 mod distribute;
+pub(crate) mod file_kind;
 pub(crate) mod glob;
 pub(crate) mod input;
 pub(crate) mod live;

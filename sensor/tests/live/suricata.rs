@@ -173,6 +173,8 @@ fn signals_load_rules_and_begin_files_anew() {
     assert!(said.contains("error parsing signature \"alert nonsense\""), "{said}");
     let said = fs::read_to_string(stage.path("events/engine.log")).unwrap();
     assert!(said.contains("Stopping engine"), "{said}");
+    // Alerts by rules that are no longer there count as well.
+    assert!(said.contains("Alerts: 2"), "{said}");
 }
 
 #[test]

@@ -88,15 +88,21 @@ fn folders_of_outputs_are_made() {
 #[test]
 fn mistakes_in_sensor_yaml_end_the_start() {
     let place = Place::new();
+    place.write("a.rules", "");
     let check = |text: &str, parts: &[&str]| {
         place.write("gate.yaml", text);
         let ran = place.run(&["replay", "-c", "gate.yaml", "-o", "refused", "web.pcap"]);
         ran.expect(1, parts);
-        assert!(!ran.stderr.contains("<input>"), "{}", ran.stderr);
+        for word in ["<input>", "engine log", "HOME_NET", "Error: "] {
+            assert!(!ran.stderr.contains(word), "{word}: {}", ran.stderr);
+        }
         assert!(!place.path("refused/eve.json").exists());
     };
-    check("rules: {data-directory: none}\n", &["gate.yaml", "rules.data-directory", "none"]);
-    check("networks: {home: [10.0.0.300]}\n", &["HOME_NET", "check gate.yaml for errors"]);
+    check("rules: {data-directory: none}\n", &["gate.yaml:1:9: rules.data-directory", "none"]);
+    check("rules:\n  files: [a.rules, none.rules]\n", &["gate.yaml:2:20: none.rules: there is no"]);
+    check("rules: {thresholds: none}\n", &["gate.yaml:1:9: none: cannot be read"]);
+    check("networks: {home: [10.0.0.300]}\n", &["gate.yaml:1:19: networks.home: ", "10.0.0.300"]);
+    check("limits: {flow-memory: 1 KiB}\n", &["gate.yaml:1:10: limits.flow-memory", "4 MiB"]);
     check("events:\n  records: [alerts]\n", &["gate.yaml:2", "did you mean `alert`?"]);
     check("inline: no\ninline: no\n", &["gate.yaml:2", "`inline` is given twice"]);
 }

@@ -227,3 +227,24 @@ fn entries_of_the_threshold_file_for_absent_rules_are_told() {
     ran.expect(0, &["can't suppress sid 999, gid 1: unknown rule"]);
     assert!(!ran.stderr.contains("sid 1,"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_test_that_fails_names_the_cause_as_an_error() {
+    let place = Place::new();
+    place.config(EVE);
+    place.write("a.rules", RULE);
+    let ran = place.suricata(&[
+        "-T",
+        "-S",
+        "a.rules",
+        "--set",
+        "classification-file=none.config",
+        "--set",
+        "reference-config-file=none/at.all",
+    ]);
+    ran.expect(1, &["initializing detection engine failed."]);
+    for file in ["none.config", "none/at.all"] {
+        let said = format!("could not open: \"{file}\": No such file or directory");
+        assert!(ran.stderr.contains(&said), "{}", ran.stderr);
+    }
+}

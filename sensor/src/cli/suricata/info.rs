@@ -89,7 +89,7 @@ pub(super) fn usage() -> String {
          \t--pcap-file-recursive                : descend into subdirectories of -r\n\
          \t--pcap-file-continuous               : wait for new files in the directory of -r\n\
          \t--pcap-file-delete                   : remove files once they have been read\n\
-         \t-i <dev>                       : run in live mode on this interface\n\
+         \t-i <dev>                             : run in live mode on this interface\n\
          \t--af-packet[=<dev>]                  : run in live mode by packet sockets, by default \
          on the interfaces of the configuration\n\
          \t--af-xdp[=<dev>]                     : run in live mode by AF_XDP, by default on the \
@@ -292,4 +292,19 @@ pub(crate) fn hooks() -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn texts_of_options_stand_in_one_column() {
+        let usage = super::usage();
+        let columns: Vec<Option<usize>> = usage
+            .lines()
+            .filter(|line| line.starts_with("\t-"))
+            .map(|line| line.find(" : "))
+            .collect();
+        assert!(columns.len() > 30 && columns[0].is_some(), "{usage}");
+        assert!(columns.iter().all(|column| *column == columns[0]), "{usage}");
+    }
 }

@@ -12,7 +12,8 @@ use delivery::reach::Paths;
 use crate::bpf::Filter;
 use crate::cli::capturing::{Capturing, found};
 use crate::cli::confine::{Home, Open, folder_of, sandbox};
-use crate::cli::native::{RightsArguments, SystemCalls};
+use crate::cli::native::{ANNOTATIONS, RightsArguments, SystemCalls};
+use crate::cli::plan::with_lack;
 use crate::cli::writing::Writing;
 use crate::config::suricata::{
     self, CaptureSection, Config, Everything, Fatal, Mode, live_checksums, read_capture,
@@ -152,8 +153,8 @@ fn prepare(options: &Options, asked: &Asked, config: Config<'_>) -> Result<Ready
         false => empty(all.process.datasets.clone()),
     };
     let section = asked.section.name();
-    let live =
-        LiveRun::open(&capturing.live).map_err(|error| config.fail(section, &error.to_string()))?;
+    let live = LiveRun::open(&capturing.live)
+        .map_err(|error| config.fail(section, &with_lack(error, &capturing.notes)))?;
     let known = config.mode.detection.then_some(&loaded);
     let statistics = statistics(&all, known, &log_dir, log)?;
     let stores = stores(&all, &log_dir, log, capturing.workers)?;
@@ -178,7 +179,7 @@ fn capturing(asked: &Asked, config: Config<'_>) -> Result<Capturing, Fatal> {
         settings.workers = Some(1);
     }
     let failed = |error: anyhow::Error| config.fail(section, &format!("{error:#}"));
-    let settings = found(settings).map_err(failed)?;
+    let settings = found(settings, Path::new(ANNOTATIONS)).map_err(failed)?;
     let mut capturing = Capturing::with(settings, None, false).map_err(failed)?;
     if !config.truth("threading.set-cpu-affinity", false) {
         // Where workers run is left to the system, as the configuration says.
@@ -357,7 +358,8 @@ fn farewell(ended: &Ended, log: &Log) {
             ),
         );
     }
-    let alerts: u64 = outcome.summary.alerts.values().sum();
+    // The summary counts by the rules in force at the end, these by those of each time.
+    let alerts: u64 = ended.alerts.iter().map(|alerts| alerts.count).sum();
     log.info("counters", format!("Alerts: {alerts}"));
     for failure in &outcome.failures {
         log.warning("logopenfile", failure);

@@ -11,7 +11,7 @@ use rules::threshold::{ThresholdError, ThresholdFile};
 
 use crate::config::process::ProcessSettings;
 use crate::config::suricata::Fatal;
-use crate::log::{Log, reason};
+use crate::log::{Level, Log, reason};
 use crate::process::glob;
 use crate::process::load::{Loaded, Texts, load};
 
@@ -28,8 +28,8 @@ pub(super) fn read(
     fatal: bool,
     before: Option<&Loaded>,
 ) -> Result<Loaded, Fatal> {
-    let classified = classes(process, log);
-    let referenced = references(process, log);
+    let classified = classes(process, log, fatal);
+    let referenced = references(process, log, fatal);
     if fatal && !(classified && referenced) {
         log.error("suricata", "initializing detection engine failed.");
         return Err(Fatal);
@@ -151,22 +151,24 @@ fn module(name: &str) -> &str {
     if name.is_empty() { "detect-parse" } else { name }
 }
 
-/// The text of a file beside the rules; none, with a record, when it cannot be read.
-fn beside(path: Option<&Path>, module: &str, log: &Log) -> Option<String> {
+/// The text of a file beside the rules; none, with a record, when it cannot be read. The record is
+/// that of an error where this ends the start.
+fn beside(path: Option<&Path>, module: &str, log: &Log, fatal: bool) -> Option<String> {
     let path = path?;
+    let level = if fatal { Level::Error } else { Level::Warning };
     match fs::read(path) {
         Ok(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
         Err(error) => {
             let said = format!("could not open: \"{}\": {}", path.display(), reason(&error));
-            log.warning(module, said);
+            log.say(level, module, &said);
             None
         }
     }
 }
 
-fn classes(process: &mut ProcessSettings, log: &Log) -> bool {
+fn classes(process: &mut ProcessSettings, log: &Log, fatal: bool) -> bool {
     const MODULE: &str = "classification-config";
-    let Some(text) = beside(process.rules.classification.as_deref(), MODULE, log) else {
+    let Some(text) = beside(process.rules.classification.as_deref(), MODULE, log, fatal) else {
         return false;
     };
     let (classes, bad) = Classifications::parse(&text);
@@ -180,9 +182,9 @@ fn classes(process: &mut ProcessSettings, log: &Log) -> bool {
     true
 }
 
-fn references(process: &mut ProcessSettings, log: &Log) -> bool {
+fn references(process: &mut ProcessSettings, log: &Log, fatal: bool) -> bool {
     const MODULE: &str = "reference-config";
-    let Some(text) = beside(process.rules.reference.as_deref(), MODULE, log) else {
+    let Some(text) = beside(process.rules.reference.as_deref(), MODULE, log, fatal) else {
         return false;
     };
     let (references, bad) = References::parse(&text);

@@ -298,6 +298,7 @@ pub(super) fn empty(limits: DatasetLimits) -> Loaded {
         skipped: Vec::new(),
         warnings: Vec::new(),
         datasets: Arc::new(Datasets::new(limits)),
+        remarks: Vec::new(),
     }
 }
 

@@ -1,9 +1,9 @@
 //! `capture`: where and how frames are had.
 
 use std::fmt;
-use std::time::Duration;
 
 use capture::live::{Method, OrderSettings, PacketSettings, XdpSettings};
+use placement::CpuSet;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use steer::{HashSettings, Tunnels};
@@ -11,7 +11,9 @@ use steer::{HashSettings, Tunnels};
 use crate::config::capture::{CaptureSettings, InterfaceSettings, PlanUse, Shunting};
 use crate::config::size;
 
-use super::words::{Cpus, Delay, FileName, InterfaceName, Network, PowerOfTwo, Size, Within};
+use super::words::{
+    BlockSize, Cpus, Delay, FileName, InterfaceName, Network, Patience, PowerOfTwo, Size, Within,
+};
 
 /// The section.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -32,7 +34,7 @@ pub(super) struct Section {
     user: Option<String>,
     group: Option<String>,
     control: Option<FileName>,
-    drain: Option<Within<0, 3600>>,
+    drain: Option<Patience>,
     plan: PlanWord,
 }
 
@@ -67,12 +69,8 @@ enum MethodWord {
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(try_from = "AfXdpMap")]
-struct AfXdp(XdpSettings);
-
-#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-struct AfXdpMap {
+struct AfXdp {
     ring: Option<PowerOfTwo<64, 65536>>,
     chunks: Option<Within<128, 1_048_576>>,
     zero_copy: Option<bool>,
@@ -80,24 +78,16 @@ struct AfXdpMap {
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(try_from = "AfPacketMap")]
-struct AfPacket(PacketSettings);
-
-#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-struct AfPacketMap {
-    block_size: Option<Size>,
+struct AfPacket {
+    block_size: Option<BlockSize>,
     blocks: Option<Within<2, 65536>>,
     block_timeout: Option<Delay>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(try_from = "OrderMap")]
-struct OrderSection(OrderSettings);
-
-#[derive(Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-struct OrderMap {
+struct OrderSection {
     guard: Option<Delay>,
     longest: Option<Delay>,
 }
@@ -136,21 +126,38 @@ enum PlanWord {
     Keep,
 }
 
+/// A key that does not go with what others say.
+#[derive(Clone, Debug)]
+pub(super) struct Contradiction {
+    /// From the top of the file.
+    pub(super) key: String,
+    pub(super) what: String,
+}
+
+fn contradiction(key: &str, what: String) -> Contradiction {
+    Contradiction { key: format!("capture.{key}"), what }
+}
+
 impl Section {
+    /// CPUs of workers.
+    pub(super) fn cpus(&self) -> Option<&CpuSet> {
+        self.cpus.as_ref().map(|cpus| &cpus.0)
+    }
+
     /// As settings.
     ///
     /// # Errors
     /// When parts of it contradict each other.
-    pub(super) fn settings(&self) -> Result<CaptureSettings, String> {
+    pub(super) fn settings(&self) -> Result<CaptureSettings, Contradiction> {
         let default = CaptureSettings::default();
         let mut settings = CaptureSettings {
-            packet: self.af_packet.0.clone(),
-            xdp: self.af_xdp.0.clone(),
+            packet: self.af_packet.settings()?,
+            xdp: self.af_xdp.settings()?,
             workers: self.workers.map(|workers| workers.0 as usize),
             cpus: self.cpus.clone().map(|cpus| cpus.0),
             management_cpus: self.management_cpus.clone().map(|cpus| cpus.0),
             hand_over: self.hand_over.map_or(default.hand_over, |frames| frames.0 as usize),
-            order: self.order.0,
+            order: self.order.settings()?,
             hash: self.hash.settings(),
             shunt: self.shunt.settings(),
             shed: self.shed.map_or(default.shed, |shed| shed.0),
@@ -158,7 +165,7 @@ impl Section {
             user: self.user.clone(),
             group: self.group.clone(),
             control: self.control.clone().map(|FileName(name)| name.into()),
-            drain: self.drain.map_or(default.drain, |s| Duration::from_secs(s.0.into())),
+            drain: self.drain.map_or(default.drain, |patience| patience.0),
             plan: match self.plan {
                 PlanWord::None => PlanUse::None,
                 PlanWord::Apply => PlanUse::Apply,
@@ -171,17 +178,20 @@ impl Section {
         Ok(settings)
     }
 
-    fn check(&self, settings: &CaptureSettings) -> Result<(), String> {
-        let mut names: Vec<&str> = self.interfaces.iter().map(|one| one.name.as_str()).collect();
-        names.sort_unstable();
-        if let Some(pair) = names.windows(2).find(|pair| pair.first() == pair.last()) {
-            return Err(format!("capture.interfaces: `{}` is given twice", pair.join("` and `")));
+    fn check(&self, settings: &CaptureSettings) -> Result<(), Contradiction> {
+        let names: Vec<&str> = self.interfaces.iter().map(|one| one.name.as_str()).collect();
+        for (number, name) in names.iter().enumerate() {
+            if names.iter().take(number).any(|before| before == name) {
+                let key = format!("interfaces.{number}");
+                return Err(contradiction(&key, format!("`{name}` is given twice")));
+            }
         }
         if let (Some(workers), Some(cpus)) = (settings.workers, &settings.cpus)
             && workers > cpus.len()
         {
             let cpus = cpus.len();
-            return Err(format!("capture: {workers} workers, but cpus has only {cpus} of them"));
+            let said = format!("{workers} workers, but capture.cpus has only {cpus} CPUs for them");
+            return Err(contradiction("workers", said));
         }
         Ok(())
     }
@@ -235,63 +245,62 @@ impl<'de> Visitor<'de> for InterfaceVisitor {
     }
 }
 
-impl TryFrom<AfXdpMap> for AfXdp {
-    type Error = String;
-
-    fn try_from(map: AfXdpMap) -> Result<Self, String> {
+impl AfXdp {
+    fn settings(&self) -> Result<XdpSettings, Contradiction> {
         let default = XdpSettings::default();
-        let ring = map.ring.map_or(default.ring, |ring| ring.0);
+        let ring = self.ring.map_or(default.ring, |ring| ring.0);
         let usual = default.chunks.max(ring.saturating_mul(3));
-        let chunks = map.chunks.map_or(usual, |chunks| chunks.0);
+        let chunks = self.chunks.map_or(usual, |chunks| chunks.0);
         if chunks / 2 < ring {
-            return Err(format!(
-                "chunks: {chunks} are too few: a ring of {ring} needs twice as many"
-            ));
+            let least = ring.saturating_mul(2);
+            let said = format!("{chunks} are too few for a ring of {ring}: write {least} or more");
+            return Err(contradiction("af-xdp.chunks", said));
         }
-        let zero_copy = map.zero_copy.unwrap_or(default.zero_copy);
-        Ok(Self(XdpSettings { ring, chunks, zero_copy, generic: map.generic, ..default }))
+        let zero_copy = self.zero_copy.unwrap_or(default.zero_copy);
+        Ok(XdpSettings { ring, chunks, zero_copy, generic: self.generic, ..default })
     }
 }
 
-impl TryFrom<AfPacketMap> for AfPacket {
-    type Error = String;
-
-    fn try_from(map: AfPacketMap) -> Result<Self, String> {
+impl AfPacket {
+    fn settings(&self) -> Result<PacketSettings, Contradiction> {
         let mut settings = PacketSettings::default();
-        if let Some(Size(text)) = &map.block_size {
-            let bytes = size::strict(text).and_then(|bytes| u32::try_from(bytes).ok());
-            let fits = |bytes: &u32| bytes.is_power_of_two() && (4096..=1 << 30).contains(bytes);
-            settings.block_size = bytes.filter(fits).ok_or_else(|| {
-                format!("block-size: `{text}` is no power of two from 4 KiB to 1 GiB")
-            })?;
+        if let Some(BlockSize(bytes)) = self.block_size {
+            settings.block_size = bytes;
         }
-        if let Some(Within(blocks)) = map.blocks {
+        if let Some(Within(blocks)) = self.blocks {
             settings.blocks = blocks;
         }
         if settings.block_size.checked_mul(settings.blocks).is_none() {
             let PacketSettings { block_size, blocks, .. } = settings;
-            return Err(format!(
-                "blocks: {blocks} of {block_size} bytes are 4 GiB or more, which is too much"
-            ));
+            let most = (u32::MAX / block_size).max(1);
+            let said = format!(
+                "{blocks} blocks of {block_size} bytes are 4 GiB or more: write {most} or less"
+            );
+            return Err(contradiction("af-packet.blocks", said));
         }
-        if let Some(timeout) = map.block_timeout {
-            settings.block_timeout_ms = timeout.milliseconds()?;
+        if let Some(timeout) = self.block_timeout {
+            let wrong = |what| contradiction("af-packet.block-timeout", what);
+            settings.block_timeout_ms = timeout.milliseconds().map_err(wrong)?;
         }
-        Ok(Self(settings))
+        Ok(settings)
     }
 }
 
-impl TryFrom<OrderMap> for OrderSection {
-    type Error = String;
-
-    fn try_from(map: OrderMap) -> Result<Self, String> {
+impl OrderSection {
+    fn settings(self) -> Result<OrderSettings, Contradiction> {
         let default = OrderSettings::default();
-        let guard_us = map.guard.map_or(default.guard_us, |guard| guard.0);
-        let longest_us = map.longest.map_or(default.longest_us, |longest| longest.0);
+        let guard_us = self.guard.map_or(default.guard_us, |guard| guard.0);
+        let longest_us = self.longest.map_or(default.longest_us, |longest| longest.0);
         if guard_us > longest_us {
-            return Err(format!("guard: {guard_us} us are more than longest, {longest_us} us"));
+            let said = format!(
+                "{guard_us} us are more than capture.order.longest, {longest_us} us: nothing waits \
+                 for longer than that"
+            );
+            // What was written is what is to be changed.
+            let key = if self.guard.is_some() { "order.guard" } else { "order.longest" };
+            return Err(contradiction(key, said));
         }
-        Ok(Self(OrderSettings { guard_us, longest_us }))
+        Ok(OrderSettings { guard_us, longest_us })
     }
 }
 
@@ -320,6 +329,7 @@ impl Shunt {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
+    use std::time::Duration;
 
     use super::super::Sensor;
     use super::*;
@@ -421,6 +431,16 @@ mod tests {
     }
 
     #[test]
+    fn draining_takes_seconds_or_a_span() {
+        for (text, expected) in
+            [("5", 5000), ("5s", 5000), ("5 s", 5000), ("500 ms", 500), ("3600", 3_600_000)]
+        {
+            let drain = settings(&format!("capture: {{drain: {text}}}\n")).unwrap().drain;
+            assert_eq!(drain, Duration::from_millis(expected), "{text}");
+        }
+    }
+
+    #[test]
     fn mistakes_are_refused_with_their_place() {
         let check = |text: &str, parts: &[&str]| {
             let said = settings(&format!("capture:\n{text}")).unwrap_err();
@@ -436,11 +456,21 @@ mod tests {
         check("  cpus: 5-2\n", &["`5-2` is not a list of CPUs", "gate.yaml:2"]);
         check("  cpus: []\n", &["no CPU"]);
         check("\n  af-xdp: {ring: 1000}\n", &["`1000` is no power of two", "gate.yaml:3"]);
-        check("\n  af-xdp: {ring: 1024, chunks: 1500}\n", &["1500", "twice", "gate.yaml:3"]);
+        check(
+            "\n  af-xdp: {ring: 1024, chunks: 1500}\n",
+            &["1500", "2048", "gate.yaml:3:24: capture.af-xdp.chunks"],
+        );
         check("  af-packet: {block-size: 3 MiB}\n", &["power of two", "gate.yaml:2"]);
-        check("  af-packet: {block-size: 1 GiB, blocks: 8}\n", &["4 GiB", "gate.yaml:2"]);
+        check(
+            "  af-packet: {block-size: 1 GiB, blocks: 8}\n",
+            &["4 GiB", "gate.yaml:2:33: capture.af-packet.blocks"],
+        );
         check("  af-packet: {block-timeout: 10}\n", &["`10` is no span of time", "ms"]);
-        check("  order: {guard: 2 s}\n", &["guard", "longest", "gate.yaml:2"]);
+        check("  af-packet: {block-size: 1000 KiB}\n", &["1000 KiB", "gate.yaml:2:27"]);
+        check("  order: {guard: 2 s}\n", &["gate.yaml:2:11: capture.order.guard:", "longest"]);
+        check("  order: {longest: 1 us}\n", &["gate.yaml:2:11: capture.order.longest:"]);
+        check("  drain: 0\n", &["`0` is no time to stop in", "gate.yaml:2"]);
+        check("  drain: 2 h\n", &["`2 h` is no time to stop in", "10 s"]);
         check("  hash: {tunnels: both}\n", &["both", "inner", "gate.yaml:2"]);
         check("  shed: 1001\n", &["`1001` is not from 0 to 1000"]);
         check("  exclude: [10.1.0.0/8]\n", &["10.1.0.0/8", "10.0.0.0/8", "gate.yaml:2"]);
@@ -449,7 +479,7 @@ mod tests {
         check("  interfaces:\n    - {method: auto}\n", &["name", "gate.yaml:3"]);
         check("  interfaces: [7]\n", &["name of an interface", "gate.yaml:2"]);
         check("  interfaces: [\"\"]\n", &["no interface was named", "gate.yaml:2"]);
-        check("  interfaces: [a, b, a]\n", &["gate.yaml", "`a`", "twice"]);
-        check("  workers: 3\n  cpus: 0-1\n", &["3 workers", "2"]);
+        check("  interfaces: [a, b, a]\n", &["gate.yaml:2:23: capture.interfaces: `a`", "twice"]);
+        check("  workers: 3\n  cpus: 0-1\n", &["gate.yaml:2:3: capture.workers", "3 workers", "2"]);
     }
 }

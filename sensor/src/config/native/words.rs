@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use placement::{CpuSet, Selector};
 use protocol::AppProto;
@@ -158,6 +159,42 @@ impl<const LOW: u32, const HIGH: u32> TryFrom<String> for PowerOfTwo<LOW, HIGH> 
         let fits = |number: &u32| number.is_power_of_two() && (LOW..=HIGH).contains(number);
         let number = text.parse().ok().filter(fits);
         number.map(Self).ok_or_else(|| format!("`{text}` is no power of two from {LOW} to {HIGH}"))
+    }
+}
+
+/// A size that is a power of two from 4 KiB to 1 GiB, in bytes.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct BlockSize(pub(super) u32);
+
+impl TryFrom<String> for BlockSize {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let bytes = size::strict(&text).and_then(|bytes| u32::try_from(bytes).ok());
+        let fits = |bytes: &u32| bytes.is_power_of_two() && (4096..=1 << 30).contains(bytes);
+        let said = || format!("`{text}` is no power of two from 4 KiB to 1 GiB");
+        bytes.filter(fits).map(Self).ok_or_else(said)
+    }
+}
+
+/// A time to wait for the end: seconds, or a span such as `500 ms`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Patience(pub(super) Duration);
+
+impl TryFrom<String> for Patience {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let seconds = text.parse::<u64>().ok().filter(|seconds| *seconds <= 3600);
+        let span = match seconds {
+            Some(seconds) => Some(Duration::from_secs(seconds)),
+            None => Delay::try_from(text.clone()).ok().map(|span| Duration::from_micros(span.0)),
+        };
+        let said =
+            || format!("`{text}` is no time to stop in: write one such as 10 s, 1 h at most");
+        span.filter(|span| !span.is_zero()).map(Self).ok_or_else(said)
     }
 }
 

@@ -220,7 +220,11 @@ fn unreadable(paths: &[PathBuf]) -> Vec<String> {
     };
     let user = nix::unistd::Uid::effective();
     let refused = paths.iter().filter(refused);
-    refused.map(|path| format!("user {user} may not read {}", path.display())).collect()
+    let line = |path: &PathBuf| {
+        let path = path.display();
+        format!("user {user} may not read {path}: rules and files from there can't be loaded anew")
+    };
+    refused.map(line).collect()
 }
 
 /// Kept paths that the user may not write after all: what is open goes on, but nothing is begun

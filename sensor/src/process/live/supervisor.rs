@@ -350,6 +350,7 @@ impl Supervisor<'_> {
         self.display.say(&format!(
             "new rules are in force after {seconds:.1} s: {rules} loaded, {refused} refused"
         ));
+        done.loaded.remarks.iter().for_each(|line| self.display.say(line));
         self.tell_ready();
     }
 
