@@ -87,6 +87,13 @@ impl Latency {
         })
     }
 
+    /// Upper end in microseconds of the bucket below which so much of all lies; none without any,
+    /// or beyond the last bucket.
+    pub fn quantile(&self, share: f64) -> Option<u64> {
+        let wanted = (self.count.get() as f64 * share).ceil().max(1.0) as u64;
+        self.cumulative().find(|(_, count)| *count >= wanted).map(|(end, _)| end)
+    }
+
     /// How many were counted, and the sum of their times in microseconds.
     pub fn total(&self) -> (u64, u64) {
         (self.count.get(), self.sum_us.get())
@@ -188,6 +195,11 @@ mod tests {
         assert_eq!(buckets[3], (1_000, 3));
         assert_eq!(buckets[13], (60_000_000, 3));
         assert_eq!(latency.total().0, 4);
+        assert_eq!(
+            [0.0, 0.5, 0.75].map(|share| latency.quantile(share)),
+            [100, 100, 1000].map(Some)
+        );
+        assert_eq!((latency.quantile(0.99), Latency::default().quantile(0.5)), (None, None));
     }
 
     #[test]

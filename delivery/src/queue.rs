@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::figures::{ByKind, Counter};
+use crate::figures::{ByKind, Counter, Latency};
 use crate::record::Batch;
 
 /// Of the room so much is for alerts alone.
@@ -61,6 +61,8 @@ pub struct QueueFigures {
     pub shed: ByKind,
     /// The most bytes that ever waited or were being written.
     pub peak: Counter,
+    /// How long workers of live capture were held by handing batches over.
+    pub held: Latency,
 }
 
 impl Queue {

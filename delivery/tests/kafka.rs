@@ -7,10 +7,13 @@ use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use delivery::Delivery;
 use delivery::network::Network;
-use delivery::record::Record;
+use delivery::record::{Batch, Record};
+use delivery::settings::{DeliverySettings, QUEUE};
 use delivery::sink::{Health, Settled, Sink, Trouble};
 use delivery::sinks::{SinkSettings, Surroundings};
+use delivery::spool::SpoolSettings;
 use serde_json::{Value, json};
 
 const SENSOR: &str = "test-sensor";
@@ -242,6 +245,80 @@ fn nothing_is_lost_or_doubled_when_the_broker_dies() {
     feeder.run(Duration::from_secs(120));
     assert_eq!((feeder.refused.len(), feeder.sink.health()), (0, Health::Up));
     check_none_lost_or_doubled(&broker, &name, 100_000);
+}
+
+#[test]
+fn a_topic_that_makes_itself_is_waited_for_after_brokers_were_away() {
+    let Some((broker, _turn)) = broker() else { return };
+    let supervisor = variable("BATELEUR_KAFKA_SUPERVISOR");
+    let signal = |name: &str| {
+        let done = Command::new("kill").args([name, &supervisor]).status().expect("kill runs");
+        assert!(done.success());
+    };
+    let name = topic("late");
+    signal("-USR1");
+    let settings = json!({"brokers": [broker], "topic": name});
+    let mut feeder =
+        Feeder::new(build(settings, Network::default()).expect("builds"), records(3000));
+    let dead = Instant::now();
+    // Longer than librdkafka waits for a topic.
+    while dead.elapsed() < Duration::from_secs(35) {
+        feeder.step().expect("a dead broker is no trouble");
+    }
+    assert_eq!(feeder.settled(), 0);
+    signal("-USR2");
+    feeder.run(Duration::from_secs(120));
+    assert_eq!(feeder.refused, []);
+    check_none_lost_or_doubled(&broker, &name, 3000);
+}
+
+#[test]
+fn workers_are_not_held_while_the_broker_is_dead() {
+    let Some((broker, _turn)) = broker() else { return };
+    let supervisor = variable("BATELEUR_KAFKA_SUPERVISOR");
+    let signal = |name: &str| {
+        let done = Command::new("kill").args([name, &supervisor]).status().expect("kill runs");
+        assert!(done.success());
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let kafka = json!({"kafka": {"brokers": [broker], "topic": topic("held")}});
+    let settings = DeliverySettings {
+        queue: QUEUE,
+        spool: SpoolSettings { directory: folder.path().join("spool"), ..SpoolSettings::default() },
+        sinks: vec![serde_json::from_value(kafka).expect("settings")],
+        ..DeliverySettings::default()
+    };
+    let delivery =
+        Delivery::prepare(&settings, SENSOR).expect("settings").start(1, || {}).expect("it starts");
+    let (queue, figures) = (delivery.queue(), delivery.figures());
+    let lines: Vec<u8> =
+        records(20).into_iter().flat_map(|(_, _, text)| [text, vec![b'\n']].concat()).collect();
+    let mut first = delivery.first_sequence(0);
+    let start = Instant::now();
+    let mut turn = 0;
+    // Batches of 20 records, 500 a second: as a live worker brings them.
+    while start.elapsed() < Duration::from_secs(20) {
+        match turn {
+            2000 => signal("-USR1"),
+            7000 => signal("-USR2"),
+            _ => {}
+        }
+        turn += 1;
+        let begin = Instant::now();
+        let mut bytes = queue.buffer();
+        bytes.extend_from_slice(&lines);
+        queue.offer(Batch { worker: 0, first, bytes });
+        queue.figures().held.add(begin.elapsed(), 1);
+        first += 20;
+        std::thread::sleep((Duration::from_millis(2) * turn).saturating_sub(start.elapsed()));
+    }
+    assert!(turn > 7000, "the broker was dead and is back");
+    let held = queue.figures().held.quantile(0.99);
+    let made = queue.figures().offered.get();
+    eprintln!("{turn} batches, {made} records, p99 at most {held:?} us");
+    assert!(held.is_some_and(|us| us <= 1000), "{held:?}");
+    assert!(delivery.stop(Duration::from_secs(120)), "all is delivered");
+    assert_eq!((figures.sinks[0].delivered.get(), queue.figures().shed.total()), (made, 0));
 }
 
 #[test]

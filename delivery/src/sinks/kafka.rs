@@ -89,7 +89,7 @@ struct Ledger {
     /// The producer can't go on; what it fails now will be offered again.
     is_dying: bool,
     /// What somebody has to make or allow before it is of use to go on.
-    awaits: Option<String>,
+    awaits: Option<Trouble>,
     restarts: u64,
     condition: Condition,
     statistics: Statistics,
@@ -113,7 +113,7 @@ impl Sink for Kafka {
                 Err(Refusal::QueueFull) => break,
                 Err(Refusal::Never(code)) if is_awaited(code) => {
                     let topic = self.topic.name(record.kind());
-                    self.ledger.await_somebody(reason(code, topic, record.bytes.len()));
+                    self.ledger.wait_for(code, reason(code, topic, record.bytes.len()));
                     break;
                 }
                 Err(Refusal::Never(Code::FATAL)) => {
@@ -244,7 +244,7 @@ impl Ledger {
     fn take_failure(&mut self, report: &Report<'_>, code: Code, way: Way) {
         let mut why = reason(code, report.topic(), report.payload().len());
         if is_awaited(code) {
-            self.await_somebody(why);
+            self.wait_for(code, why);
             return;
         }
         if way == Way::Batch && !is_final(code) {
@@ -257,11 +257,15 @@ impl Ledger {
         self.refused.push((report.opaque(), why));
     }
 
-    /// Nothing more goes out until somebody has mended the other side: with a topic that is
-    /// missing, records would be lost that can be delivered once it is made.
-    fn await_somebody(&mut self, why: String) {
+    /// Nothing more goes out until the other side is ready: with a topic that is missing, records
+    /// would be lost that can be delivered once it is made. Brokers that are only just back may be
+    /// about to make it: librdkafka gives a new topic some time from the first record on, and
+    /// then believes the first broker that it hears of.
+    fn wait_for(&mut self, code: Code, why: String) {
         self.is_dying = true;
-        self.awaits.get_or_insert(why);
+        let is_soon = is_of_topic(code) && !self.condition.knows_topics();
+        let trouble = if is_soon { Trouble::passing(why) } else { Trouble::lasting(why) };
+        self.awaits.get_or_insert(trouble);
     }
 
     fn send_alone(&mut self, report: &Report<'_>, code: Code) -> Result<(), String> {
@@ -339,8 +343,8 @@ fn wind_up(producer: &mut Producer, ledger: &mut Ledger) -> Trouble {
             Way::Alone => ledger.with_alone(end),
         }
     }
-    if let Some(why) = ledger.awaits.take() {
-        return Trouble::lasting(why);
+    if let Some(trouble) = ledger.awaits.take() {
+        return trouble;
     }
     let (code, why) = producer.fatal().unwrap_or((Code::FATAL, String::new()));
     let what = format!("the producer can't go on: {why}");
@@ -355,15 +359,14 @@ fn is_final(code: Code) -> bool {
     matches!(code, Code::INVALID_TOPIC | Code::TIMED_OUT)
 }
 
+/// True when a topic is not there.
+fn is_of_topic(code: Code) -> bool {
+    matches!(code, Code::UNKNOWN_TOPIC | Code::UNKNOWN_TOPIC_OR_PARTITION)
+}
+
 /// True for failures that are over once somebody makes a topic or allows us to write to it.
 fn is_awaited(code: Code) -> bool {
-    matches!(
-        code,
-        Code::UNKNOWN_TOPIC
-            | Code::UNKNOWN_TOPIC_OR_PARTITION
-            | Code::TOPIC_AUTHORIZATION
-            | Code::CLUSTER_AUTHORIZATION
-    )
+    is_of_topic(code) || matches!(code, Code::TOPIC_AUTHORIZATION | Code::CLUSTER_AUTHORIZATION)
 }
 
 /// Why a record is refused, and what to look at.

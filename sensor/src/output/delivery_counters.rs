@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use delivery::Figures;
+use delivery::figures::{LATENCY_BUCKETS, Latency};
 
 /// Names and sources of the counters.
 #[derive(Debug)]
@@ -12,6 +13,12 @@ pub(crate) struct DeliveryCounters {
     sinks: Vec<[&'static str; 8]>,
     /// Names of volume control's counters for each type of record, in their order.
     volume: Vec<[&'static str; 3]>,
+}
+
+/// Most of what 99 of 100 batches held their workers, in microseconds.
+fn held_p99(held: &Latency) -> u64 {
+    let last = LATENCY_BUCKETS.last().copied().unwrap_or_default();
+    held.quantile(0.99).unwrap_or(if held.total().0 == 0 { 0 } else { last })
 }
 
 impl DeliveryCounters {
@@ -52,6 +59,9 @@ impl DeliveryCounters {
             ("events.queue.offered", queue.offered.get()),
             ("events.queue.shed", queue.shed.total()),
             ("events.queue.peak_bytes", queue.peak.get()),
+            ("events.queue.batches", queue.held.total().0),
+            // Beyond the last bucket, more than that is not known.
+            ("events.queue.held_p99_us", held_p99(&queue.held)),
             ("events.spool.appended", self.figures.spooled.get()),
             ("events.spool.shed", spool.shed_total()),
             ("events.spool.dropped", spool.dropped_events + spool.dropped_alerts),

@@ -1,5 +1,7 @@
 //! Where the records of an output leave for delivery, numbered by worker.
 
+use std::time::Instant;
+
 use delivery::Delivery;
 use delivery::queue::Queue;
 use delivery::record::{Batch, process_on, worker_on};
@@ -112,6 +114,7 @@ impl WorkerTap {
         if records.bytes.len() <= from {
             return 0;
         }
+        let begin = Instant::now();
         let mut bytes = self.queue.buffer();
         let gone = match self.keep {
             true => {
@@ -127,6 +130,7 @@ impl WorkerTap {
             }
         };
         self.queue.offer(Batch { worker: self.worker, first: self.next, bytes });
+        self.queue.figures().held.add(begin.elapsed(), 1);
         self.next += count;
         gone
     }

@@ -1,6 +1,6 @@
 //! How the brokers are, from what librdkafka tells of its connections.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use kafka::Code;
 
@@ -10,12 +10,18 @@ use crate::sink::{Health, Trouble};
 /// fail in other ways, too.
 const LASTING: Duration = Duration::from_secs(60);
 
+/// How long brokers have to be there before they are believed that a topic is not: one that makes
+/// itself takes a while. Less than what librdkafka itself gives a topic, 30 s from its first record.
+const TOPICS: Duration = Duration::from_secs(20);
+
 /// Rounds of statistics without any broker after which that is told without a reason.
 const SILENT: u32 = 2;
 
 /// How the brokers are.
 pub(super) struct Condition {
     health: Health,
+    /// Since when brokers answer, if they do.
+    up: Option<Instant>,
     /// When a broker refused us last.
     refused: Option<SystemTime>,
     /// The last reason why a connection failed.
@@ -28,15 +34,22 @@ pub(super) struct Condition {
 
 impl Condition {
     pub(super) fn new(interface: Option<String>) -> Self {
-        Self { health: Health::Up, refused: None, last: String::new(), silent: 0, interface }
+        let (refused, last) = (None, String::new());
+        Self { health: Health::Up, up: None, refused, last, silent: 0, interface }
     }
 
     pub(super) fn health(&self) -> Health {
         self.health.clone()
     }
 
+    /// True when brokers have been there for long enough to know all topics.
+    pub(super) fn knows_topics(&self) -> bool {
+        self.up.is_some_and(|since| since.elapsed() >= TOPICS)
+    }
+
     /// A broker answers.
     pub(super) fn up(&mut self) {
+        self.up.get_or_insert_with(Instant::now);
         if let Health::Down { since, .. } = self.health {
             let seconds = since.elapsed().unwrap_or_default().as_secs();
             tracing::info!("kafka: brokers are back after {seconds} s");
@@ -50,6 +63,7 @@ impl Condition {
     /// No broker is connected. librdkafka asks for the brokers anew then and does not say so.
     pub(super) fn none_up(&mut self) {
         self.silent += 1;
+        self.up = None;
         if !self.last.is_empty() {
             self.down(Trouble::passing(self.last.clone()));
         } else if self.silent >= SILENT {
@@ -77,6 +91,7 @@ impl Condition {
 
     fn down(&mut self, trouble: Trouble) {
         let now = SystemTime::now();
+        self.up = None;
         if trouble.is_lasting {
             self.refused = Some(now);
         }
@@ -173,6 +188,14 @@ mod tests {
         assert!(lasting.is_lasting && lasting.what.contains("sasl.password"), "{lasting}");
         condition.up();
         assert_eq!(condition.health(), Health::Up);
+        assert!(!condition.knows_topics(), "brokers are only just back");
+        let long_ago = Instant::now().checked_sub(TOPICS);
+        condition.up = long_ago;
+        condition.up();
+        assert_eq!(condition.knows_topics(), long_ago.is_some());
+        condition.error(Code::AUTHENTICATION, "a:1: bad password");
+        assert!(!condition.knows_topics());
+        condition.up();
         condition.error(Code::ALL_BROKERS_DOWN, "1/1 brokers are down");
         assert_eq!(trouble(&condition).what, "1/1 brokers are down", "old reasons are gone");
         condition.up();
