@@ -11,7 +11,7 @@ fn check(inline: bool, drop: &str) {
     let mut settings = settings(|settings, _| settings.inline = inline);
     settings.outputs = vec![OutputSettings::Fast, OutputSettings::Syslog];
     let mut bench = Bench::new(settings, RULES);
-    bench.open().ask(b"GET /secret HTTP/1.1\r\nHost: a\r\n\r\n");
+    bench.open().ask(b"GET /secret HTTP/1.1\r\nHost: a\r\n\r\n").pause();
     let behind = "[Classification: (null)] [Priority: 3] {TCP} 10.0.0.1:40000 -> 192.0.2.80:80";
     let mut lines: Vec<String> = bench.text(1).lines().map(str::to_owned).collect();
     lines.sort();

@@ -55,7 +55,7 @@ pub(super) fn run(mut arguments: ReplayArguments) -> Result<ExitCode> {
     }
     let filter = arguments.filter.as_deref().map(Filter::parse).transpose()?;
     let loaded = rules(&mut all.process)?;
-    tell_refused(&loaded, &|line| eprintln!("{line}"));
+    tell_refused(&loaded, &|line| eprintln!("bateleur: {line}"));
     let (outcome, events, delivered) = replay(arguments, all, &loaded, files, filter)?;
     if !arguments.quiet {
         let text = summary::text(&outcome, &loaded.ruleset, events.as_deref());

@@ -105,8 +105,8 @@ fn rules_are_loaded_anew_while_it_runs() {
     write(&format!("{TWO}alert nonsense\n"));
     running.signal("USR2");
     running.wait_for("1 loaded, 1 refused");
-    running.wait_for("bateleur: a.rules:2:");
-    running.wait_for("bateleur: 1 rule was refused");
+    running.wait_for("a.rules:2:");
+    running.wait_for("1 rule was refused");
     stage.send(&demo("demo.pcap"), 1);
     running.wait_until("an alert by the second rules", || count("2") == 1);
     // Rules that cannot be loaded leave the old ones in force.

@@ -463,7 +463,7 @@ mod tests {
         check("  af-packet: {block-size: 3 MiB}\n", &["power of two", "gate.yaml:2"]);
         check(
             "  af-packet: {block-size: 1 GiB, blocks: 8}\n",
-            &["4 GiB", "gate.yaml:2:33: capture.af-packet.blocks"],
+            &["4 GiB", "gate.yaml:2:34: capture.af-packet.blocks"],
         );
         check("  af-packet: {block-timeout: 10}\n", &["`10` is no span of time", "ms"]);
         check("  af-packet: {block-size: 1000 KiB}\n", &["1000 KiB", "gate.yaml:2:27"]);
@@ -479,7 +479,7 @@ mod tests {
         check("  interfaces:\n    - {method: auto}\n", &["name", "gate.yaml:3"]);
         check("  interfaces: [7]\n", &["name of an interface", "gate.yaml:2"]);
         check("  interfaces: [\"\"]\n", &["no interface was named", "gate.yaml:2"]);
-        check("  interfaces: [a, b, a]\n", &["gate.yaml:2:23: capture.interfaces: `a`", "twice"]);
+        check("  interfaces: [a, b, a]\n", &["gate.yaml:2:22: capture.interfaces: `a`", "twice"]);
         check("  workers: 3\n  cpus: 0-1\n", &["gate.yaml:2:3: capture.workers", "3 workers", "2"]);
     }
 }

@@ -25,7 +25,7 @@ pub(super) const METRICS: &[Descriptor] = &[
     counter("capture.kernel_packets", "Frames that the kernel or the XDP program received."),
     counter("capture.kernel_drops", "Frames that the kernel dropped: no memory, or a full ring."),
     counter("capture.errors", "Frames whose description by the kernel made no sense, by worker."),
-    gauge("capture.down", "Interfaces that are down or gone, as a worker sees them."),
+    gauge("capture.down", "Interfaces that are down or gone."),
     gauge("capture.stranded", "Interfaces that no socket is left for when they come back."),
     counter("capture.filtered", "Frames that the capture filter refused."),
     counter("capture.out_of_order", "Frames that waited for others and went on without them."),

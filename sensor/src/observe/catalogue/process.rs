@@ -28,12 +28,29 @@ const fn level(counter: &'static str, name: &'static str, help: &'static str) ->
 pub(super) const METRICS: &[Descriptor] = &[
     counter("events.made", "Records that workers made."),
     counter("events.written", "Records that are in their files."),
+    counter("events.unwritten", "Records lost because their file could not be written."),
+    counter("events.delivered_only", "Records that went to delivery and to no file."),
     counter("events.shed", "Records dropped because the writer did not keep up."),
     counter("events.shed_by_type.*", "Records dropped so, by their type.")
         .by(&["event_type"])
         .named("events_shed_by_type"),
     counter("events.queue.offered", "Records offered to the queue of delivery."),
     counter("events.queue.shed", "Records for which that queue had no room."),
+    counter("events.queue.batches", "Batches of records that workers put into that queue."),
+    gauge("events.queue.held_p99_us", "What 99 of 100 batches held their workers at most, in us."),
+    counter("events.volume.sampled", "Records left out of samples."),
+    counter("events.volume.over_budget", "Records beyond the budget of their type."),
+    counter("events.volume.folded", "Records folded into others."),
+    gauge("events.volume.held", "Records that wait to be folded with later ones."),
+    counter("events.volume.sampled_by_type.*", "Records left out of samples, by their type.")
+        .by(&["event_type"])
+        .named("events_volume_sampled_by_type"),
+    counter("events.volume.over_budget_by_type.*", "Records beyond the budget, by their type.")
+        .by(&["event_type"])
+        .named("events_volume_over_budget_by_type"),
+    counter("events.volume.folded_by_type.*", "Records folded into others, by their type.")
+        .by(&["event_type"])
+        .named("events_volume_folded_by_type"),
     gauge("events.queue.peak_bytes", "Most bytes of records that ever waited in that queue."),
     Descriptor::own(
         "events_queue_shed_by_type",
