@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -10,6 +11,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 PROGRAM = os.environ.get("BATELEUR_SENSOR", os.path.join(ROOT, "target/release/bateleur"))
 RULES = os.path.join(ROOT, "docs/demo/demo.rules")
 CAPTURE = os.path.join(ROOT, "docs/demo/demo.pcap")
+# What a line of the log begins with.
+STAMP = re.compile(r"^\d{4}-\d\d-\d\dT\S+Z +\w+ +[\w:]+: ", re.M)
 
 
 class Failure(Exception):
@@ -54,8 +57,9 @@ class Sensor:
             self.process.wait()
 
     def said(self):
+        """Its messages, without their time, level and place in the program."""
         with open(os.path.join(self.folder, "said.txt"), encoding="utf-8") as log:
-            return log.read()
+            return STAMP.sub("", log.read())
 
     def last_line(self):
         lines = self.said().strip().splitlines()

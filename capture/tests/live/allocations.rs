@@ -17,7 +17,7 @@ fn frames_take_no_memory() {
             let mut source = Live::open(&settings(1, &methods)).unwrap().sources.remove(0);
             let senders = network.senders();
             let length = |at: u32| if at.is_multiple_of(50) { 4000 } else { 300 };
-            let mut taken = [0; 4];
+            let (mut taken, mut quarters) = ([0; 4], 0);
             for (round, taken) in (0..).zip(&mut taken) {
                 let number = |at: u32| (at + round * 2000) / 40;
                 let sent: Vec<Sent> =
@@ -32,12 +32,14 @@ fn frames_take_no_memory() {
                     }
                 }
                 *taken = allocations() - before;
+                quarters = begin.elapsed().as_millis() as u64 / 250;
                 assert_eq!(frames + network.lost() as usize, sent.len());
                 assert!(bytes > frames * 299);
             }
             assert!(taken[0] > 20, "the counter counts: {taken:?}");
-            // Now and then the system is asked for the names of the interfaces.
-            assert!(taken[3] < 20, "{methods:?} {taken:?}");
+            // Four times a second the system is asked for the names of the interfaces.
+            let most = 20 * (1 + quarters);
+            assert!(taken[3] < most && most < 1000, "{methods:?} {taken:?} of {most}");
         });
     }
 }

@@ -149,8 +149,9 @@ fn apply(plan: &Plan, wanted: PlanUse) -> Result<Option<Restorer>> {
             // Of this process: others may have plans of their own.
             let file = format!("/run/bateleur-plan-undo-{}.json", std::process::id());
             let restorer = Restorer::start(Path::new(&file));
-            let restorer = restorer.context("nobody can be started to undo the plan")?;
+            let mut restorer = restorer.context("nobody can be started to undo the plan")?;
             plan::change(plan, Some(Path::new(&file)))?;
+            restorer.remember().context("nobody is there any more to undo the plan")?;
             Ok(Some(restorer))
         }
     }

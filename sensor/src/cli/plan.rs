@@ -68,13 +68,15 @@ pub(super) struct PlanArguments {
 
 pub(super) fn run(arguments: &PlanArguments) -> Result<ExitCode> {
     if let Some(file) = &arguments.undo {
+        let (mut kept, mut is_known) = (None, false);
         if arguments.wait {
-            restorer::wait().context("signals cannot be handled")?;
-            if !file.exists() {
+            let remember = || (kept, is_known) = (Undo::load(file).ok(), true);
+            restorer::wait(remember).context("signals cannot be handled")?;
+            if kept.is_none() && (is_known || !file.exists()) {
                 return Ok(ExitCode::SUCCESS);
             }
         }
-        return undo(file);
+        return undo(file, kept);
     }
     let settings = settings(arguments)?;
     let (facts, plan) = plan(&settings)?;
@@ -222,8 +224,12 @@ pub(super) fn change(plan: &Plan, file: Option<&Path>) -> Result<()> {
     Ok(())
 }
 
-fn undo(file: &Path) -> Result<ExitCode> {
-    let undo = Undo::load(file).with_context(|| format!("{}: cannot be read", file.display()))?;
+/// Brings back what a file says, or what it said before: somebody else may write there by now.
+fn undo(file: &Path, kept: Option<Undo>) -> Result<ExitCode> {
+    let undo = match kept {
+        Some(undo) => undo,
+        None => Undo::load(file).with_context(|| format!("{}: cannot be read", file.display()))?,
+    };
     let mut host = Kernel::open().context("the kernel cannot be asked")?;
     let differs = |setting: &&Setting| !host.now(setting).is_ok_and(|now| setting.met_by(&now));
     let differing = undo.settings.iter().rev().filter(differs).map(Setting::to_string);

@@ -4,7 +4,7 @@
 //! killed. This process keeps them. It begins before any frame or socket is there, is this program
 //! anew with none of the sensor's memory, and does nothing but wait until its standard input ends.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -35,6 +35,19 @@ impl Restorer {
     }
 }
 
+impl Restorer {
+    /// Has the file read now: once the sensor has given up its rights, what it may still write is
+    /// not to be believed.
+    ///
+    /// # Errors
+    /// When the process is gone.
+    pub(super) fn remember(&mut self) -> io::Result<()> {
+        let missing = || io::Error::from(io::ErrorKind::BrokenPipe);
+        self.0.stdin.as_mut().ok_or_else(missing)?.write_all(b"!")?;
+        self.0.stdout.as_mut().ok_or_else(missing)?.read_exact(&mut [0])
+    }
+}
+
 impl Drop for Restorer {
     fn drop(&mut self) {
         drop(self.0.stdin.take());
@@ -46,14 +59,28 @@ impl Drop for Restorer {
     }
 }
 
-/// The waiting: returns when nobody holds the other end of standard input any more. Who wants all
-/// processes of a service to end means the sensor first.
+/// The waiting: returns when nobody holds the other end of standard input any more. What is said
+/// there before that asks to `remember`, and is answered. Who wants all processes of a service to
+/// end means the sensor first.
 ///
 /// # Errors
 /// When signals cannot be handled.
-pub(super) fn wait() -> io::Result<()> {
+pub(super) fn wait(mut remember: impl FnMut()) -> io::Result<()> {
     for signal in [SIGHUP, SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;
     }
-    io::copy(&mut io::stdin().lock(), &mut io::sink()).map(drop)
+    let mut input = io::stdin().lock();
+    let mut byte = [0];
+    loop {
+        match input.read(&mut byte) {
+            Ok(0) => return Ok(()),
+            Ok(_) => {
+                remember();
+                let mut output = io::stdout().lock();
+                output.write_all(&byte).and_then(|()| output.flush())?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
