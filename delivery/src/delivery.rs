@@ -9,7 +9,7 @@ use crate::figures::{Counter, SinkFigures};
 use crate::publisher::{Publisher, Wishes};
 use crate::queue::Queue;
 use crate::reach::{Paths, Reach};
-use crate::record::{CHANNELS, process_on, worker_on};
+use crate::record::{Batch, CHANNELS, process_on, worker_on};
 use crate::refused::RefusedFile;
 use crate::settings::DeliverySettings;
 use crate::sink::Sink;
@@ -72,6 +72,8 @@ pub struct Figures {
     pub sinks: Vec<Arc<SinkFigures>>,
     /// Records that are in the spool's files or were.
     pub spooled: Counter,
+    /// Records that were taken out of the queue, whatever became of them then.
+    taken: Counter,
     /// What was done about records that were too many; none when nothing is.
     pub volume: Option<Arc<VolumeFigures>>,
     usage: Mutex<Usage>,
@@ -86,6 +88,14 @@ impl Figures {
     /// How full the spool is, and what it dropped.
     pub fn spool(&self) -> Usage {
         self.usage.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Records that are in memory alone: in the queue, or held to be folded.
+    pub fn in_memory(&self) -> u64 {
+        let queue = self.queue.figures();
+        let gone = queue.shed.total() + self.taken.get();
+        let held = self.volume.as_ref().map_or(0, |volume| volume.held.get());
+        queue.offered.get().saturating_sub(gone) + held
     }
 
     fn look_at(&self, writer: &Writer) {
@@ -149,6 +159,7 @@ impl Prepared {
             queue: queue.clone(),
             sinks: figures,
             spooled: Counter::default(),
+            taken: Counter::default(),
             volume: volume.as_ref().map(Volume::figures),
             usage,
         };
@@ -247,22 +258,30 @@ impl Delivery {
     /// Spools what waits, gives sinks so long to deliver, and ends; of that time the last quarter
     /// is for their leave. What is not delivered stays in the spool for the next start. True when
     /// everything was delivered.
+    ///
+    /// However short the time, it ends only once nothing is in memory alone any more: a disk that
+    /// hangs hangs it, and [`Figures::in_memory`] says how much there is.
     pub fn stop(self, patience: Duration) -> bool {
         let end = Instant::now() + patience;
         let until = end - (patience / 4).min(LEAVE);
         self.queue.close();
-        // It ends when the queue is empty; a disk that hangs hangs it.
         while !self.keeper.is_finished() && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(2));
         }
+        // Sinks that have nothing to do before all is in the spool have not delivered everything.
+        let mut done = self.keeper.is_finished();
         self.wishes.end_when_done();
         while !self.publishers.iter().all(JoinHandle::is_finished) && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(2));
         }
-        let mut done = self.keeper.is_finished();
         self.wishes.end_at_once();
         while !self.publishers.iter().all(JoinHandle::is_finished) && Instant::now() < end {
             std::thread::sleep(Duration::from_millis(5));
+        }
+        if self.keeper.join().is_err() {
+            done = false;
+            let lost = self.figures.in_memory();
+            tracing::error!("the spool's thread has panicked: {lost} records are lost");
         }
         for publisher in self.publishers {
             // One that has panicked, or hangs, has not delivered what waits for it.
@@ -277,6 +296,7 @@ fn keep(mut writer: Writer, mut volume: Option<Volume>, figures: &Figures) {
     let mut looked = Instant::now();
     while !figures.queue.is_finished() {
         let taken = figures.queue.take(PATIENCE);
+        let count = taken.iter().flatten().map(Batch::count).sum();
         let batches = match (&mut volume, taken) {
             // What it holds may be due also when nothing comes.
             (Some(volume), taken) => volume.apply(taken.unwrap_or_default(), Instant::now()),
@@ -285,6 +305,7 @@ fn keep(mut writer: Writer, mut volume: Option<Volume>, figures: &Figures) {
         if !batches.is_empty() {
             figures.spooled.add(writer.append(&batches).records);
         }
+        figures.taken.add(count);
         let spent = volume.iter_mut().flat_map(Volume::spent);
         figures.queue.give_back(batches.into_iter().map(|batch| batch.bytes).chain(spent));
         writer.tick(Instant::now());

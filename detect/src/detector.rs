@@ -488,6 +488,7 @@ impl Detector {
     }
 
     /// Turns verdicts into what happens to packet and flow, and counts it.
+    #[inline]
     fn settle(&mut self, packet: &Packet<'_>, progress: &mut Progress) {
         let inline = self.settings.inline;
         if let (true, Some(_), None) = (inline, progress.verdict.drop, progress.dropped) {
@@ -509,6 +510,7 @@ impl Detector {
     }
 
     /// Writes the records that the packet gives rise to.
+    #[inline]
     fn report(
         &mut self,
         packets: &[Packet<'_>],

@@ -84,7 +84,9 @@ impl Reporter {
         self.wants_transactions
     }
 
-    /// Records of a packet, its alerts, and the transactions of its flow.
+    /// Records of a packet, its alerts, and the transactions of its flow. Most packets have none,
+    /// which is seen where it is called.
+    #[inline]
     pub(crate) fn packet(
         &mut self,
         packet: &Packet<'_>,
@@ -98,29 +100,46 @@ impl Reporter {
         if frame > 0 {
             self.order = frame;
         }
-        let scene = Scene { packet, root, progress, inspector };
-        let quiet = packet.events.is_empty()
+        let is_quiet = packet.events.is_empty()
             && inspector.queue.alerts.is_empty()
             && progress.dropped.is_none()
             && progress.verdict.tagged.is_none()
             && inspector.packet_variables().is_empty()
             && packet.ethertype != 0x0806
             && !self.stream;
+        let is_settled = flow.as_ref().is_none_or(|flow| {
+            (progress.unchanged || !self.wants_transactions)
+                && !flow.extension.session.has_anomalies()
+        });
+        if !is_quiet || !is_settled {
+            let scene = Scene { packet, root, progress, inspector };
+            self.records(&scene, flow, is_quiet, events);
+        }
+    }
+
+    // Apart, so that a packet without records does not pay for its stack.
+    #[inline(never)]
+    fn records(
+        &mut self,
+        scene: &Scene<'_>,
+        flow: Option<&mut Flow>,
+        is_quiet: bool,
+        events: &mut Events,
+    ) {
         let Some(flow) = flow else {
-            if !quiet {
-                self.packet_records(&scene, None, events);
-            }
+            self.packet_records(scene, None, events);
             return;
         };
-        if !quiet {
-            self.packet_records(&scene, Some(flow), events);
+        if !is_quiet {
+            self.packet_records(scene, Some(flow), events);
         }
+        let progress = scene.progress;
         if self.inline && progress.dropped.is_some() {
             flow.extension.records.drop_logged[progress.facts.direction.index()] = true;
         }
-        self.detection_anomalies(&scene, flow, events);
+        self.detection_anomalies(scene, flow, events);
         if self.wants_transactions && !progress.unchanged {
-            self.transactions(&scene, flow, events);
+            self.transactions(scene, flow, events);
         }
     }
 

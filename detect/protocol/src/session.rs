@@ -187,6 +187,12 @@ impl Session {
         self.anomalies
     }
 
+    /// True when there is something to take by [`Session::take_anomalies`].
+    #[inline]
+    pub const fn has_anomalies(&self) -> bool {
+        !self.anomalies.is_empty()
+    }
+
     /// Takes the anomalies of detection; once a packet.
     pub fn take_anomalies(&mut self) -> Anomalies {
         std::mem::take(&mut self.anomalies)

@@ -3,15 +3,16 @@
 use std::net::IpAddr;
 
 use decode::Timestamp;
+use json::digits::{pair, quad};
 
 /// Appends `YYYY-MM-DDTHH:MM:SS.uuuuuu+0000`.
 pub fn timestamp(time: Timestamp, out: &mut Vec<u8>) {
     let (year, month, day) = date(time.seconds() / 86_400);
     let mut text = *b"0000-00-00T00:00:00.000000+0000";
-    put(&mut text[0..4], year as u32);
-    put(&mut text[5..7], month as u32);
-    put(&mut text[8..10], day as u32);
-    clock(time, &mut text[11..]);
+    text[0..4].copy_from_slice(&quad(year as u32));
+    text[5..7].copy_from_slice(&pair(month as u32));
+    text[8..10].copy_from_slice(&pair(day as u32));
+    text[11..26].copy_from_slice(&clock(time));
     out.extend_from_slice(&text);
 }
 
@@ -19,29 +20,23 @@ pub fn timestamp(time: Timestamp, out: &mut Vec<u8>) {
 pub fn fast_timestamp(time: Timestamp, out: &mut Vec<u8>) {
     let (year, month, day) = date(time.seconds() / 86_400);
     let mut text = *b"00/00/0000-00:00:00.000000";
-    put(&mut text[0..2], month as u32);
-    put(&mut text[3..5], day as u32);
-    put(&mut text[6..10], year as u32);
-    clock(time, &mut text[11..]);
+    text[0..2].copy_from_slice(&pair(month as u32));
+    text[3..5].copy_from_slice(&pair(day as u32));
+    text[6..10].copy_from_slice(&quad(year as u32));
+    text[11..26].copy_from_slice(&clock(time));
     out.extend_from_slice(&text);
 }
 
-/// Fills `HH:MM:SS.uuuuuu`.
-fn clock(time: Timestamp, text: &mut [u8]) {
-    let second = (time.seconds() % 86_400) as u32;
-    put(&mut text[0..2], second / 3600);
-    put(&mut text[3..5], second / 60 % 60);
-    put(&mut text[6..8], second % 60);
-    put(&mut text[9..15], time.subsecond_us());
-}
-
-/// Decimal digits of a number, as many as there is room for.
-fn put(digits: &mut [u8], number: u32) {
-    let mut rest = number;
-    for digit in digits.iter_mut().rev() {
-        *digit = b'0' + (rest % 10) as u8;
-        rest /= 10;
-    }
+/// `HH:MM:SS.uuuuuu`.
+fn clock(time: Timestamp) -> [u8; 15] {
+    let (second, us) = ((time.seconds() % 86_400) as u32, time.subsecond_us());
+    let mut text = *b"00:00:00.000000";
+    text[0..2].copy_from_slice(&pair(second / 3600));
+    text[3..5].copy_from_slice(&pair(second / 60 % 60));
+    text[6..8].copy_from_slice(&pair(second % 60));
+    text[9..11].copy_from_slice(&pair(us / 10_000));
+    text[11..15].copy_from_slice(&quad(us));
+    text
 }
 
 /// Year, month and day of a number of days since 1970 (proleptic Gregorian calendar).
@@ -59,33 +54,49 @@ fn date(days: u64) -> (u64, u64, u64) {
     (year_of_era + era * 400 + u64::from(month <= 2), month, day)
 }
 
+/// The digits of each octet, and how many they are.
+const OCTETS: [([u8; 3], usize); 256] = {
+    let mut texts = [([0; 3], 0); 256];
+    let mut at = 0;
+    while at < 256 {
+        let [a, b, c] = [at / 100, at / 10 % 10, at % 10];
+        let [a, b, c] = [b'0' + a as u8, b'0' + b as u8, b'0' + c as u8];
+        texts[at] = match at {
+            0..=9 => ([c, 0, 0], 1),
+            10..=99 => ([b, c, 0], 2),
+            _ => ([a, b, c], 3),
+        };
+        at += 1;
+    }
+    texts
+};
+
 /// Appends an address: IPv4 dotted, IPv6 in full form unless `compress`.
 pub fn address(address: IpAddr, compress: bool, out: &mut Vec<u8>) {
     match address {
         IpAddr::V4(v4) => {
-            for (at, octet) in v4.octets().iter().enumerate() {
-                if at > 0 {
-                    out.push(b'.');
-                }
-                if *octet >= 100 {
-                    out.push(b'0' + octet / 100);
-                }
-                if *octet >= 10 {
-                    out.push(b'0' + octet / 10 % 10);
-                }
-                out.push(b'0' + octet % 10);
+            let (mut text, mut at) = ([b'.'; 16], 0);
+            for octet in v4.octets() {
+                let (digits, length) = OCTETS[usize::from(octet)];
+                // Three bytes whatever the length: the next octet goes over what is too much.
+                text[at..at + 3].copy_from_slice(&digits);
+                text[at + length] = b'.';
+                at += length + 1;
             }
+            let end = out.len() + at - 1;
+            out.extend_from_slice(&text);
+            out.truncate(end);
         }
         IpAddr::V6(v6) if compress => out.extend_from_slice(v6.to_string().as_bytes()),
         IpAddr::V6(v6) => {
             const HEX: &[u8; 16] = b"0123456789abcdef";
-            for (at, byte) in v6.octets().iter().enumerate() {
-                if at > 0 && at % 2 == 0 {
-                    out.push(b':');
+            let mut text = [b':'; 39];
+            for (piece, number) in text.chunks_mut(5).zip(v6.segments()) {
+                for (digit, shift) in piece.iter_mut().zip([12, 8, 4, 0]) {
+                    *digit = HEX[usize::from(number >> shift & 15)];
                 }
-                out.push(HEX[usize::from(byte >> 4)]);
-                out.push(HEX[usize::from(byte & 15)]);
             }
+            out.extend_from_slice(&text);
         }
     }
 }
@@ -117,11 +128,21 @@ mod tests {
     }
 
     #[test]
+    fn octets_are_written_without_zeros() {
+        for octet in 0..=255 {
+            let v4 = std::net::Ipv4Addr::new(octet, 255 - octet, octet / 2, octet);
+            let mut out = b"<".to_vec();
+            address(IpAddr::V4(v4), false, &mut out);
+            assert_eq!(String::from_utf8_lossy(&out), format!("<{v4}"));
+        }
+    }
+
+    #[test]
     fn addresses_are_written_in_full() {
         let mut out = Vec::new();
-        address("10.0.200.9".parse().expect("address"), false, &mut out);
+        address("10.0.200.99".parse().expect("address"), false, &mut out);
         out.push(b' ');
         address("2001:db8::1".parse().expect("address"), false, &mut out);
-        assert_eq!(out, b"10.0.200.9 2001:0db8:0000:0000:0000:0000:0000:0001");
+        assert_eq!(out, b"10.0.200.99 2001:0db8:0000:0000:0000:0000:0000:0001");
     }
 }

@@ -11,17 +11,29 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use anyhow::Context;
 use caps::{CapSet, Capability, CapsHashSet};
 use delivery::marker::{self, Marker};
+use delivery::network::Network;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::restorer::PROGRAM;
+
+/// The event network, with a process that marks its sockets if they are to be marked.
+///
+/// # Errors
+/// When there can be no such process.
+pub(super) fn marked(network: Network) -> anyhow::Result<Network> {
+    let Some(mark) = network.fwmark else { return Ok(network) };
+    let marker = start(mark).context("events.fwmark: no process for it")?;
+    Ok(Network { marker: Some(marker), ..network })
+}
 
 /// Starts it; it ends when nobody has the marker any more.
 ///
 /// # Errors
 /// When the system refuses.
-pub(super) fn start(mark: u32) -> io::Result<Marker> {
+fn start(mark: u32) -> io::Result<Marker> {
     let (marker, end) = Marker::pair()?;
     let mut command = Command::new(PROGRAM);
     command.args(["mark-sockets", &mark.to_string()]);

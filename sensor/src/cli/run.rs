@@ -27,6 +27,7 @@ use crate::process::summary;
 use super::capturing::Capturing;
 use super::confine::{Home, Open, folder_of, sandbox};
 use super::delivered;
+use super::marking;
 use super::native::{RightsArguments, RunArguments};
 use super::plan::with_lack;
 use super::replay::{load_rules, rules, tell_refused};
@@ -67,11 +68,12 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode> {
     let asked = arguments.control.as_ref().map(|name| path_of(name.as_deref()));
     let socket = asked.or(configured);
     // Certificates and secrets are read here, with all rights.
-    let delivering = Delivering::live(&all)?;
+    let network = marking::marked(sensor.event_network())?;
+    let delivering = Delivering::live(&all, network.marker.clone())?;
     let socket_folder = socket.as_deref().map(|path| Home::look(&folder_of(path)));
     let control = socket.as_deref().map(Listener::bind).transpose()?;
     let notify = Notify::from_environment().context("the service manager cannot be reached")?;
-    let watching = Watching::open(arguments, &sensor)?;
+    let watching = Watching::open(arguments, &sensor, &network)?;
     let open = Open {
         home,
         files: writing.files().into_iter().chain(log.path().map(PathBuf::from)).collect(),
@@ -82,16 +84,15 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode> {
         control: socket.as_deref().zip(socket_folder),
         delivering: delivering.reach(),
     };
-    let mut rights = arguments.rights.clone();
-    rights.user = rights.user.or(capturing.settings.user.clone());
-    rights.group = rights.group.or(capturing.settings.group.clone());
-    let stands = confine(&rights, &open)?;
+    let stands = confine(&rights(arguments, &capturing), &open)?;
     let watched = watching.begin(&capturing.management)?;
     let delivery = writing.deliver(delivering, workers, &capturing.management)?;
     let delivered = delivery.as_ref().map(Delivery::figures);
     if let Some(figures) = &delivered {
         watched.observer.attach_delivery(Arc::clone(figures));
     }
+    let drain = arguments.drain.map(|seconds| Duration::from_secs(seconds.into()));
+    let drain = drain.unwrap_or(capturing.settings.drain);
     let accepted = loaded.accepted;
     let opened = live.interfaces.clone();
     let notes = capturing.notes;
@@ -111,9 +112,7 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode> {
         notify,
         control,
         lookup: Box::new(|_| None),
-        drain: arguments
-            .drain
-            .map_or(capturing.settings.drain, |seconds| Duration::from_secs(seconds.into())),
+        drain,
         stall: Duration::from_secs(arguments.stall.into()),
         quiet: arguments.quiet,
         observer: Some(Arc::clone(&watched.observer)),
@@ -131,6 +130,14 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode> {
         tracing::warn!("what was not delivered stays in the spool for the next start");
     }
     tell(arguments, ended, writing.events.as_deref())
+}
+
+/// Who the process becomes.
+fn rights(arguments: &RunArguments, capturing: &Capturing) -> RightsArguments {
+    let mut rights = arguments.rights.clone();
+    rights.user = rights.user.or(capturing.settings.user.clone());
+    rights.group = rights.group.or(capturing.settings.group.clone());
+    rights
 }
 
 /// Says how frames are had, and where the process stands.

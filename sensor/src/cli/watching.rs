@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use delivery::network::Network;
 
 use crate::config::native::Sensor;
 use crate::log::program::Installed;
@@ -52,8 +53,14 @@ pub(super) struct Watched {
 }
 
 impl Watching {
-    /// Binds what is to be bound.
-    pub(super) fn open(arguments: &RunArguments, sensor: &Sensor) -> Result<Self> {
+    /// Binds what is to be bound; what is sent takes the event network.
+    pub(super) fn open(
+        arguments: &RunArguments,
+        sensor: &Sensor,
+        network: &Network,
+    ) -> Result<Self> {
+        #[cfg(not(feature = "otel"))]
+        let _ = network;
         let listen = match arguments.metrics.as_slice() {
             [] => &sensor.metrics.listen.0,
             given => given,
@@ -68,7 +75,7 @@ impl Watching {
             observer: Observer::new(sensor.metrics.per_worker),
             endpoint,
             #[cfg(feature = "otel")]
-            exporter: exporter(sensor)?,
+            exporter: exporter(sensor, network)?,
         })
     }
 
@@ -104,13 +111,12 @@ impl Watching {
 }
 
 #[cfg(feature = "otel")]
-fn exporter(sensor: &Sensor) -> Result<Option<crate::observe::otlp::Exporter>> {
+fn exporter(sensor: &Sensor, network: &Network) -> Result<Option<crate::observe::otlp::Exporter>> {
     use crate::observe::otlp::{Exporter, Resource};
     let Some(settings) = &sensor.otel else { return Ok(None) };
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let host = host.trim().to_owned();
     let name = sensor.name().unwrap_or(&host).to_owned();
-    let exporter =
-        Exporter::new(settings, &sensor.event_network(), Resource { host, sensor: name });
+    let exporter = Exporter::new(settings, network, Resource { host, sensor: name });
     exporter.map(Some).map_err(anyhow::Error::msg)
 }

@@ -3,7 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+use delivery::marker::Marker;
 use delivery::reach::Paths;
 use delivery::settings::DeliverySettings;
 use delivery::{Delivery, Prepared};
@@ -13,8 +14,6 @@ use crate::config::process::FileOutput;
 use crate::config::suricata::Everything;
 use crate::output::{Engine, FileStore, Outputs, Pace, Statistics, Tap};
 use crate::process::load::Loaded;
-
-use super::marking;
 
 /// Everything that is open for writing.
 pub(super) struct Writing {
@@ -35,14 +34,11 @@ pub(super) struct Delivering {
 }
 
 impl Delivering {
-    /// Of a live run.
-    pub(super) fn live(all: &Everything) -> Result<Self> {
+    /// Of a live run, whose sockets are marked by another process if they are.
+    pub(super) fn live(all: &Everything, marker: Option<Marker>) -> Result<Self> {
         let mut settings = all.process.delivery.clone();
-        if let Some(network) = settings.as_mut().map(|settings| &mut settings.network)
-            && let Some(mark) = network.fwmark
-        {
-            let marker = marking::start(mark).context("events.fwmark: no process for it")?;
-            network.marker = Some(marker);
+        if let Some(settings) = &mut settings {
+            settings.network.marker = marker;
         }
         Self::of(all, settings, Pace::NeverWaits)
     }

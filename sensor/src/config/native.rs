@@ -304,7 +304,6 @@ impl Sensor {
     }
 
     /// The network that records leave by, and what else the sensor sends.
-    #[cfg(feature = "otel")]
     pub(crate) fn event_network(&self) -> ::delivery::network::Network {
         self.events.network()
     }

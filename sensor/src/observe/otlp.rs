@@ -23,6 +23,8 @@ use super::observer::Observer;
 const CUMULATIVE: u8 = 2;
 /// So long counters of workers are waited for.
 const COUNTING: Duration = Duration::from_secs(3);
+/// So long the end of the process waits for the last metrics to be taken.
+const LEAVE: Duration = Duration::from_secs(2);
 
 /// Who says it.
 #[derive(Clone, Debug)]
@@ -46,7 +48,7 @@ pub(crate) struct Exporter {
 pub(crate) struct Exporting {
     /// The thread hears when this end goes.
     end: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    thread: JoinHandle<()>,
 }
 
 impl Exporter {
@@ -83,7 +85,7 @@ impl Exporter {
             first();
             self.run(&observer, &ends);
         })?;
-        Ok(Exporting { end: Some(end), thread: Some(thread) })
+        Ok(Exporting { end: Some(end), thread })
     }
 
     fn run(&self, observer: &Observer, ends: &Receiver<()>) {
@@ -91,7 +93,7 @@ impl Exporter {
         loop {
             let is_last = ends.recv_timeout(self.interval) != Err(RecvTimeoutError::Timeout);
             let until = Instant::now() + COUNTING;
-            while !observer.is_fresh() && Instant::now() < until {
+            while !is_last && !observer.is_fresh() && Instant::now() < until {
                 thread::sleep(Duration::from_millis(10));
             }
             let body = body(&observer.collect(), &self.resource, observer.started.us, now_us());
@@ -118,8 +120,10 @@ impl Exporter {
 impl Drop for Exporting {
     fn drop(&mut self) {
         drop(self.end.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+        // A collector that does not answer must not hold up the end.
+        let until = Instant::now() + LEAVE;
+        while !self.thread.is_finished() && Instant::now() < until {
+            thread::sleep(Duration::from_millis(5));
         }
     }
 }

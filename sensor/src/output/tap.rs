@@ -108,13 +108,25 @@ impl WorkerTap {
     /// Takes what is new in the buffers of outputs; returns how many records are gone from there.
     /// Never waits: what delivery has no room for is counted there.
     pub(crate) fn take(&mut self, outputs: &mut [Records]) -> u64 {
+        self.take_by(outputs, |queue, batch| {
+            let begin = Instant::now();
+            queue.offer(batch);
+            queue.figures().held.add(begin.elapsed(), 1);
+        })
+    }
+
+    /// The same when there is time to wait until there is room.
+    pub(crate) fn take_waiting(&mut self, outputs: &mut [Records]) -> u64 {
+        self.take_by(outputs, Queue::offer_waiting)
+    }
+
+    fn take_by(&mut self, outputs: &mut [Records], offer: impl FnOnce(&Queue, Batch)) -> u64 {
         let Some(records) = outputs.get_mut(self.output) else { return 0 };
         let (from, before) = self.seen;
         let count = records.count.saturating_sub(before);
         if records.bytes.len() <= from {
             return 0;
         }
-        let begin = Instant::now();
         let mut bytes = self.queue.buffer();
         let gone = match self.keep {
             true => {
@@ -129,8 +141,7 @@ impl WorkerTap {
                 count
             }
         };
-        self.queue.offer(Batch { worker: self.worker, first: self.next, bytes });
-        self.queue.figures().held.add(begin.elapsed(), 1);
+        offer(&self.queue, Batch { worker: self.worker, first: self.next, bytes });
         self.next += count;
         gone
     }

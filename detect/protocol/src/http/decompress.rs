@@ -55,11 +55,14 @@ impl Spare {
         SPARE.with_borrow_mut(|spare| spare.pieces.pop()).unwrap_or_else(|| vec![0; PIECE])
     }
 
-    fn keep(&mut self, layer: &mut Layer) {
-        let codec = std::mem::replace(&mut layer.codec, Codec::Done);
+    fn keep_inflater(&mut self, codec: Codec) {
         if self.inflaters.len() < SPARES {
             self.inflaters.extend(codec.into_spare());
         }
+    }
+
+    fn keep(&mut self, layer: &mut Layer) {
+        self.keep_inflater(std::mem::replace(&mut layer.codec, Codec::Done));
         if self.pieces.len() < SPARES && layer.out.len() == PIECE {
             self.pieces.push(std::mem::take(&mut layer.out));
         }
@@ -243,7 +246,7 @@ impl Layer {
         let mut result = self.decode(data, out, work, sink);
         while result.is_err() {
             if self.settled {
-                self.codec = Codec::Done;
+                self.end();
                 return true;
             }
             let first = std::mem::take(&mut self.replay);
@@ -323,19 +326,19 @@ impl Layer {
                     let held = std::mem::take(&mut self.held);
                     self.settle();
                     if !held.is_empty() && !sink(&held) {
-                        self.codec = Codec::Done;
+                        self.end();
                         return Ok(true);
                     }
                 }
             } else if !made.is_empty() {
                 self.settle();
                 if !sink(made) {
-                    self.codec = Codec::Done;
+                    self.end();
                     return Ok(true);
                 }
             }
             if step.end || step.broken {
-                self.codec = Codec::Done;
+                self.end();
                 self.settle();
                 return Ok(true);
             }
@@ -347,6 +350,12 @@ impl Layer {
                 return Ok(true);
             }
         }
+    }
+
+    /// Nothing comes out any more; other bodies may begin long before this one goes.
+    fn end(&mut self) {
+        let codec = std::mem::replace(&mut self.codec, Codec::Done);
+        let _ = SPARE.try_with(|spare| spare.borrow_mut().keep_inflater(codec));
     }
 
     fn settle(&mut self) {

@@ -21,7 +21,7 @@ pub(super) fn live(all: &Everything, log: &Log) -> Result<Delivering, Fatal> {
     if let Some(delivery) = &all.process.delivery {
         told(log, MODULE, "records cannot be delivered", delivery.spool.make_directory())?;
     }
-    told(log, MODULE, "records cannot be delivered", Delivering::live(all))
+    told(log, MODULE, "records cannot be delivered", Delivering::live(all, None))
 }
 
 /// Starts delivery, if there is something to deliver.

@@ -64,6 +64,7 @@ pub(super) struct Board {
     pub(super) can_reload: bool,
     pub(super) memcaps: Vec<Memcap>,
     pub(super) lookup: Lookup,
+    delivery: Option<Arc<delivery::Figures>>,
     rules: Mutex<RuleFacts>,
     totals: Mutex<Snapshot>,
 }
@@ -77,6 +78,7 @@ pub(super) struct Facts {
     pub(super) can_reload: bool,
     pub(super) memcaps: Vec<Memcap>,
     pub(super) lookup: Lookup,
+    pub(super) delivery: Option<Arc<delivery::Figures>>,
 }
 
 impl Board {
@@ -98,6 +100,7 @@ impl Board {
             can_reload: facts.can_reload,
             memcaps: facts.memcaps,
             lookup: facts.lookup,
+            delivery: facts.delivery,
             rules: Mutex::new(RuleFacts::of(loaded)),
             totals: Mutex::default(),
         };
@@ -140,10 +143,12 @@ impl Board {
         self.written.load(Ordering::Relaxed)
     }
 
-    /// Records that were made and are not in their files, without those that were dropped.
+    /// Records that were made and are in memory alone: not in their files or in the spool, without
+    /// those that were dropped.
     pub(super) fn unwritten(&self) -> u64 {
         let kept: u64 = self.ledgers.iter().map(|ledger| ledger.kept()).sum();
-        kept.saturating_sub(self.written.load(Ordering::Relaxed))
+        let of_files = kept.saturating_sub(self.written.load(Ordering::Relaxed));
+        of_files + self.delivery.as_ref().map_or(0, |figures| figures.in_memory())
     }
 
     /// What workers count of their capture.

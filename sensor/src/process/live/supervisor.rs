@@ -68,6 +68,7 @@ pub(super) fn run(run: LiveRun<'_>) -> io::Result<Ended> {
         can_reload: run.load.is_some(),
         memcaps: memcaps(&run.settings),
         lookup: run.lookup,
+        delivery: run.delivery.as_ref().map(Delivery::figures),
     };
     let (board, requests) = Board::new(facts, &loaded);
     if let Some(observer) = run.observer {
@@ -114,13 +115,16 @@ pub(super) fn run(run: LiveRun<'_>) -> io::Result<Ended> {
     let delivery = supervisor.delivery.take();
     let ended = done.and_then(|()| supervisor.outcome(&team));
     // Whatever has failed, what was made goes out. The guard goes on watching.
-    let spent = board.stopping_for().unwrap_or_default() + MARGIN;
-    let patience = drain.saturating_sub(spent);
-    let is_delivered = delivery.is_none_or(|delivery| delivery.stop(patience));
+    let is_delivered = delivery.is_none_or(|delivery| delivery.stop(rest_of(drain, &board)));
     board.end();
     // The guard looks around often; it cannot panic.
     let _ = guard.join();
     ended.map(|ended| Ended { is_delivered, ..ended })
+}
+
+/// How long sinks may take to deliver what is left.
+fn rest_of(drain: Duration, board: &Board) -> Duration {
+    drain.saturating_sub(board.stopping_for().unwrap_or_default() + MARGIN)
 }
 
 /// Counters of each thread, and those that are counted once for all.

@@ -9,7 +9,7 @@ use capture::{Received, Source};
 use crossbeam::channel::TrySendError;
 use decode::Timestamp;
 use detect::Detector;
-use detect::output::Events;
+use detect::output::{Events, Records};
 use detect::settings::Settings;
 use engine::Ruleset;
 
@@ -288,14 +288,14 @@ impl Worker {
         loop {
             let more = self.detector.finish(ENDS, &mut events);
             self.keep_files(&mut events);
-            self.deliver(&mut events);
+            // Now there is time to wait.
+            self.deliver_by(&mut events, WorkerTap::take_waiting);
             self.passed += count(&events);
             self.line.ledger.set_made(self.passed);
             let records = std::mem::replace(&mut events, Events::new(self.outputs));
             for tap in &mut self.taps {
                 tap.settle(&events.outputs);
             }
-            // Now there is time to wait.
             if self.line.records.send(records).is_err() {
                 return;
             }
@@ -311,8 +311,16 @@ impl Worker {
 
     /// Gives delivery what is new; it accounts for that itself.
     fn deliver(&mut self, events: &mut Events) {
+        self.deliver_by(events, WorkerTap::take);
+    }
+
+    fn deliver_by(
+        &mut self,
+        events: &mut Events,
+        take: impl Fn(&mut WorkerTap, &mut [Records]) -> u64,
+    ) {
         for tap in &mut self.taps {
-            let gone = tap.take(&mut events.outputs);
+            let gone = take(tap, &mut events.outputs);
             self.passed += gone;
             self.line.ledger.delivers(gone);
         }
