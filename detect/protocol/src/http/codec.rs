@@ -51,6 +51,8 @@ type Brotli = BrotliState<StandardAlloc, StandardAlloc, StandardAlloc>;
 
 /// State of a decoder.
 pub(crate) enum Codec {
+    /// Deflate data of gzip, of which nothing was read yet.
+    Member(Decompress),
     /// Deflate data, behind a gzip header that is not through yet, if there is one.
     Inflate(Option<GzipHeader>, Decompress),
     /// Brotli.
@@ -92,8 +94,23 @@ impl Codec {
     /// The inflater, to be used again.
     pub(crate) fn into_spare(self) -> Option<Decompress> {
         match self {
-            Self::Inflate(_, inflater) => Some(inflater),
+            Self::Member(inflater) | Self::Inflate(_, inflater) => Some(inflater),
             _ => None,
+        }
+    }
+
+    fn begin_member(&mut self) {
+        if let Self::Inflate(_, inflater) = std::mem::replace(self, Self::Done) {
+            *self = Self::Member(inflater);
+        }
+    }
+
+    /// What is behind the header is inflated as it comes.
+    pub(crate) fn begin_pieces(&mut self) {
+        if matches!(self, Self::Member(_))
+            && let Self::Member(inflater) = std::mem::replace(self, Self::Done)
+        {
+            *self = Self::Inflate(None, inflater);
         }
     }
 
@@ -117,13 +134,16 @@ impl Codec {
             }
             Self::Done => Ok(Step { used: input.len(), ..Step::default() }),
             Self::Inflate(None, inflater) => inflate(inflater, input, out),
-            Self::Inflate(pending, _) => {
-                let Some(header) = pending else { return Err(Undecodable) };
+            Self::Inflate(Some(header), _) => {
                 let used = header.skip(input)?;
                 if header.is_done() {
-                    *pending = None;
+                    self.begin_member();
                 }
                 Ok(Step { used, ..Step::default() })
+            }
+            Self::Member(_) => {
+                self.begin_pieces();
+                Ok(Step::default())
             }
             Self::Brotli(state) => brotli(state, input, out),
             Self::LzmaHeader(header, limit) => {

@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use flate2::Decompress;
 
 use super::codec::{Codec, Coding, Undecodable};
+use super::whole;
 
 /// Bytes that come out at a time.
 const PIECE: usize = 8192;
@@ -144,7 +145,10 @@ impl Pipeline {
     pub(crate) fn is_harmless(&self) -> bool {
         matches!(
             self.layers.as_slice(),
-            [Layer { codec: Codec::Inflate(..) | Codec::Pass | Codec::Done, .. }]
+            [Layer {
+                codec: Codec::Member(_) | Codec::Inflate(..) | Codec::Pass | Codec::Done,
+                ..
+            }]
         )
     }
 
@@ -309,6 +313,9 @@ impl Layer {
                 return Ok(true);
             }
             let doubt = self.restarts > 0 && !self.settled;
+            if !doubt && self.inflate_whole(rest, work, sink) {
+                return Ok(true);
+            }
             let most = if doubt { DOUBT - self.fed.min(DOUBT) } else { rest.len() };
             let input = rest.get(..most).unwrap_or(rest);
             let step = self.codec.step(input, out)?;
@@ -350,6 +357,25 @@ impl Layer {
                 return Ok(true);
             }
         }
+    }
+
+    /// True when what comes first behind the header of a member was all of it, which is done.
+    fn inflate_whole(&mut self, data: &[u8], work: &mut Work, sink: &mut Sink<'_>) -> bool {
+        if data.is_empty() || !matches!(self.codec, Codec::Member(_)) {
+            return false;
+        }
+        let most = work.limit.saturating_sub(work.total);
+        let inflated = whole::inflate(data, most, |made| {
+            work.total = work.total.saturating_add(made.len() as u64);
+            sink(made)
+        });
+        if inflated.is_none() {
+            self.codec.begin_pieces();
+            return false;
+        }
+        self.end();
+        self.settle();
+        true
     }
 
     /// Nothing comes out any more; other bodies may begin long before this one goes.

@@ -29,6 +29,7 @@ mod table;
 mod text;
 mod transaction;
 mod uri;
+mod whole;
 mod window;
 
 use std::sync::Arc;
