@@ -60,7 +60,7 @@ class Told:
     def __init__(self, text):
         made = re.findall(r"events: (\d+) made, (\d+) spooled, (\d+) shed by the queue, (\d+) by", text)
         sink = re.findall(r"^(?:bateleur: )?\w+ \(\w+\): (\d+) delivered, (\d+) filtered, (\d+) refused, "
-                          r"(\d+) missed, (\d+) wait(?:, (\d+) offered again)?(?:; (.*))?", text, re.M)
+                          r"(\d+) missed, (\d+) wait(?:, (\d+) (?:offered|sent) again)?(?:; (.*))?", text, re.M)
         if not made or not sink:
             raise RuntimeError(f"the sensor tells no balance: {text.strip()[-300:]}")
         self.made, self.spooled, self.queue, self.spool = map(int, made[-1])

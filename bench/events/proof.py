@@ -23,7 +23,7 @@ SHARED = pathlib.Path(os.environ.get("BATELEUR_SHARED", ROOT.parent / "shared"))
 SENSOR = os.environ.get("BATELEUR_SENSOR", str(ROOT / "target/release/bateleur"))
 QUEUE = re.compile(r"events: (\d+) made, (\d+) spooled, (\d+) shed by the queue, (\d+) by the spool")
 SINK = re.compile(r"^(?:bateleur: )?(\S+) \((\w+)\): (\d+) delivered, (\d+) filtered, (\d+) refused, "
-                  r"(\d+) missed, (\d+) wait(?:, (\d+) offered again)?", re.MULTILINE)
+                  r"(\d+) missed, (\d+) wait(?:, (\d+) (?:offered|sent) again)?", re.MULTILINE)
 Told = collections.namedtuple("Told", "made spooled shed_queue shed_spool delivered filtered refused "
                                       "missed waits again")
 

@@ -5,22 +5,24 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
+use crate::activity::Activity;
 use crate::figures::{Counter, SinkFigures};
 use crate::publisher::{Publisher, Wishes};
 use crate::queue::Queue;
 use crate::reach::{Paths, Reach};
-use crate::record::{Batch, CHANNELS, process_on, worker_on};
+use crate::record::{Batch, process_on, worker_on};
 use crate::refused::RefusedFile;
 use crate::settings::DeliverySettings;
 use crate::sink::Sink;
 use crate::sinks::Surroundings;
-use crate::spool::{Recovery, Spool, Usage, Writer};
+use crate::spool::{Channels, Lags, Recovery, Spool, Usage, Writer};
 use crate::volume::{Volume, VolumeFigures};
 
 /// Bytes of records that a sink's receiver refused, kept in a file.
 const REFUSED: u64 = 16 << 20;
-/// How long sinks may take to leave, at most.
-const LEAVE: Duration = Duration::from_secs(5);
+/// Of the time for a stop so much is for the leave of sinks that still have something to deliver:
+/// this part, but no more than half a second.
+const LEAVE: (u32, Duration) = (4, Duration::from_millis(500));
 /// How long the queue is waited for.
 const PATIENCE: Duration = Duration::from_millis(50);
 /// How often the spool's state is looked at.
@@ -44,7 +46,9 @@ pub enum StartError {
 pub struct Prepared {
     settings: DeliverySettings,
     names: Vec<String>,
-    sinks: Vec<Box<dyn Sink>>,
+    channels: Channels,
+    /// The sinks, and where they tell what they wait for.
+    sinks: Vec<(Box<dyn Sink>, Activity)>,
     volume: Option<Volume>,
     reach: Reach,
 }
@@ -57,6 +61,10 @@ pub struct Delivery {
     recovery: Recovery,
     /// Sinks of an earlier run that are there no more.
     forgotten: Vec<String>,
+    /// Sinks of others for which the spool keeps records.
+    others: Vec<String>,
+    /// Of the outputs, in the order of the sinks that have one to themselves.
+    channels: Vec<u16>,
     /// First free sequence number by the number of a worker or the process.
     sequences: BTreeMap<u16, u64>,
     keeper: JoinHandle<()>,
@@ -77,6 +85,7 @@ pub struct Figures {
     /// What was done about records that were too many; none when nothing is.
     pub volume: Option<Arc<VolumeFigures>>,
     usage: Mutex<Usage>,
+    lags: Lags,
 }
 
 impl Figures {
@@ -100,6 +109,16 @@ impl Figures {
 
     fn look_at(&self, writer: &Writer) {
         *self.usage.lock().unwrap_or_else(PoisonError::into_inner) = writer.usage();
+        self.look_at_lags();
+    }
+
+    /// A publisher can't tell what waits while its sink is connecting.
+    fn look_at_lags(&self) {
+        for sink in &self.sinks {
+            if let Some(lag) = self.lags.of(&sink.name) {
+                sink.lag.set(lag.records);
+            }
+        }
     }
 }
 
@@ -119,25 +138,34 @@ impl Prepared {
         workers: u16,
         in_thread: impl Fn() + Clone + Send + 'static,
     ) -> Result<Delivery, StartError> {
-        let Self { settings, names, sinks, volume, .. } = self;
+        let Self { settings, names, mut channels, sinks, volume, .. } = self;
         let (mut writer, recovery) = Spool::open(&settings.spool)?;
-        let numbers = (0..settings.channels.clamp(1, CHANNELS)).flat_map(|channel| {
+        let next = |number| writer.next_sequence(number);
+        channels.allot(settings.keeps_others, next).map_err(StartError::Settings)?;
+        let numbers = channels.all().into_iter().flat_map(|(channel, since)| {
             let workers = (0..workers).map(move |worker| worker_on(channel, worker));
-            workers.chain([process_on(channel)])
+            workers.chain([process_on(channel)]).map(move |number| (number, since))
         });
-        let sequences = numbers.map(|number| (number, writer.next_sequence(number))).collect();
+        let sequences = numbers.map(|(number, since)| (number, next(number).max(since))).collect();
         let mut publishers = Vec::new();
         let mut figures = Vec::new();
         let wishes = Arc::new(Wishes::default());
-        for ((sink, name), built) in settings.sinks.iter().zip(&names).zip(sinks) {
+        for (at, ((sink, name), built)) in settings.sinks.iter().zip(&names).zip(sinks).enumerate()
+        {
+            let (built, activity) = built;
+            let filter = sink.records.clone();
+            let filter = match channels.of(at) {
+                Some((channel, since)) => filter.on_channel(channel, since),
+                None => filter,
+            };
             let kind = sink.kinds().first().copied().unwrap_or_default();
-            let own = Arc::new(SinkFigures::new(name, kind));
+            let own = Arc::new(SinkFigures::new(name, kind, activity));
             let refused = settings.spool.directory.join(format!("refused-{name}.json"));
             let usual = built.window();
             let publisher = Publisher::new(
                 writer.register(name)?,
                 built,
-                sink.records.clone(),
+                filter,
                 Arc::clone(&own),
                 RefusedFile::new(refused, REFUSED),
                 Arc::clone(&wishes),
@@ -146,12 +174,10 @@ impl Prepared {
             figures.push(own);
             publishers.push((name.clone(), publisher));
         }
-        let forgotten = match settings.keeps_others {
-            true => Vec::new(),
-            false => {
-                let names: Vec<&str> = names.iter().map(String::as_str).collect();
-                writer.forget_readers_except(&names)
-            }
+        let known: Vec<&str> = names.iter().map(String::as_str).collect();
+        let (others, forgotten) = match settings.keeps_others {
+            true => (writer.readers_except(&known), Vec::new()),
+            false => (Vec::new(), writer.forget_readers_except(&known)),
         };
         let queue = Queue::new(settings.queue.max(1 << 20));
         let usage = Mutex::new(writer.usage());
@@ -162,6 +188,7 @@ impl Prepared {
             taken: Counter::default(),
             volume: volume.as_ref().map(Volume::figures),
             usage,
+            lags: writer.lags(),
         };
         let figures = Arc::new(figures);
         let keeper = {
@@ -182,7 +209,19 @@ impl Prepared {
             })?);
         }
         let publishers = threads;
-        Ok(Delivery { queue, figures, recovery, forgotten, sequences, keeper, publishers, wishes })
+        let channels = channels.all().into_iter().map(|(channel, _)| channel).collect();
+        Ok(Delivery {
+            queue,
+            figures,
+            recovery,
+            forgotten,
+            others,
+            channels,
+            sequences,
+            keeper,
+            publishers,
+            wishes,
+        })
     }
 }
 
@@ -194,25 +233,38 @@ impl Delivery {
     /// When settings are wrong, or name files that can't be read.
     pub fn prepare(settings: &DeliverySettings, sensor: &str) -> Result<Prepared, StartError> {
         settings.check().map_err(StartError::Settings)?;
-        let names: Vec<String> = settings.sinks.iter().map(|sink| sink.name()).collect();
+        let channels = Channels::load(&settings.spool.directory, &settings.sinks);
+        let names = channels.names(&settings.sinks);
         let volume = settings.volume.build().map_err(StartError::Settings)?;
         let reach = Reach::default();
+        for warning in settings.network.warnings() {
+            tracing::warn!("{warning}");
+        }
         let mut sinks = Vec::new();
         for (sink, name) in settings.sinks.iter().zip(&names) {
+            let activity = Activity::default();
             let built = sink.build(&Surroundings {
                 sensor: sensor.to_owned(),
                 name: name.clone(),
                 network: settings.network.clone(),
                 reach: reach.clone(),
+                activity: activity.clone(),
             });
-            sinks.push(built.map_err(|why| StartError::Settings(format!("sink {name}: {why}")))?);
+            let wrong = |why| StartError::Settings(format!("sink {name}: {why}"));
+            sinks.push((built.map_err(wrong)?, activity));
         }
-        Ok(Prepared { settings: settings.clone(), names, sinks, volume, reach })
+        Ok(Prepared { settings: settings.clone(), names, channels, sinks, volume, reach })
     }
 
     /// Where records go in.
     pub fn queue(&self) -> Queue {
         self.queue.clone()
+    }
+
+    /// The channels that records of outputs go by, in the order of the sinks that have an output
+    /// to themselves; else the one of all.
+    pub fn channels(&self) -> &[u16] {
+        &self.channels
     }
 
     /// Tells the sinks that files were moved away and others of their names are wanted.
@@ -244,6 +296,9 @@ impl Delivery {
         for name in &self.forgotten {
             lines.push(format!("spool: sink {name} is there no more; nothing is kept for it"));
         }
+        for name in &self.others {
+            lines.push(format!("spool: what is there for {name}, which is no sink here, stays"));
+        }
         if found.sequences_lost {
             lines.push("spool: sequence numbers were damaged and begin far ahead".to_owned());
         }
@@ -255,15 +310,15 @@ impl Delivery {
         self.sequences.get(&number).copied().unwrap_or_default()
     }
 
-    /// Spools what waits, gives sinks so long to deliver, and ends; of that time the last quarter
-    /// is for their leave. What is not delivered stays in the spool for the next start. True when
+    /// Spools what waits, gives sinks so long to deliver, and ends: they try until the end, but for
+    /// half a second at most in which they leave. What is not delivered stays in the spool for the next start. True when
     /// everything was delivered.
     ///
     /// However short the time, it ends only once nothing is in memory alone any more: a disk that
     /// hangs hangs it, and [`Figures::in_memory`] says how much there is.
     pub fn stop(self, patience: Duration) -> bool {
         let end = Instant::now() + patience;
-        let until = end - (patience / 4).min(LEAVE);
+        let until = end - (patience / LEAVE.0).min(LEAVE.1);
         self.queue.close();
         while !self.keeper.is_finished() && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(2));
@@ -287,6 +342,7 @@ impl Delivery {
             // One that has panicked, or hangs, has not delivered what waits for it.
             done &= publisher.is_finished() && publisher.join().is_ok();
         }
+        self.figures.look_at_lags();
         done && self.figures.sinks.iter().all(|sink| sink.lag.get() == 0)
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
+use crate::activity::{Activity, Waiting};
 use crate::network::Network;
 use crate::sink::Trouble;
 use crate::stream::{Stream, TlsSettings};
@@ -17,6 +18,7 @@ use crate::tls::{self, Tls};
 pub(crate) struct Dialer {
     network: Network,
     timeout: Duration,
+    activity: Activity,
     #[cfg(feature = "tls")]
     tls: Option<Tls>,
 }
@@ -35,9 +37,21 @@ impl Dialer {
         Ok(Self {
             network: network.clone(),
             timeout,
+            activity: Activity::default(),
             #[cfg(feature = "tls")]
             tls: tls.map(Tls::new).transpose()?,
         })
+    }
+
+    /// Tells there what is waited for.
+    pub(crate) fn telling(mut self, activity: &Activity) -> Self {
+        self.activity = activity.clone();
+        self
+    }
+
+    /// Something is waited for until the outcome goes.
+    pub(crate) fn waiting(&self, what: String) -> Waiting {
+        self.activity.begin(what)
     }
 
     /// Connects to `host:port`. A write waits no longer than making the connection may take.
@@ -48,6 +62,7 @@ impl Dialer {
     /// Connects to a Unix stream socket, with the same limit.
     pub(crate) fn connect_path(&self, path: &Path) -> Result<Stream, Trouble> {
         let name = path.display().to_string();
+        let _waiting = self.waiting(format!("connecting to {name}"));
         let socket =
             unix(path, Type::STREAM, self.timeout).map_err(|error| explain_path(&name, &error))?;
         self.limited(Stream::Unix(socket.into()), &name)
@@ -78,6 +93,7 @@ impl Dialer {
     }
 
     fn open(&self, target: &str) -> Result<Stream, Trouble> {
+        let _waiting = self.waiting(format!("connecting to {target}"));
         #[cfg(feature = "tls")]
         if let Some(tls) = &self.tls {
             return tls.connect(&self.network, target, self.timeout);

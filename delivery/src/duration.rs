@@ -35,7 +35,9 @@ pub fn parse(text: &str) -> Result<Duration, String> {
 fn size(text: &str) -> Result<u64, String> {
     let (number, unit) = split(text)?;
     let bytes: u64 = match unit {
-        "" | "B" => 1,
+        "" if number == 0 => 1,
+        "" => return Err(format!("{text} has no unit: KiB, MiB, GiB or TiB (B for bytes)")),
+        "B" => 1,
         "KiB" => 1 << 10,
         "MiB" => 1 << 20,
         "GiB" => 1 << 30,
@@ -76,11 +78,11 @@ mod tests {
         assert_eq!(parse("200 ms"), Ok(Duration::from_millis(200)));
         assert_eq!(parse("2h"), Ok(Duration::from_secs(7200)));
         assert_eq!(size("16 MiB"), Ok(16 << 20));
-        assert_eq!(size("7"), Ok(7));
+        assert_eq!((size("7 B"), size("0")), (Ok(7), Ok(0)));
         for wrong in ["5", "x", "", "5 weeks", "99999999999999999999 s", "9999999999999999 h"] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
-        for wrong in ["5 kB", "-1", "99999999999 TiB"] {
+        for wrong in ["5 kB", "-1", "99999999999 TiB", "8", "64 "] {
             assert!(size(wrong).is_err(), "{wrong}");
         }
     }

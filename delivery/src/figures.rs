@@ -1,9 +1,12 @@
 //! What was counted on the way of records: the terms of the balance of delivery.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+use crate::activity::Activity;
 
 /// Upper ends of the buckets of [`Latency`], microseconds.
 pub const LATENCY_BUCKETS: [u64; 14] = [
@@ -112,6 +115,15 @@ pub enum Health {
     Down(String),
 }
 
+/// The first record that a receiver refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Why.
+    pub reason: String,
+    /// The file with those that are kept.
+    pub file: PathBuf,
+}
+
 /// Figures of one sink.
 #[derive(Debug, Default)]
 pub struct SinkFigures {
@@ -125,30 +137,63 @@ pub struct SinkFigures {
     pub filtered: Counter,
     /// Records that its receiver confirmed.
     pub delivered: Counter,
-    /// Bytes of them.
+    /// Bytes of these records, without line ends.
     pub delivered_bytes: Counter,
     /// Records that its receiver will never take, by kind.
     pub refused: ByKind,
     /// Records that were dropped from the spool before it had read them.
     pub missed: Counter,
-    /// Records that were offered again and may have arrived twice.
+    /// Records that were sent again and may have arrived twice.
     pub again: Counter,
     /// Attempts that failed.
     pub troubles: Counter,
-    /// Records taken and not settled.
+    /// Records sent and not settled.
     pub outstanding: Counter,
-    /// Records in the spool that it has not read.
+    /// Records in the spool up to which not everything is settled, those that its filter will
+    /// leave out included.
     pub lag: Counter,
     /// From the packet to the confirmation.
     pub latency: Latency,
+    /// What it waits for at the moment.
+    pub activity: Activity,
+    refusal: Mutex<Option<Refusal>>,
     health: Mutex<Health>,
     own: Mutex<BTreeMap<String, u64>>,
 }
 
 impl SinkFigures {
-    /// Of a sink.
-    pub fn new(name: impl Into<String>, kind: impl Into<String>) -> Self {
-        Self { name: name.into(), kind: kind.into(), ..Self::default() }
+    /// Of a sink that tells in `activity` what it waits for.
+    pub fn new(name: impl Into<String>, kind: impl Into<String>, activity: Activity) -> Self {
+        Self { name: name.into(), kind: kind.into(), activity, ..Self::default() }
+    }
+
+    /// Why records still wait, or did not arrive, for people; none when all is well.
+    pub fn reason(&self) -> Option<String> {
+        if let Health::Down(why) = self.health() {
+            return Some(why);
+        }
+        if self.lag.get() == 0 {
+            return None;
+        }
+        if let Some((what, time)) = self.activity.longest() {
+            return Some(format!("{what} since {} s", time.as_secs()));
+        }
+        match (self.outstanding.get(), self.health()) {
+            (0, Health::Idle) => Some("its receiver has not answered yet".to_owned()),
+            (0, _) => None,
+            (count, _) => Some(format!("{count} are sent and not confirmed yet")),
+        }
+    }
+
+    /// The first record that was refused.
+    pub fn refusal(&self) -> Option<Refusal> {
+        self.refusal.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes down a refusal if it is the first.
+    pub(crate) fn refused_first(&self, refusal: impl FnOnce() -> Refusal) {
+        let mut first = self.refusal.lock().unwrap_or_else(PoisonError::into_inner);
+        first.get_or_insert_with(refusal);
     }
 
     /// How it is.
@@ -200,6 +245,22 @@ mod tests {
             [100, 100, 1000].map(Some)
         );
         assert_eq!((latency.quantile(0.99), Latency::default().quantile(0.5)), (None, None));
+    }
+
+    #[test]
+    fn figures_say_why_records_wait() {
+        let figures = SinkFigures::new("one", "lines", Activity::default());
+        assert_eq!(figures.reason(), None);
+        figures.lag.set(103);
+        let reason = || figures.reason().unwrap_or_default();
+        assert_eq!(reason(), "its receiver has not answered yet");
+        let wait = figures.activity.begin("connecting to a:1".into());
+        assert_eq!(reason(), "connecting to a:1 since 0 s");
+        drop(wait);
+        figures.outstanding.set(3);
+        assert_eq!(reason(), "3 are sent and not confirmed yet");
+        figures.set_health(Health::Down("a:1: Connection refused".into()));
+        assert_eq!(reason(), "a:1: Connection refused");
     }
 
     #[test]

@@ -24,19 +24,25 @@ impl Url {
     /// # Errors
     /// With what is wrong with it.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        // Before anything else, and without repeating it: this goes to logs. A password may have
+        // a slash or a question mark in it, and what is before it need not be an address at all.
+        let start = text.find("://").map_or(0, |at| at + 3);
+        let end = text.get(start..).and_then(|rest| rest.rfind('@'));
+        if end.is_some_and(|end| !is_path(text.get(start..start + end).unwrap_or_default())) {
+            return Err("an address has no password in it: there are settings for it".to_owned());
+        }
         let (is_secure, rest) = match text.split_once("://") {
             Some(("http", rest)) => (false, rest),
             Some(("https", rest)) => (true, rest),
             _ => return Err(format!("{text}: an address begins with http:// or https://")),
         };
+        // What is asked for may be secret too.
+        let text = text.split_once('?').map_or(text, |(before, _)| before);
         if !rest.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(format!("{text}: an address has letters of ASCII only, others as %XX"));
         }
         let start = rest.find(['/', '?']).unwrap_or(rest.len());
         let (host, path) = rest.split_at(start);
-        if host.contains('@') {
-            return Err("an address has no password in it: there are settings for it".to_owned());
-        }
         let behind = host.rsplit_once(']').map_or(host, |(_, behind)| behind);
         let target = match behind.rsplit_once(':') {
             Some((_, port)) if port.parse::<u16>().is_ok() => host.to_owned(),
@@ -49,6 +55,30 @@ impl Url {
         let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
         Ok(Self { is_secure, host: host.to_owned(), target, path })
     }
+}
+
+/// True when what is before an `@` is a host with the beginning of a path or query, and no user
+/// with a password: those have a colon, and a port would be a number.
+fn is_path(before: &str) -> bool {
+    let Some(end) = before.find(['/', '?']) else { return false };
+    let host = before.get(..end).unwrap_or_default();
+    let behind = host.rsplit_once(']').map_or(host, |(_, behind)| behind);
+    behind.split_once(':').is_none_or(|(_, port)| port.parse::<u16>().is_ok())
+}
+
+/// Looks at a header that somebody has put into a configuration.
+///
+/// # Errors
+/// When it can't be one (RFC 9110, 5.1 and 5.5).
+pub(crate) fn check_header(name: &str, value: &str) -> Result<(), String> {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if name.is_empty() || !name.bytes().all(is_token) {
+        return Err(format!("{name:?} is no name of a header"));
+    }
+    if value.chars().any(|letter| letter.is_control() && letter != '\t') {
+        return Err(format!("header {name}: its value has control characters"));
+    }
+    Ok(())
 }
 
 /// What a server has answered.
@@ -93,13 +123,15 @@ pub(crate) struct Reader {
     place: Place,
     answer: Answer,
     limit: usize,
+    /// Bytes of heads and trailers so far.
+    about: usize,
 }
 
 impl Reader {
     /// Bodies may have `limit` bytes.
     pub(crate) fn new(limit: usize) -> Self {
         let answer = Answer { status: 0, body: Vec::new(), retry_after: None, stays_open: true };
-        Self { bytes: Vec::new(), at: 0, place: Place::Head, answer, limit }
+        Self { bytes: Vec::new(), at: 0, place: Place::Head, answer, limit, about: 0 }
     }
 
     /// True before the first byte.
@@ -177,14 +209,15 @@ impl Reader {
                 _ => wrong("a chunk's length"),
             },
             Place::Trailers => match memchr::memchr(b'\n', rest) {
-                Some(end) => {
+                Some(end) if self.about + end < LONGEST_HEAD => {
+                    self.about += end + 1;
                     let is_last = rest.get(..end).is_some_and(|l| l.is_empty() || l == b"\r");
                     self.at += end + 1;
                     self.place = if is_last { Place::Done } else { Place::Trailers };
                     Ok(!is_last)
                 }
-                None if rest.len() < LONGEST_HEAD => Ok(false),
-                None => wrong("trailers that are too long"),
+                None if self.about + rest.len() < LONGEST_HEAD => Ok(false),
+                _ => wrong("trailers that are too long"),
             },
         }
     }
@@ -206,9 +239,10 @@ impl Reader {
         let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
         let mut response = httparse::Response::new(&mut headers);
         let used = match response.parse(rest) {
-            Ok(Status::Complete(used)) => used,
-            Ok(Status::Partial) if rest.len() < LONGEST_HEAD => return Ok(false),
-            Ok(Status::Partial) => return Err("the answer's head is too long".to_owned()),
+            // Those of informational answers (1xx) before it are counted as well.
+            Ok(Status::Complete(used)) if self.about + used <= LONGEST_HEAD => used,
+            Ok(Status::Partial) if self.about + rest.len() < LONGEST_HEAD => return Ok(false),
+            Ok(_) => return Err("the answer's head is too long".to_owned()),
             Err(error) => return Err(format!("this is no answer of HTTP: {error}")),
         };
         let status = response.code.unwrap_or_default();
@@ -235,6 +269,7 @@ impl Reader {
             }
         }
         self.at += used;
+        self.about += used;
         if (100..200).contains(&status) {
             return Ok(true);
         }
@@ -269,6 +304,48 @@ mod tests {
         for wrong in ["", "a:1", "ftp://a", "http://", "http://a:b", "http://u:p@a", "http://a b"] {
             check(wrong, None);
         }
+    }
+
+    #[test]
+    fn passwords_in_addresses_are_not_shown() {
+        let check = |text: &str, has_password: bool| {
+            let shown = Url::parse(text).err().unwrap_or_default();
+            assert_eq!(shown.contains("no password in it"), has_password, "{text}: {shown}");
+            assert!(!shown.contains("unter"), "{shown}");
+        };
+        check("https://user:hünter@host", true);
+        check("https://user:hunter@host", true);
+        check("https://user:h/unter@host", true);
+        check("https://user:h?unter@host", true);
+        check("https://h unter@host", true);
+        check("user:hunter@host", true);
+        check("ftp://user:hunter@host", true);
+        check("https://host/p@q", false);
+        check("https://[::1]:80/p@q", false);
+        check("https://host:x?key=hunter", false);
+        assert_eq!(Url::parse("http://a/p@q").unwrap().path, "/p@q");
+    }
+
+    #[test]
+    fn answers_without_end_are_given_up() {
+        let check = |start: &str, part: &str, says: &str| {
+            let mut reader = Reader::new(1000);
+            assert_eq!(reader.push(start.as_bytes()), Ok(None));
+            let mut sent = 0;
+            let why = loop {
+                match reader.push(part.as_bytes()) {
+                    Ok(answer) => assert_eq!(answer, None),
+                    Err(why) => break why,
+                }
+                sent += part.len();
+                assert!(sent <= LONGEST_HEAD, "no end of {part:?}");
+            };
+            assert!(why.contains(says), "{why}");
+        };
+        let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n";
+        check(chunked, "X: y\r\n", "trailers that are too long");
+        check(chunked, &format!("X: {}\r\n", "y".repeat(30_000)), "trailers that are too long");
+        check("", "HTTP/1.1 100 \r\nX: y\r\n\r\n", "head is too long");
     }
 
     fn read(bytes: &[u8], size: usize, limit: usize) -> Result<Answer, String> {

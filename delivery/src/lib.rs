@@ -7,6 +7,8 @@
 //! number beside it.
 #![deny(unsafe_code)]
 
+pub mod activity;
+mod address;
 mod backoff;
 mod calendar;
 #[cfg(all(test, feature = "tls"))]

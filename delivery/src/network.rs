@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs, UdpSocket};
+use std::path::Path;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -41,7 +42,8 @@ impl Network {
         let Some((address, error)) = last else {
             return Err(Trouble::passing(format!("{target}: the name has no address")));
         };
-        Err(Trouble::passing(format!("{target} ({address}): {}", self.explain(&error))))
+        let name = named(target, address);
+        Err(Trouble::passing(format!("{name}: {}", self.explain(&error, address.is_ipv4()))))
     }
 
     /// A datagram socket that sends to `host:port`.
@@ -58,10 +60,12 @@ impl Network {
             };
             match connect() {
                 Ok(socket) => return Ok(socket),
-                Err(error) => last = Some(error),
+                Err(error) => last = Some((address, error)),
             }
         }
-        let why = last.map_or("the name has no address".to_owned(), |error| self.explain(&error));
+        let why = last.map_or("the name has no address".to_owned(), |(address, error)| {
+            self.explain(&error, address.is_ipv4())
+        });
         Err(Trouble::passing(format!("{target}: {why}")))
     }
 
@@ -119,7 +123,11 @@ impl Network {
         self.source_address.is_empty() || self.source(to.is_ipv4()).is_some()
     }
 
-    fn resolve(&self, target: &str) -> Result<Vec<SocketAddr>, Trouble> {
+    /// Addresses of `host:port` that the event network can reach.
+    ///
+    /// # Errors
+    /// When the name can't be resolved, or is none.
+    pub(crate) fn resolve(&self, target: &str) -> Result<Vec<SocketAddr>, Trouble> {
         let found = target.to_socket_addrs().map_err(|error| match error.kind() {
             io::ErrorKind::InvalidInput => {
                 Trouble::lasting(format!("{target}: write HOST:PORT, an IPv6 address in brackets"))
@@ -136,7 +144,28 @@ impl Network {
         Ok(near)
     }
 
-    fn explain(&self, error: &io::Error) -> String {
+    /// What of it is not there at present, for people. It may come later.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut missing = Vec::new();
+        let interfaces = Path::new("/sys/class/net");
+        if let Some(name) = &self.interface
+            && interfaces.is_dir()
+            && !interfaces.join(name).exists()
+        {
+            missing.push(format!("events.interface {name} is not there yet: no event goes out"));
+        }
+        for source in &self.source_address {
+            let bound = UdpSocket::bind((*source, 0));
+            if bound.is_err_and(|error| error.kind() == io::ErrorKind::AddrNotAvailable) {
+                missing.push(format!(
+                    "events.source-address {source} is on no interface yet: no event goes out from it"
+                ));
+            }
+        }
+        missing
+    }
+
+    fn explain(&self, error: &io::Error, is_ipv4: bool) -> String {
         use rustix::io::Errno;
         let is = |errno: Errno| error.raw_os_error() == Some(errno.raw_os_error());
         match (&self.interface, self.fwmark) {
@@ -146,9 +175,20 @@ impl Network {
             (_, Some(_)) if is(Errno::PERM) => {
                 format!("events.fwmark needs CAP_NET_ADMIN, which this process has not ({error})")
             }
+            _ if error.kind() == io::ErrorKind::AddrNotAvailable
+                && let Some(source) = self.source(is_ipv4) =>
+            {
+                format!("events.source-address {source} is on no interface ({error})")
+            }
             _ => error.to_string(),
         }
     }
+}
+
+/// A receiver's name with its address, if that says more.
+fn named(target: &str, address: SocketAddr) -> String {
+    let own = address.to_string();
+    if own == target { own } else { format!("{target} ({own})") }
 }
 
 #[cfg(test)]
@@ -166,6 +206,27 @@ mod tests {
         };
         let stream = network.connect(&target, Duration::from_secs(5)).expect("connects");
         assert_eq!(stream.local_addr().expect("an address").ip().to_string(), "127.0.0.9");
+    }
+
+    #[test]
+    fn what_is_not_there_is_told_by_its_key() {
+        let source: IpAddr = "203.0.113.77".parse().expect("address");
+        let network = Network {
+            interface: Some("no-such-0".into()),
+            source_address: vec!["127.0.0.1".parse().expect("address"), source],
+            ..Network::default()
+        };
+        let warnings = network.warnings().join("; ");
+        assert!(warnings.contains("events.interface no-such-0"), "{warnings}");
+        assert!(warnings.contains("events.source-address 203.0.113.77"), "{warnings}");
+        assert!(!warnings.contains("127.0.0.1"), "{warnings}");
+        assert!(Network::default().warnings().is_empty());
+        let network = Network { source_address: vec![source], ..Network::default() };
+        let error = network.connect("127.0.0.1:1", Duration::from_secs(1)).expect_err("fails");
+        assert!(error.what.contains("events.source-address 203.0.113.77 is"), "{error}");
+        // The address is told once, unless the name is another one.
+        assert!(error.what.starts_with("127.0.0.1:1: "), "{error}");
+        assert_eq!(named("a:1", SocketAddr::new(source, 1)), "a:1 (203.0.113.77:1)");
     }
 
     #[test]

@@ -8,9 +8,11 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
+use std::sync::mpsc::{self, Receiver, TryRecvError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
@@ -24,6 +26,9 @@ use crate::unacknowledged::unacknowledged;
 
 /// Bytes that are gathered for one write to a stream.
 const GATHERED: usize = 64 * 1024;
+
+/// How often the name of a receiver is looked up that never tells whether it is there.
+const LOOK_UP: Duration = Duration::from_secs(60);
 
 /// Where messages go.
 #[derive(Clone, Debug)]
@@ -87,6 +92,10 @@ pub(crate) struct Outlet {
     refused: Vec<(u64, String)>,
     /// Bytes that the other side has not confirmed, and since when there are no fewer.
     stalled: (u64, Instant),
+    /// When the name of a receiver of UDP is next looked up: it never says that it has moved.
+    look_up_at: Instant,
+    /// A thread looks it up, as that may take long; it gives another socket when it has moved.
+    looking: Option<Receiver<UdpSocket>>,
 }
 
 #[derive(Debug)]
@@ -120,6 +129,8 @@ impl Outlet {
             pending: VecDeque::new(),
             refused: Vec::new(),
             stalled: (0, Instant::now()),
+            look_up_at: Instant::now(),
+            looking: None,
         }
     }
 
@@ -149,7 +160,42 @@ impl Outlet {
         self.socket = Some(socket);
         self.written = 0;
         self.stalled = (0, Instant::now());
+        self.look_up_at = Instant::now() + LOOK_UP;
+        self.looking = None;
         Ok(())
+    }
+
+    /// Looks up the name of a receiver of UDP now and then, and turns to where it has moved.
+    fn follow(&mut self) {
+        let (Target::Udp(target), Some(Socket::Udp(socket))) = (&self.target, &mut self.socket)
+        else {
+            return;
+        };
+        if let Some(looking) = &self.looking {
+            match looking.try_recv() {
+                Ok(moved) => *socket = moved,
+                Err(TryRecvError::Empty) => return,
+                Err(TryRecvError::Disconnected) => {}
+            }
+            self.looking = None;
+        }
+        if self.look_up_at > Instant::now() || target.parse::<SocketAddr>().is_ok() {
+            return;
+        }
+        self.look_up_at = Instant::now() + LOOK_UP;
+        let Ok(present) = socket.peer_addr() else { return };
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let (network, target, timeout) =
+            (self.network.clone(), target.clone(), self.limits.timeout);
+        let work = move || {
+            // While the name can't be resolved it stays where it is.
+            if let Some(socket) = moved(&network, &target, present, timeout) {
+                let _ = sender.send(socket);
+            }
+        };
+        if thread::Builder::new().name("look-up".to_owned()).spawn(work).is_ok() {
+            self.looking = Some(receiver);
+        }
     }
 
     /// Sends a message: a datagram, or bytes of the stream.
@@ -240,6 +286,7 @@ impl Outlet {
         settled: &mut Settled,
     ) -> Result<(), Trouble> {
         settled.refused.append(&mut self.refused);
+        self.follow();
         self.flush()?;
         let end = Instant::now() + patience;
         let mut pause = Duration::from_micros(500);
@@ -299,7 +346,7 @@ impl Outlet {
                 Ok(None) => Ok(()),
             },
             Some(Socket::Datagram(_)) | None => {
-                std::thread::sleep(pause);
+                thread::sleep(pause);
                 Ok(())
             }
             // A Unix peer may have ended only its own direction; without events asked for, poll
@@ -363,6 +410,63 @@ impl Outlet {
     }
 }
 
+/// A socket to a name that no longer has the address that it had.
+fn moved(
+    network: &Network,
+    target: &str,
+    present: SocketAddr,
+    timeout: Duration,
+) -> Option<UdpSocket> {
+    if network.resolve(target).ok()?.contains(&present) {
+        return None;
+    }
+    let socket = network.datagrams(target).ok()?;
+    socket.set_write_timeout(Some(timeout)).ok()?;
+    Some(socket)
+}
+
 fn is(error: &io::Error, number: rustix::io::Errno) -> bool {
     error.raw_os_error() == Some(number.raw_os_error())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receiver_of_datagrams_is_followed_to_its_new_address() {
+        // A name with one address at a time: another port is another address.
+        let receiver = || UdpSocket::bind("localhost:0").unwrap();
+        let name = |socket: &UdpSocket| {
+            Target::Udp(format!("localhost:{}", socket.local_addr().unwrap().port()))
+        };
+        let (old, new) = (receiver(), receiver());
+        let timeout = Duration::from_secs(1);
+        let network = Network::default();
+        let dialer = Dialer::new(&network, None, timeout).unwrap();
+        let limits = Limits { in_flight: 10, timeout, hold: Duration::ZERO };
+        let mut outlet = Outlet::new(name(&old), dialer, &network, limits);
+        let settle = |outlet: &mut Outlet, ticket| {
+            assert_eq!(outlet.send(b"x", ticket), Ok(Sent::Taken));
+            outlet.settle(Duration::ZERO, &mut Settled::default()).unwrap();
+        };
+        let got = |socket: &UdpSocket, patience| {
+            socket.set_read_timeout(Some(patience)).unwrap();
+            socket.recv(&mut [0; 10]).is_ok()
+        };
+        settle(&mut outlet, 0);
+        assert!(got(&old, timeout));
+        outlet.target = name(&new);
+        settle(&mut outlet, 1);
+        assert!(got(&old, timeout), "nobody asked yet");
+        outlet.look_up_at = Instant::now();
+        let end = Instant::now() + 10 * timeout;
+        let mut ticket = 2;
+        while !got(&new, Duration::from_millis(20)) {
+            assert!(Instant::now() < end, "it was not followed");
+            settle(&mut outlet, ticket);
+            ticket += 1;
+        }
+        assert!(outlet.look_up_at > Instant::now() + LOOK_UP / 2);
+    }
 }

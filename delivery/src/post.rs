@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use crate::dial::Dialer;
-use crate::http::{Reader, Url};
+use crate::http::{Reader, Url, check_header};
 use crate::network::Network;
 use crate::secret::Hidden;
 use crate::sink::Trouble;
@@ -37,14 +37,7 @@ impl Poster {
     ) -> Result<Self, String> {
         let url = Url::parse(address)?;
         for (name, value) in &headers {
-            let is_token =
-                |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-            if name.is_empty() || !name.bytes().all(is_token) {
-                return Err(format!("{name:?} is no name of a header"));
-            }
-            if value.text().bytes().any(|byte| byte.is_ascii_control() && byte != b'\t') {
-                return Err(format!("header {name}: its value has control characters"));
-            }
+            check_header(name, value.text())?;
         }
         let usual = TlsSettings::default();
         let tls = url.is_secure.then(|| tls.unwrap_or(&usual));

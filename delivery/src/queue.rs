@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::figures::{ByKind, Counter, Latency};
 use crate::record::Batch;
@@ -15,6 +15,8 @@ const SPARE_SIZE: usize = 1 << 20;
 /// Of the room so much is for them; small ones are not worth it.
 const SPARE_ROOM: usize = 8;
 const SMALL: usize = 4 << 10;
+/// Whoever empties it looks so often.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// A queue of batches that workers fill and one thread empties.
 #[derive(Clone, Debug)]
@@ -70,7 +72,7 @@ impl Queue {
     pub fn new(limit: usize) -> Self {
         Self(Arc::new(Inner {
             limit,
-            state: Mutex::default(),
+            state: Mutex::new(State { spares: Vec::with_capacity(SPARES), ..State::default() }),
             arrived: Condvar::new(),
             figures: QueueFigures::default(),
         }))
@@ -78,7 +80,9 @@ impl Queue {
 
     /// Puts a batch in. When the queue is full of all but the reserve, only alerts still get in;
     /// when it is full, nothing does. What does not is counted by kind. Takes a lock for some
-    /// instructions, and never waits for whoever empties the queue.
+    /// instructions, and never waits for whoever empties the queue. Nor does it wake that thread,
+    /// which would take a system call and could take the worker's own core away: that one looks
+    /// often.
     pub fn offer(&self, batch: Batch) {
         if batch.bytes.is_empty() {
             return;
@@ -90,14 +94,14 @@ impl Queue {
         state.reach(batch.worker, batch.first + count);
         let common = self.0.limit - self.0.limit / RESERVE;
         if state.bytes + size <= common {
-            self.push(state, batch);
+            self.push(state, batch, false);
             return;
         }
         drop(state);
         for part in self.alerts_of(&batch) {
             state = self.lock();
             if state.bytes + part.bytes.len() <= self.0.limit {
-                self.push(state, part);
+                self.push(state, part, false);
             } else {
                 drop(state);
                 self.0.figures.shed.add("alert", part.count());
@@ -116,7 +120,7 @@ impl Queue {
             let mut state = self.lock();
             state.reach(batch.worker, batch.first + count);
             if state.bytes == 0 || state.bytes + batch.bytes.len() <= self.0.limit || state.closed {
-                self.push(state, batch);
+                self.push(state, batch, true);
                 return;
             }
             drop(state);
@@ -127,10 +131,15 @@ impl Queue {
     /// Takes all that waits; waits up to `patience` for something to come. None: nothing came.
     /// Until [`Queue::give_back`] it takes up room.
     pub fn take(&self, patience: Duration) -> Option<Vec<Batch>> {
+        let until = Instant::now() + patience;
         let mut state = self.lock();
-        if state.batches.is_empty() && !state.closed {
+        while state.batches.is_empty() && !state.closed {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
             state.taker_waits = true;
-            let waited = self.0.arrived.wait_timeout(state, patience);
+            let waited = self.0.arrived.wait_timeout(state, left.min(LOOK));
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
             state.taker_waits = false;
         }
@@ -153,21 +162,29 @@ impl Queue {
     /// those of the batches.
     pub fn give_back(&self, buffers: impl Iterator<Item = Vec<u8>>) {
         let room = self.0.limit / SPARE_ROOM;
-        let mut spent = Vec::new();
-        let mut state = self.lock();
-        state.bytes -= std::mem::take(&mut state.taken);
+        // Workers wait for the lock: there may be thousands of buffers, and memory that goes back
+        // takes its time, so both come before it or after.
+        let (mut chosen, mut spent) = (Vec::new(), Vec::new());
+        let mut chosen_bytes = 0;
         for mut buffer in buffers {
             let size = buffer.capacity();
-            let fits = state.spares.len() < SPARES && state.spare_bytes + size <= room;
+            let fits = chosen.len() < SPARES && chosen_bytes + size <= room;
             if fits && (SMALL..=SPARE_SIZE).contains(&size) {
                 buffer.clear();
-                state.spare_bytes += size;
-                state.spares.push(buffer);
+                chosen_bytes += size;
+                chosen.push(buffer);
             } else {
                 spent.push(buffer);
             }
         }
-        // Memory goes back without the lock.
+        let mut state = self.lock();
+        state.bytes -= std::mem::take(&mut state.taken);
+        while state.spares.len() < SPARES
+            && let Some(buffer) = chosen.pop_if(|b| state.spare_bytes + b.capacity() <= room)
+        {
+            state.spare_bytes += buffer.capacity();
+            state.spares.push(buffer);
+        }
         drop(state);
     }
 
@@ -198,11 +215,12 @@ impl Queue {
         &self.0.figures
     }
 
-    fn push(&self, mut state: MutexGuard<'_, State>, batch: Batch) {
+    /// `wakes`: whoever empties the queue hears of it at once.
+    fn push(&self, mut state: MutexGuard<'_, State>, batch: Batch, wakes: bool) {
         state.bytes += batch.bytes.len();
         let bytes = state.bytes as u64;
         state.batches.push_back(batch);
-        let wake = state.taker_waits;
+        let wake = wakes && state.taker_waits;
         drop(state);
         if bytes > self.0.figures.peak.get() {
             self.0.figures.peak.set(bytes);
@@ -280,6 +298,24 @@ mod tests {
     }
 
     #[test]
+    fn lines_of_an_output_of_alerts_find_room_as_alerts() {
+        let check = |alerts: bool, kind: &str, expected: usize| {
+            let line = b"[**] [1:1:1] \"event_type\":\"flow\" [**]\n".to_vec();
+            let queue = Queue::new(line.len() * 8);
+            let channel = crate::record::channels(alerts).next().unwrap();
+            let worker = crate::record::worker_on(channel, 1);
+            for first in 0..10 {
+                queue.offer(Batch { worker, first, bytes: line.clone() });
+            }
+            assert_eq!(queue.take(Duration::ZERO).unwrap().len(), expected);
+            let shed = queue.figures().shed.all();
+            assert_eq!(shed, [(kind.to_owned(), 10 - expected as u64)].into());
+        };
+        check(true, "alert", 8);
+        check(false, "flow", 6);
+    }
+
+    #[test]
     fn what_is_being_written_takes_up_room() {
         let one = batch(0, &["http"]).bytes.len();
         let queue = Queue::new(one * 8);
@@ -311,6 +347,23 @@ mod tests {
         assert_eq!(capacities, [0, 0, 4 << 10, 100 << 10]);
         queue.give_back(std::iter::once(vec![1; 4 << 10]));
         assert!(queue.buffer().is_empty());
+    }
+
+    #[test]
+    fn workers_do_not_wait_while_buffers_are_looked_at() {
+        let queue = Queue::new(64 << 20);
+        queue.offer(batch(0, &["http"]));
+        let count = queue.take(Duration::ZERO).unwrap().len();
+        let mut looked = 0;
+        let buffers = (0..10_000).map(|_| {
+            assert!(queue.0.state.try_lock().is_ok(), "the lock is held");
+            looked += 1;
+            Vec::with_capacity(SMALL)
+        });
+        queue.give_back(buffers);
+        assert_eq!((count, looked, queue.waiting()), (1, 10_000, 0));
+        let state = queue.lock();
+        assert_eq!((state.spares.len(), state.spare_bytes), (SPARES, SPARES * SMALL));
     }
 
     #[test]

@@ -12,6 +12,8 @@ pub struct Reach(Arc<Mutex<Paths>>);
 pub struct Paths {
     /// Folders in which files are read anew: others of the same name may take their place.
     pub read: Vec<PathBuf>,
+    /// Files with secrets among them: who may read the folder may not read these.
+    pub secrets: Vec<PathBuf>,
     /// Folders in which files are made and written.
     pub write: Vec<PathBuf>,
 }
@@ -20,6 +22,12 @@ impl Reach {
     /// A file will be read again.
     pub fn reads(&self, file: &Path) {
         note(&mut self.lock().read, folder_of(file));
+    }
+
+    /// A file with a secret will be read again.
+    pub fn reads_secret(&self, file: &Path) {
+        self.reads(file);
+        note(&mut self.lock().secrets, file);
     }
 
     /// Files below a folder will be made and written.
@@ -59,11 +67,12 @@ mod tests {
         let reach = Reach::default();
         let other = reach.clone();
         reach.reads(Path::new("/run/secrets/password"));
-        other.reads(Path::new("/run/secrets/token"));
+        other.reads_secret(Path::new("/run/secrets/token"));
         other.reads(Path::new("token"));
         reach.writes_below(Path::new("/var/log/sensor"));
         let wanted = Paths {
             read: ["/run/secrets", "."].map(PathBuf::from).to_vec(),
+            secrets: vec![PathBuf::from("/run/secrets/token")],
             write: vec![PathBuf::from("/var/log/sensor")],
         };
         assert_eq!(reach.paths(), wanted);

@@ -6,10 +6,20 @@ use memchr::memmem;
 pub const PROCESS: u16 = u16::MAX;
 
 /// Outputs that one delivery may carry, each on a channel of its own.
-pub const CHANNELS: u16 = 15;
+pub const OUTPUTS: u16 = 14;
 
-const CHANNEL_BITS: u32 = 12;
+const CHANNEL_BITS: u32 = 11;
 const LAST_WORKER: u16 = (1 << CHANNEL_BITS) - 1;
+/// Numbers below it are those of workers on channel 0, which leaves none for channel 1.
+const OTHER_CHANNELS: u16 = 2 << CHANNEL_BITS;
+/// The channels end before it: [`PROCESS`] is above.
+const CHANNELS: u16 = 31;
+
+/// The channels that an output may have: odd ones are for those of which every record is an alert,
+/// whatever it says.
+pub fn channels(alerts: bool) -> impl Iterator<Item = u16> {
+    (if alerts { 3 } else { 0 }..CHANNELS).step_by(2)
+}
 
 /// The number that a worker's records go by on a channel; on channel 0 its own.
 pub const fn worker_on(channel: u16, worker: u16) -> u16 {
@@ -19,10 +29,18 @@ pub const fn worker_on(channel: u16, worker: u16) -> u16 {
     }
 }
 
+/// All numbers of a channel.
+pub(crate) fn numbers_of(channel: u16) -> impl Iterator<Item = u16> {
+    let end = if channel == 0 { OTHER_CHANNELS } else { LAST_WORKER };
+    (0..end).map(move |worker| worker_on(channel, worker)).chain([process_on(channel)])
+}
+
 /// The number that stands for the process itself on a channel.
 pub const fn process_on(channel: u16) -> u16 {
     if channel == 0 { PROCESS } else { channel << CHANNEL_BITS | LAST_WORKER }
 }
+
+const ALERT: &str = "alert";
 
 /// Version of the records' schema, sent along with each record.
 pub const SCHEMA_VERSION: &str = "1";
@@ -55,7 +73,7 @@ impl Batch {
     }
 }
 
-/// A record: an EVE object in JSON.
+/// A record: an EVE object in JSON, or a line of an output of alerts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record<'a> {
     /// The worker that made it, or [`PROCESS`].
@@ -69,17 +87,24 @@ pub struct Record<'a> {
 impl<'a> Record<'a> {
     /// The channel that the record came on.
     pub fn channel(&self) -> u16 {
-        if self.worker == PROCESS { 0 } else { self.worker >> CHANNEL_BITS }
+        match self.worker {
+            PROCESS | 0..OTHER_CHANNELS => 0,
+            number => number >> CHANNEL_BITS,
+        }
     }
 
-    /// `event_type`; empty when the record has none.
+    /// `event_type`; empty when the record has none. Lines of an output of alerts are alerts: what
+    /// they say is not looked at, a rule's message may look like anything.
     pub fn kind(&self) -> &'a str {
+        if self.channel() % 2 == 1 {
+            return ALERT;
+        }
         self.text(b"\"event_type\":\"").unwrap_or_default()
     }
 
     /// True for alerts, which are shed last and kept longest.
     pub fn is_alert(&self) -> bool {
-        self.kind() == "alert"
+        self.kind() == ALERT
     }
 
     /// `flow_id`.
@@ -130,11 +155,27 @@ mod tests {
         let channel = |worker| Record { worker, sequence: 0, bytes: b"{}" }.channel();
         assert_eq!((worker_on(0, 7), process_on(0)), (7, PROCESS));
         let mut seen = std::collections::HashSet::new();
-        for at in 0..CHANNELS {
-            for number in [worker_on(at, 0), worker_on(at, 1), worker_on(at, 4094), process_on(at)]
+        for at in channels(false).chain(channels(true)) {
+            for number in [worker_on(at, 0), worker_on(at, 1), worker_on(at, 2046), process_on(at)]
             {
                 assert_eq!(channel(number), at, "{number}");
                 assert!(seen.insert(number), "{number} stands for two");
+                assert!(numbers_of(at).any(|one| one == number), "{number} of {at}");
+            }
+            assert!(numbers_of(at).all(|number| channel(number) == at), "{at}");
+        }
+        assert_eq!(channel(4095), 0, "workers of channel 0 are as many as ever");
+        assert!(channels(true).count() >= OUTPUTS.into());
+        assert!(channels(false).count() >= OUTPUTS.into());
+    }
+
+    #[test]
+    fn what_comes_from_an_output_of_alerts_is_an_alert() {
+        let line = br#"10/05/2016-12:00:00.0  [**] [1:1:1] "event_type":"flow" [**]"#;
+        for (alerts, kind) in [(true, "alert"), (false, "flow")] {
+            for at in channels(alerts) {
+                let record = Record { worker: worker_on(at, 5), sequence: 0, bytes: line };
+                assert_eq!((record.kind(), record.is_alert()), (kind, alerts), "{at}");
             }
         }
     }

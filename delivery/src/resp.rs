@@ -9,6 +9,10 @@ const LONGEST_BULK: usize = 1 << 20;
 /// Elements of an array: the `ROLE` of a server has one for each of its replicas.
 const LONGEST_ARRAY: usize = 4096;
 const DEEPEST: usize = 4;
+/// Elements of all arrays of a reply, those inside of others too.
+const MOST_ELEMENTS: usize = 4 * LONGEST_ARRAY;
+/// Bytes of a reply with all that is in it.
+const LONGEST_REPLY: usize = LONGEST_BULK + 64 * 1024;
 
 /// A reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,9 +92,11 @@ impl Replies {
     /// When what came is no reply, or larger than any that is waited for.
     pub(crate) fn next(&mut self) -> io::Result<Option<Reply>> {
         let mut at = self.read;
-        let reply = reply(&self.bytes, &mut at, 0)?;
+        let reply = reply(&self.bytes, &mut at, 0, &mut 0)?;
         if reply.is_some() {
             self.read = at;
+        } else if self.bytes.len() - self.read > LONGEST_REPLY {
+            return Err(wrong("one that is too long"));
         }
         Ok(reply)
     }
@@ -113,7 +119,12 @@ fn line<'a>(bytes: &'a [u8], at: &mut usize) -> io::Result<Option<&'a [u8]>> {
     }
 }
 
-fn reply(bytes: &[u8], at: &mut usize, depth: usize) -> io::Result<Option<Reply>> {
+fn reply(
+    bytes: &[u8],
+    at: &mut usize,
+    depth: usize,
+    elements: &mut usize,
+) -> io::Result<Option<Reply>> {
     let Some(line) = line(bytes, at)? else { return Ok(None) };
     let Some((mark, rest)) = line.split_first() else { return Err(wrong("an empty line")) };
     let text = || String::from_utf8_lossy(rest).into_owned();
@@ -134,12 +145,17 @@ fn reply(bytes: &[u8], at: &mut usize, depth: usize) -> io::Result<Option<Reply>
             None => Reply::Array(None),
             Some(_) if depth >= DEEPEST => return Err(wrong("arrays that are too deep")),
             Some(length) => {
-                let mut elements = Vec::new();
-                for _ in 0..length {
-                    let Some(element) = reply(bytes, at, depth + 1)? else { return Ok(None) };
-                    elements.push(element);
+                *elements += length;
+                if *elements > MOST_ELEMENTS {
+                    return Err(wrong("arrays of too many elements"));
                 }
-                Reply::Array(Some(elements))
+                let mut found = Vec::new();
+                for _ in 0..length {
+                    let element = reply(bytes, at, depth + 1, elements)?;
+                    let Some(element) = element else { return Ok(None) };
+                    found.push(element);
+                }
+                Reply::Array(Some(found))
             }
         },
         _ => return Err(wrong("an unknown mark")),
@@ -220,6 +236,29 @@ mod tests {
             let shown = wrong.get(..wrong.len().min(20));
             assert!(replies.next().is_err(), "{shown:?}");
         }
+    }
+
+    #[test]
+    fn replies_without_end_are_given_up() {
+        let check = |start: &str, part: &str, says: &str| {
+            let mut replies = Replies::default();
+            replies.push(start.as_bytes());
+            let mut sent = 0;
+            let error = loop {
+                match replies.next() {
+                    Ok(reply) => assert_eq!(reply, None),
+                    Err(error) => break error,
+                }
+                replies.push(part.as_bytes());
+                sent += part.len();
+                assert!(sent < 3 << 20, "no end after {sent} bytes");
+            };
+            assert!(error.to_string().contains(says), "{error}");
+        };
+        let text = format!("${}\r\n{}\r\n", LONGEST_BULK / 4, "x".repeat(LONGEST_BULK / 4));
+        check("*4096\r\n", &text, "too long");
+        let inner = format!("*4096\r\n{}", "*0\r\n".repeat(4096));
+        check("*4096\r\n", &inner, "too many elements");
     }
 
     proptest! {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::duration::{Delay, Size};
 use crate::network::Network;
@@ -24,11 +24,17 @@ pub struct DeliverySettings {
     pub spool: SpoolSettings,
     /// The sinks.
     pub sinks: Vec<SinkSettings>,
-    /// Outputs whose records are delivered, if they are several: each has a channel, and sinks
-    /// have filters for it.
-    pub channels: u16,
     /// What waits in the spool for sinks that are not among these goes on waiting.
     pub keeps_others: bool,
+}
+
+/// The output whose records one sink alone gets, and nothing else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Output {
+    /// Each of its records is an alert, also those that are no JSON.
+    pub alerts: bool,
+    /// What its receiver is known by, whatever the order of outputs is.
+    pub place: String,
 }
 
 /// Bytes of records that wait between workers and the spool, unless settings say otherwise.
@@ -60,6 +66,11 @@ pub struct SpoolSection {
 }
 
 impl SpoolSection {
+    /// True when a folder is given.
+    pub const fn has_directory(&self) -> bool {
+        self.directory.is_some()
+    }
+
     /// With defaults for what is not given; a relative folder lies below `base`.
     ///
     /// # Errors
@@ -110,6 +121,12 @@ impl DeliverySettings {
                 return Err(format!("two sinks are called {name}; give one another `name`"));
             }
             names.push(name);
+        }
+        let files: Vec<&str> = self.sinks.iter().filter_map(SinkSettings::file_path).collect();
+        for (at, file) in files.iter().enumerate() {
+            if files.iter().take(at).any(|other| other == file) {
+                return Err(format!("two sinks write to {file}; give one of them another path"));
+            }
         }
         Ok(())
     }

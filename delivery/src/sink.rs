@@ -48,6 +48,22 @@ pub trait Sink: Send {
         Health::Up
     }
 
+    /// Records that it has sent again by itself since the start, without [`Trouble`]: their
+    /// receivers may have them twice.
+    fn again(&self) -> u64 {
+        0
+    }
+
+    /// Records that it has taken, and of which no byte has left yet: they can't arrive twice.
+    fn unsent(&self) -> u64 {
+        0
+    }
+
+    /// Attempts that failed since the start and that it made by itself, without [`Trouble`].
+    fn troubles(&self) -> u64 {
+        0
+    }
+
     /// Counters of its own, by name, for the statistics and metrics.
     fn counters(&self, _out: &mut dyn FnMut(&str, u64)) {}
 }

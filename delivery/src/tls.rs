@@ -48,11 +48,13 @@ impl Tls {
         };
         let config = match (&settings.certificate, &settings.key) {
             (Some(certificate), Some(key)) => {
-                let chain = certificates(certificate)?;
-                let private = PrivateKeyDer::from_pem_file(key)
-                    .map_err(|error| format!("{}: no private key: {error}", key.display()))?;
+                let chain = certificates("tls.certificate", certificate)?;
+                let private = PrivateKeyDer::from_pem_file(key).map_err(|error| {
+                    format!("tls.key: {}: no private key: {error}", key.display())
+                })?;
                 builder.with_client_auth_cert(chain, private).map_err(|error| {
-                    format!("{} and {}: {error}", certificate.display(), key.display())
+                    let (certificate, key) = (certificate.display(), key.display());
+                    format!("tls.certificate {certificate} and tls.key {key}: {error}")
                 })?
             }
             (None, None) => builder.with_no_client_auth(),
@@ -109,7 +111,7 @@ pub fn explain(target: &str, error: &io::Error) -> Trouble {
 fn authorities(file: Option<&Path>) -> Result<RootCertStore, String> {
     let mut store = RootCertStore::empty();
     let given = match file {
-        Some(file) => certificates(file)?,
+        Some(file) => certificates("tls.ca", file)?,
         None => system_authorities()?,
     };
     let (added, _) = store.add_parsable_certificates(given);
@@ -130,15 +132,17 @@ fn system_authorities() -> Result<Vec<CertificateDer<'static>>, String> {
     let place = PLACES.iter().map(Path::new).find(|place| place.exists()).ok_or(
         "tls: this system has no list of authorities (package ca-certificates); give tls.ca",
     )?;
-    certificates(place)
+    certificates("tls", place)
 }
 
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let text = fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
+/// Those in the file that a setting names.
+fn certificates(setting: &str, file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let wrong = |why: &dyn std::fmt::Display| format!("{setting}: {}: {why}", file.display());
+    let text = fs::read(file).map_err(|error| wrong(&error))?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
-    let found = found.map_err(|error| format!("{}: {error}", file.display()))?;
+    let found = found.map_err(|error| wrong(&error))?;
     if found.is_empty() {
-        return Err(format!("{}: there is no certificate in it (PEM is wanted)", file.display()));
+        return Err(wrong(&"there is no certificate in it (PEM is wanted)"));
     }
     Ok(found)
 }

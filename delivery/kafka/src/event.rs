@@ -172,11 +172,17 @@ impl Received {
         };
         match level {
             // Broken connections are errors to librdkafka; they come as events, too.
+            _ if comes_as_event(facility) => tracing::debug!("librdkafka: {facility}: {line}"),
             ..=4 => tracing::warn!("librdkafka: {facility}: {line}"),
             5..=6 => tracing::debug!("librdkafka: {facility}: {line}"),
             _ => tracing::trace!("librdkafka: {facility}: {line}"),
         }
     }
+}
+
+/// True for what librdkafka logs of errors that it tells of as well.
+fn comes_as_event(facility: &str) -> bool {
+    matches!(facility, "FAIL" | "ERROR")
 }
 
 impl Drop for Received {
@@ -209,5 +215,16 @@ pub(crate) unsafe fn text<'a>(from: *const c_char) -> &'a str {
         Err(error) => {
             std::str::from_utf8(bytes.get(..error.valid_up_to()).unwrap_or_default()).unwrap_or("")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_that_come_as_events_are_not_logged_aloud() {
+        assert!(["FAIL", "ERROR"].into_iter().all(comes_as_event));
+        assert!(!["CONFWARN", "BUFQ", "TERMINATE"].into_iter().any(comes_as_event));
     }
 }

@@ -49,6 +49,19 @@ pub enum Literal {
 }
 
 impl Condition {
+    /// Shows all fields that it asks about, and what it asks.
+    pub fn each_field(&self, show: &mut impl FnMut(&[String], &Test)) {
+        match self {
+            Self::Any(parts) | Self::All(parts) => {
+                for part in parts {
+                    part.each_field(show);
+                }
+            }
+            Self::Not(part) => part.each_field(show),
+            Self::Field(path, test) => show(path, test),
+        }
+    }
+
     /// Whether it is true of a record.
     pub fn holds(&self, record: &Value) -> bool {
         match self {
@@ -71,6 +84,15 @@ fn found(value: &Value, path: &[String], test: &Test) -> bool {
 }
 
 impl Test {
+    /// The texts that the field may be.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        let list = if let Self::In(list) = self { list.as_slice() } else { &[] };
+        list.iter().filter_map(|literal| match literal {
+            Literal::Text(text) => Some(text.as_str()),
+            _ => None,
+        })
+    }
+
     fn holds(&self, value: &Value) -> bool {
         let compared = |holds: fn(f64, f64) -> bool, limit: f64| {
             value.as_f64().is_some_and(|number| holds(number, limit))

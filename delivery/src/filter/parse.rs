@@ -19,7 +19,7 @@ pub(super) fn parse(text: &str) -> Result<Condition, String> {
     let condition = parser.any()?;
     match parser.peek() {
         None => Ok(condition),
-        Some(_) => Err(parser.wrong("and, or or the end is expected")),
+        Some(_) => Err(parser.unexpected("and, or or the end is expected")),
     }
 }
 
@@ -56,7 +56,7 @@ impl<'a> Parser<'a> {
         } else if self.sign("(") {
             let inner = self.any()?;
             if !self.sign(")") {
-                return Err(self.wrong(") is missing"));
+                return Err(self.unexpected(") is missing"));
             }
             inner
         } else {
@@ -69,8 +69,12 @@ impl<'a> Parser<'a> {
     fn field(&mut self) -> Result<Condition, String> {
         let name = self.bare().filter(|name| !name.starts_with(|c: char| c.is_ascii_digit()));
         let Some(name) = name else {
-            return Err(self.wrong("the name of a field is expected"));
+            return Err(self.unexpected("the name of a field is expected"));
         };
+        if let Some(name) = name.strip_suffix(':') {
+            self.at -= name.len() + 1;
+            return Err(self.wrong(&format!("write `{name} = ...`")));
+        }
         let path: Vec<String> = name.split('.').map(str::to_owned).collect();
         let field = |test| Condition::Field(path.clone(), test);
         if self.sign("!=") {
@@ -102,6 +106,9 @@ impl<'a> Parser<'a> {
 
     fn list(&mut self) -> Result<Vec<Literal>, String> {
         if !self.sign("[") {
+            if self.peek() == Some('(') {
+                return Err(self.wrong("a list is in brackets: [1, 2]"));
+            }
             return Ok(vec![self.literal()?]);
         }
         let mut list = vec![self.literal()?];
@@ -133,7 +140,7 @@ impl<'a> Parser<'a> {
             return Ok(Literal::Text(rest[..length].to_owned()));
         }
         let Some(word) = self.bare() else {
-            return Err(self.wrong("a number, a network or text is expected"));
+            return Err(self.unexpected("a number, a network or text in double quotes is expected"));
         };
         if let Ok(number) = word.parse::<f64>() {
             return Ok(Literal::Number(number));
@@ -193,9 +200,35 @@ impl<'a> Parser<'a> {
         self.at + (rest.len() - rest.trim_start().len())
     }
 
+    /// What stands there is not what is expected; people who know other languages are told how it
+    /// is said here.
+    fn unexpected(&mut self, expected: &str) -> String {
+        let start = self.start();
+        let (before, rest) = self.text.split_at_checked(start).unwrap_or((self.text, ""));
+        let word = rest.split(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
+        let small = word.to_lowercase();
+        let hint = match (rest, small.as_str()) {
+            _ if rest.starts_with("&&") => "write `and`",
+            _ if rest.starts_with("||") => "write `or`",
+            _ if rest.starts_with('!') => "write `not`",
+            _ if rest.starts_with('=') && before.ends_with('=') => "= is enough",
+            _ if rest.starts_with('>') && before.ends_with('<') => "write `!=`",
+            _ if rest.starts_with('~') => {
+                "there are no patterns: `contains` looks for a part of a text"
+            }
+            _ if rest.starts_with('\'') => "text has double quotes: \"tcp\"",
+            (_, "and" | "or" | "in" | "contains") if small != word => {
+                return self.wrong(&format!("write `{small}` in small letters"));
+            }
+            (_, "not") => "`not` in small letters stands before the field: not a in [1, 2]",
+            _ => expected,
+        };
+        self.wrong(hint)
+    }
+
     fn wrong(&mut self, what: &str) -> String {
         let column = self.text[..self.start()].chars().count() + 1;
-        format!("column {column}: {what}")
+        format!("where, column {column}: {what}")
     }
 }
 

@@ -47,6 +47,7 @@ impl Settings {
                 options,
                 host,
                 outstanding: 0,
+                is_answered: false,
                 alone: None,
                 waiting_alone: 0,
                 sent_alone: 0,
@@ -78,6 +79,8 @@ struct Ledger {
     host: Host,
     /// Records that are taken and not settled.
     outstanding: u64,
+    /// A broker has answered this producer.
+    is_answered: bool,
     /// Sends each record in a batch of its own: a broker refuses whole batches for one record, or
     /// for their size.
     alone: Option<Producer>,
@@ -155,6 +158,7 @@ impl Sink for Kafka {
         self.producer = None;
         ledger.alone = None;
         (ledger.outstanding, ledger.waiting_alone, ledger.is_dying) = (0, 0, false);
+        ledger.is_answered = false;
         ledger.awaits = None;
         ledger.delivered.clear();
         ledger.refused.clear();
@@ -162,6 +166,10 @@ impl Sink for Kafka {
 
     fn health(&self) -> Health {
         self.ledger.condition.health()
+    }
+
+    fn unsent(&self) -> u64 {
+        if self.ledger.is_answered { 0 } else { self.ledger.outstanding }
     }
 
     fn counters(&self, out: &mut dyn FnMut(&str, u64)) {
@@ -215,6 +223,7 @@ impl Ledger {
             Event::Report(report) => match report.result() {
                 Ok(()) => {
                     self.settle_alone(way);
+                    self.is_answered = true;
                     self.delivered.push((report.opaque(), report.opaque() + 1));
                     self.condition.up();
                 }
@@ -230,7 +239,10 @@ impl Ledger {
             Event::Statistics(json) => {
                 if let Some(statistics) = Statistics::read(json) {
                     match statistics.is_up() {
-                        true => self.condition.up(),
+                        true => {
+                            self.is_answered = true;
+                            self.condition.up();
+                        }
                         false => self.condition.none_up(),
                     }
                     self.statistics = statistics;

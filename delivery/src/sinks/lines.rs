@@ -35,6 +35,7 @@ const TICK: Duration = Duration::from_millis(1);
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Settings {
     /// Receivers, `HOST:PORT` each: one gets everything, the next one when it fails.
+    #[serde(deserialize_with = "crate::address::list")]
     pub hosts: Vec<String>,
     /// How long connecting may take, and how long nothing may be acknowledged.
     pub timeout: Delay,
@@ -61,7 +62,8 @@ impl Settings {
         }
         let Delay(timeout) = self.timeout;
         let dialer = Dialer::new(&around.network, self.tls.as_ref(), timeout)
-            .map_err(|error| format!("lines: {error}"))?;
+            .map_err(|error| format!("lines: {error}"))?
+            .telling(&around.activity);
         Ok(Lines {
             hosts: self.hosts.clone(),
             turn: 0,

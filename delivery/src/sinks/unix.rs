@@ -64,7 +64,7 @@ impl Settings {
         };
         let timeout = self.timeout.0;
         let limits = Limits { in_flight: self.in_flight, timeout, hold: Duration::ZERO };
-        let dialer = Dialer::new(&around.network, None, timeout)?;
+        let dialer = Dialer::new(&around.network, None, timeout)?.telling(&around.activity);
         let outlet = Outlet::new(target, dialer, &around.network, limits);
         Ok(Box::new(Unix { outlet, line: Vec::new() }))
     }

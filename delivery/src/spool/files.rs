@@ -105,7 +105,7 @@ fn unescape(name: &str) -> Option<String> {
 /// Makes the folder, readable for its owner only.
 pub(super) fn make(directory: &Path) -> Result<(), SpoolError> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
-    made.map_err(|source| SpoolError::File { path: directory.to_path_buf(), source })
+    made.map_err(|why| SpoolError::File { path: directory.to_path_buf(), why })
 }
 
 /// The spool's own files, and the folder if it has no others.
@@ -125,7 +125,7 @@ pub(super) fn belongings(directory: &Path) -> Vec<PathBuf> {
 
 fn is_own(name: &str) -> bool {
     let refused = name.strip_prefix("refused-").and_then(|rest| rest.strip_suffix(".json"));
-    let is_known = ["lock", "sequences"].contains(&name) || name.ends_with(".handed");
+    let is_known = ["lock", "sequences", "channels"].contains(&name) || name.ends_with(".handed");
     is_known || refused.is_some() || named(name) != Named::Other
 }
 
@@ -133,7 +133,7 @@ fn is_own(name: &str) -> bool {
 pub(super) fn lock(directory: &Path) -> Result<File, SpoolError> {
     let failed = |path: &Path| {
         let path = path.to_path_buf();
-        move |source| SpoolError::File { path, source }
+        move |why| SpoolError::File { path, why }
     };
     make(directory)?;
     let path = directory.join("lock");
@@ -153,7 +153,7 @@ pub(super) fn lock(directory: &Path) -> Result<File, SpoolError> {
             let pid = read.ok().and_then(|_| text.trim().parse().ok());
             return Err(SpoolError::Locked { directory: directory.to_path_buf(), pid });
         }
-        Err(TryLockError::Error(source)) => return Err(SpoolError::File { path, source }),
+        Err(TryLockError::Error(why)) => return Err(SpoolError::File { path, why }),
     }
     // Who has it is only for the message above: a full disk is no reason to stop.
     let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
@@ -175,6 +175,11 @@ pub(super) fn replace(path: &Path, bytes: &[u8], forced: bool) -> io::Result<()>
         sync_directory(directory)?;
     }
     Ok(())
+}
+
+/// True when the disk, or what of it a user may have, is full.
+pub(super) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// Forces the names in a folder to the disk.
@@ -241,14 +246,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         let own = ["lock", "sequences", "a.cursor", "a.handed", "alerts-00000001.spool"];
-        for name in own.iter().chain(&["refused-a.json"]) {
+        for name in own.iter().chain(&["refused-a.json", "channels"]) {
             fs::write(path(name), "").unwrap();
         }
         let mut found = belongings(folder.path());
         found.sort();
-        assert_eq!((found.len(), &found[0]), (7, &folder.path().to_path_buf()));
+        assert_eq!((found.len(), &found[0]), (8, &folder.path().to_path_buf()));
         fs::write(path("passwords"), "").unwrap();
         let found = belongings(folder.path());
-        assert_eq!((found.len(), found.contains(&path("passwords"))), (6, false));
+        assert_eq!((found.len(), found.contains(&path("passwords"))), (7, false));
     }
 }

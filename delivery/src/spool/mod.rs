@@ -2,9 +2,12 @@
 //!
 //! A folder with segment files in two lanes, `alerts-00000001.spool` and `events-00000001.spool`;
 //! a cursor for each reader, `NAME.cursor`, and how far it has read, `NAME.handed`; the reserved
-//! sequence numbers, `sequences`; and `lock`, which keeps a second process out. Delivery is at
-//! least once: what was read and not committed comes again after a restart, marked as such.
+//! sequence numbers, `sequences`; whose the channels are, `channels`; and `lock`, which keeps a
+//! second process out. A reader's files are written in place: on a full disk, too, it can say what
+//! is no longer needed. Delivery is at least once: what was read and not committed comes again
+//! after a restart, marked as such.
 
+mod channels;
 mod codec;
 mod cursor;
 mod files;
@@ -15,6 +18,7 @@ mod sequences;
 mod state;
 #[cfg(test)]
 mod tests;
+mod told;
 mod usage;
 mod writer;
 
@@ -24,8 +28,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
+pub(crate) use self::channels::Channels;
 pub use self::reader::Reader;
 pub use self::recovery::Recovery;
+pub(crate) use self::state::Lags;
+pub(crate) use self::told::Told;
 pub use self::usage::{Appended, Lag, Usage};
 pub use self::writer::Writer;
 use crate::record::Record;
@@ -41,12 +48,12 @@ pub enum Spool {}
 #[derive(Debug, thiserror::Error)]
 pub enum SpoolError {
     /// A file or the folder can't be made, read or written.
-    #[error("spool: {path}: {source}")]
+    #[error("spool: {path}: {why}")]
     File {
         /// Which.
         path: PathBuf,
-        /// Why.
-        source: io::Error,
+        /// Why. Its text is in ours: it is no further cause.
+        why: io::Error,
     },
     /// Another process has it, or a reader of this process that has outlived its writer.
     #[error("spool: {directory} is in use{}", by(*.pid))]
@@ -166,6 +173,32 @@ impl Frame {
     /// True when it has none.
     pub fn is_empty(&self) -> bool {
         self.marks.is_empty()
+    }
+
+    /// Keeps only the records that are wanted, and no memory for the others.
+    pub(crate) fn retain(&mut self, mut is_wanted: impl FnMut(&Record<'_>) -> bool) {
+        let (mut start, mut size, mut count) = (0, 0, 0);
+        for at in 0..self.marks.len() {
+            let (worker, sequence, end) = self.marks[at];
+            let range = start..end as usize;
+            start = range.end;
+            let bytes = self.bytes.get(range.clone());
+            if bytes.is_some_and(|bytes| is_wanted(&Record { worker, sequence, bytes })) {
+                let length = range.len();
+                if range.start != size {
+                    self.bytes.copy_within(range, size);
+                }
+                size += length;
+                self.marks[count] = (worker, sequence, size as u32);
+                count += 1;
+            }
+        }
+        if count < self.marks.len() {
+            self.bytes.truncate(size);
+            self.bytes.shrink_to_fit();
+            self.marks.truncate(count);
+            self.marks.shrink_to_fit();
+        }
     }
 
     /// One of its records.

@@ -1,15 +1,17 @@
 //! A reader: alerts first, from where it has committed, and never in the writer's way.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::codec::records;
-use super::cursor::{self, Handed};
+use super::cursor::{Cursor, CursorFile, Handed};
 use super::files::{self, Lane};
 use super::segment::{Scanner, Step};
 use super::state::{Known, Shared, Unread};
+use super::told::Told;
 use super::usage::Lag;
 use super::{Frame, Position, SpoolError};
 
@@ -17,10 +19,13 @@ use super::{Frame, Position, SpoolError};
 const STORED_EVERY: Duration = Duration::from_millis(200);
 /// Bytes that a frame may gather from smaller ones.
 const MOST: usize = 16 << 20;
-/// Times that a place is tried before it is given up.
-const ATTEMPTS: u32 = 8;
-/// Time between them.
+/// How long a segment that can't be read is tried before it is passed over.
+const GIVE_UP: Duration = Duration::from_secs(300);
+/// Time between attempts: the first, and the longest.
 const PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Gaps of a lane that are remembered until all before them is committed.
+const GAPS: usize = 64;
 
 /// Reads the spool for one receiver. What it has read it must commit; what it has not committed
 /// comes again after a restart.
@@ -30,11 +35,15 @@ pub struct Reader {
     name: String,
     places: [Place; 2],
     handed: Handed,
+    cursor: CursorFile,
+    /// What is read counts as handed over only once somebody says so.
+    hands_over_later: bool,
     /// True when something is committed that is not stored.
     is_dirty: bool,
     stored: Instant,
-    attempts: u32,
     counts: Counts,
+    told_storing: Told,
+    told_reading: Told,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -56,6 +65,20 @@ struct Place {
     again: u64,
     file: Option<(u64, File)>,
     scanner: Scanner,
+    trouble: Option<Trouble>,
+    /// Records that are gone and were counted as missed: the first of them, and the place behind.
+    /// What is committed up to them goes on behind them, so that they are counted once.
+    gaps: VecDeque<(u64, Position)>,
+}
+
+/// Why a place is not read at the moment.
+#[derive(Clone, Copy, Debug)]
+struct Trouble {
+    /// The first attempt that failed because of the file.
+    since: Instant,
+    /// When it is tried again, and how long after the last attempt that is.
+    next: Instant,
+    pause: Duration,
 }
 
 impl Reader {
@@ -66,7 +89,7 @@ impl Reader {
         }
         let directory = &shared.directory;
         let path = files::of_reader(directory, name, ".cursor");
-        let failed = |source| SpoolError::File { path: path.clone(), source };
+        let failed = |why| SpoolError::File { path: path.clone(), why };
         let handed = Handed::open(directory, name).map_err(failed)?;
         let mut state = shared.state();
         let known = state.readers.iter().position(|reader| reader.name == name);
@@ -74,8 +97,9 @@ impl Reader {
             return Err(SpoolError::Registered(name.to_owned()));
         }
         let cursor = known.map_or_else(|| state.oldest(), |at| state.readers[at].committed);
+        let read = [cursor[0].records, cursor[1].records];
         let reader =
-            Known { name: name.to_owned(), present: true, committed: cursor, stored: cursor };
+            Known { name: name.to_owned(), present: true, committed: cursor, stored: cursor, read };
         match known.and_then(|at| state.readers.get_mut(at)) {
             Some(known) => *known = reader,
             None => state.readers.push(reader),
@@ -92,12 +116,23 @@ impl Reader {
             name: name.to_owned(),
             places,
             handed,
+            cursor: CursorFile::new(directory, name),
+            hands_over_later: false,
             is_dirty: false,
             stored: Instant::now(),
-            attempts: 0,
             counts: Counts::default(),
+            told_storing: Told::default(),
+            told_reading: Told::default(),
         };
-        opened.store(shared.forced).map_err(failed)?;
+        if let Err(error) = opened.store(shared.forced) {
+            // A disk that is full must not keep a sensor from starting, nor one that fails where
+            // there is a cursor that says the same.
+            if known.is_none() && !files::is_full(&error) {
+                return Err(failed(error));
+            }
+            opened.is_dirty = true;
+            opened.tell_storing(&error);
+        }
         Ok(opened)
     }
 
@@ -126,16 +161,29 @@ impl Reader {
             }
             let Some((lane, unread)) = self.wait(deadline) else { return false };
             match self.fill(lane, unread, frame, most) {
-                Ok(()) => self.attempts = 0,
-                Err(error) => {
-                    if !self.try_again(lane, unread, &error, deadline) {
-                        return false;
-                    }
-                }
+                Ok(()) => self.places[lane as usize].trouble = None,
+                Err(error) => self.put_off(lane, unread, &error),
             }
             if !frame.is_empty() {
                 return true;
             }
+        }
+    }
+
+    /// From now on what is read counts as handed to a receiver only with [`Reader::hand_over`].
+    pub(crate) fn hands_over_later(&mut self) {
+        self.hands_over_later = true;
+    }
+
+    /// The receiver may have all records of a lane below this number.
+    pub(crate) fn hand_over(&mut self, alerts: bool, records: u64) {
+        self.handed.raise(Lane::of(alerts) as usize, records);
+    }
+
+    /// Stores what is committed if it is not.
+    pub(crate) fn put_down(&mut self) {
+        if self.is_dirty {
+            self.store_or_tell(self.shared.forced);
         }
     }
 
@@ -149,7 +197,9 @@ impl Reader {
             return;
         }
         place.committed = position;
-        place.read = place.read.max(position);
+        place.pass_gaps();
+        place.read = place.read.max(place.committed);
+        let position = place.committed;
         self.is_dirty = true;
         let mut state = self.shared.state();
         if let Some(known) = state.readers.iter_mut().find(|reader| reader.name == self.name) {
@@ -202,6 +252,15 @@ impl Reader {
         self.counts.errors
     }
 
+    /// True when there is something that can't be read at the moment and is tried again.
+    pub(crate) fn is_held_up(&self) -> bool {
+        let state = self.shared.state();
+        let mut lanes = self.places.iter().zip(&state.lanes);
+        lanes.any(|(place, segments)| {
+            place.trouble.is_some() && segments.behind(&place.read).is_some()
+        })
+    }
+
     /// True when the writer is gone and nothing is left to read.
     pub fn is_finished(&self) -> bool {
         let state = self.shared.state();
@@ -209,23 +268,31 @@ impl Reader {
         state.closed && lanes.all(|(place, segments)| segments.behind(&place.read).is_none())
     }
 
-    /// Waits for something to read.
+    /// Waits for something to read. A place that is tried again later holds up only its own lane.
     fn wait(&mut self, deadline: Option<Instant>) -> Option<(Lane, Unread)> {
         loop {
             {
                 let mut state = self.shared.state();
+                let now = Instant::now();
+                let mut next: Option<Instant> = None;
                 for lane in Lane::ALL {
                     let place = &self.places[lane as usize];
-                    if let Some(unread) = state.lanes[lane as usize].behind(&place.read) {
-                        return Some((lane, unread));
+                    let unread = state.lanes[lane as usize].behind(&place.read);
+                    let Some(unread) = unread else { continue };
+                    match place.trouble.map(|trouble| trouble.next).filter(|next| *next > now) {
+                        None => return Some((lane, unread)),
+                        Some(time) => next = Some(next.map_or(time, |next| next.min(time))),
                     }
                 }
-                let left =
-                    deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-                if state.closed || left.is_some_and(|left| left.is_zero()) {
+                let left = deadline.map(|deadline| deadline.saturating_duration_since(now));
+                let is_over = state.closed && next.is_none();
+                if is_over || left.is_some_and(|left| left.is_zero()) {
                     return None;
                 }
                 let mut pause = left.unwrap_or(Duration::from_secs(3600));
+                if let Some(next) = next {
+                    pause = pause.min(next.saturating_duration_since(now));
+                }
                 if self.is_dirty {
                     pause = pause.min(STORED_EVERY.saturating_sub(self.stored.elapsed()));
                 }
@@ -287,7 +354,14 @@ impl Reader {
                 self.counts.damaged += 1;
                 continue;
             }
-            self.counts.missed += header.first.saturating_sub(place.read.records);
+            if header.first > place.read.records {
+                self.counts.missed += header.first - place.read.records;
+                let behind = Position { segment: number, offset: at, records: header.first };
+                place.gaps.push_back((place.read.records, behind));
+                if place.gaps.len() > GAPS {
+                    place.gaps.pop_front();
+                }
+            }
             place.read.records = header.end();
             frame.again = header.first < place.again;
             frame.end = place.read;
@@ -295,21 +369,24 @@ impl Reader {
                 self.counts.doubled += u64::from(header.records);
             }
         }
+        self.is_dirty |= place.pass_gaps();
         frame.alerts = lane == Lane::Alerts;
         place.furthest = place.furthest.max(place.read);
-        self.handed.raise(lane as usize, place.read.records);
+        if !self.hands_over_later {
+            self.handed.raise(lane as usize, place.read.records);
+        }
+        let (read, committed) = (place.read.records, place.committed);
+        let mut state = self.shared.state();
+        if let Some(known) = state.readers.iter_mut().find(|reader| reader.name == self.name) {
+            known.read[lane as usize] = read;
+            known.committed[lane as usize] = committed;
+        }
         Ok(())
     }
 
-    /// After a failure: waits a little, gives the segment up after some attempts. False when the
-    /// time is over.
-    fn try_again(
-        &mut self,
-        lane: Lane,
-        unread: Unread,
-        error: &io::Error,
-        deadline: Option<Instant>,
-    ) -> bool {
+    /// After a failure: the place is tried again later. It is passed over when the file is gone,
+    /// or can't be read for long.
+    fn put_off(&mut self, lane: Lane, unread: Unread, error: &io::Error) {
         let place = &mut self.places[lane as usize];
         let is_gone = error.kind() == io::ErrorKind::NotFound;
         // It may have been dropped since it was looked up; then it is not listed any more.
@@ -317,26 +394,37 @@ impl Reader {
             let state = self.shared.state();
             let still = state.lanes[lane as usize].behind(&place.read);
             if still.is_none_or(|still| still.number != unread.number) {
-                return true;
+                place.trouble = None;
+                return;
             }
         }
         self.counts.errors += 1;
-        self.attempts += 1;
         place.file = None;
-        if is_gone || self.attempts >= ATTEMPTS {
-            let path = files::segment(&self.shared.directory, lane, unread.number);
+        let now = Instant::now();
+        let before = place.trouble.filter(|_| !is_shortage(error));
+        let since = before.map_or(now, |trouble| trouble.since);
+        let path = files::segment(&self.shared.directory, lane, unread.number);
+        if is_gone || now.saturating_duration_since(since) >= GIVE_UP {
             tracing::warn!("spool: {} can't be read, it is passed over: {error}", path.display());
             (place.read.segment, place.read.offset) = (unread.number, unread.end);
-            self.attempts = 0;
-            return true;
+            place.trouble = None;
+            return;
         }
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        std::thread::sleep(left.map_or(PAUSE, |left| left.min(PAUSE)));
-        left.is_none_or(|left| !left.is_zero())
+        let pause = place.trouble.map_or(PAUSE, |trouble| (trouble.pause * 2).min(LONGEST_PAUSE));
+        place.trouble = Some(Trouble { since, next: now + pause, pause });
+        if self.told_reading.is_due() {
+            tracing::warn!("spool: {} can't be read, it is tried again: {error}", path.display());
+        }
     }
 
     fn store_or_tell(&mut self, forced: bool) {
         if let Err(error) = self.store(forced) {
+            self.tell_storing(&error);
+        }
+    }
+
+    fn tell_storing(&mut self, error: &io::Error) {
+        if self.told_storing.is_due() {
             tracing::warn!("spool: cursor of {} can't be stored: {error}", self.name);
         }
     }
@@ -345,28 +433,63 @@ impl Reader {
     fn store(&mut self, forced: bool) -> io::Result<()> {
         let cursor = [self.places[0].committed, self.places[1].committed];
         self.stored = Instant::now();
-        cursor::store(&self.shared.directory, &self.name, &cursor, forced)?;
+        let mut done = self.cursor.store(&cursor, forced);
+        if done.as_ref().is_err_and(files::is_full) {
+            // A cursor that is not on the disk yet needs room, and so does any on a file system
+            // that writes nothing in place. What is let go of has been delivered: after a crash it
+            // would come again, and counts as missed instead.
+            self.release(cursor);
+            // A file that is gone takes up room as long as it is open.
+            self.places.iter_mut().for_each(|place| place.file = None);
+            done = self.cursor.store(&cursor, forced);
+        }
+        done?;
         self.is_dirty = false;
+        self.release(cursor);
+        Ok(())
+    }
+
+    fn release(&self, cursor: Cursor) {
         let mut state = self.shared.state();
         if let Some(known) = state.readers.iter_mut().find(|reader| reader.name == self.name) {
             known.stored = cursor;
         }
         drop(state);
         self.shared.collect();
-        Ok(())
+    }
+}
+
+impl Place {
+    /// Goes on behind records that are gone if all before them is committed; true when it did.
+    fn pass_gaps(&mut self) -> bool {
+        let before = self.committed;
+        while let Some((first, behind)) = self.gaps.front().copied()
+            && first <= self.committed.records
+        {
+            self.gaps.pop_front();
+            self.committed = self.committed.max(behind);
+        }
+        self.committed > before
     }
 }
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        if self.is_dirty {
-            self.store_or_tell(self.shared.forced);
-        }
+        self.put_down();
         let mut state = self.shared.state();
         if let Some(known) = state.readers.iter_mut().find(|reader| reader.name == self.name) {
             known.present = false;
+            // What it has read and not committed will be read again.
+            known.read = known.committed.map(|position| position.records);
         }
     }
+}
+
+/// True when it is not the file that lacks something, but the process or the system: it passes,
+/// and no other file could be read either.
+fn is_shortage(error: &io::Error) -> bool {
+    let is_limit = matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE));
+    is_limit || error.kind() == io::ErrorKind::OutOfMemory
 }
 
 /// Adds a body's records to a frame; adds nothing when it does not hold as many as it should.
@@ -382,4 +505,89 @@ fn take(body: &[u8], count: u32, frame: &mut Frame) -> bool {
     frame.bytes.truncate(bytes);
     frame.marks.truncate(marks);
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::super::Spool;
+    use super::super::tests::{NOW, batch, files as segments, read_all, settings};
+    use super::*;
+
+    /// A spool with an alert and another record, and a folder in place of the file with the alert.
+    fn unreadable() -> (tempfile::TempDir, super::super::Writer, Reader) {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut writer, _) = Spool::open(&settings(directory.path())).unwrap();
+        let reader = writer.register("one").unwrap();
+        writer.append(&[batch(0, 0, &["alert", "http"])]);
+        let path = segments(directory.path(), "alerts").remove(0);
+        fs::rename(&path, directory.path().join("aside")).unwrap();
+        fs::create_dir(&path).unwrap();
+        (directory, writer, reader)
+    }
+
+    #[test]
+    fn a_file_that_can_not_be_read_is_tried_for_a_while() {
+        let (directory, mut writer, mut reader) = unreadable();
+        // It holds up only its own lane, and is not tried each time that somebody asks.
+        assert_eq!(read_all(&mut reader, true), [(false, 0, 1)]);
+        for _ in 0..100 {
+            assert!(reader.next(1 << 20, NOW).is_none());
+        }
+        assert!((1..=4).contains(&reader.read_errors()), "{}", reader.read_errors());
+        assert!(reader.is_held_up() && !reader.is_finished());
+        // Also at the end.
+        writer.append(&[batch(0, 2, &["alert"])]);
+        writer.close().unwrap();
+        assert!(reader.next(1 << 20, Duration::from_millis(1)).is_none());
+        let path = directory.path().join("alerts-00000001.spool");
+        fs::remove_dir(&path).unwrap();
+        fs::rename(directory.path().join("aside"), &path).unwrap();
+        let frame = reader.next(1 << 20, Duration::from_secs(10)).unwrap();
+        assert_eq!((frame.alerts, frame.len()), (true, 2));
+        assert!(!reader.is_held_up() && reader.is_finished());
+        assert_eq!((reader.missed(), reader.damaged()), (0, 0));
+    }
+
+    #[test]
+    fn in_the_end_it_is_passed_over() {
+        let (directory, mut writer, mut reader) = unreadable();
+        assert_eq!(read_all(&mut reader, true), [(false, 0, 1)]);
+        let long = reader.places[0].trouble.unwrap();
+        let age = |by: Duration, reader: &mut Reader| {
+            let since = long.since.checked_sub(by).unwrap();
+            reader.places[0].trouble = Some(Trouble { since, next: since, ..long });
+            assert!(reader.next(1 << 20, NOW).is_none());
+            reader.is_held_up()
+        };
+        assert!(age(GIVE_UP / 2, &mut reader));
+        assert!(!age(GIVE_UP, &mut reader));
+        assert_eq!(reader.read_errors(), 3);
+        // What comes later is read, and tells what is missing.
+        let path = directory.path().join("alerts-00000001.spool");
+        fs::remove_dir(&path).unwrap();
+        fs::rename(directory.path().join("aside"), &path).unwrap();
+        writer.append(&[batch(0, 2, &["alert"])]);
+        assert_eq!(read_all(&mut reader, true), [(true, 0, 2)]);
+        assert_eq!(reader.missed(), 1);
+    }
+
+    #[test]
+    fn a_shortage_is_not_the_file_s_fault() {
+        let check = |number: i32| is_shortage(&io::Error::from_raw_os_error(number));
+        assert!([libc::EMFILE, libc::ENFILE, libc::ENOMEM].into_iter().all(check));
+        assert!(![libc::EIO, libc::EISDIR, libc::ENOENT, libc::EACCES].into_iter().any(check));
+        let (_directory, _writer, mut reader) = unreadable();
+        let (unread, error) =
+            (Unread { number: 1, offset: 0, end: 9 }, io::Error::from_raw_os_error(libc::EMFILE));
+        for _ in 0..20 {
+            let trouble = reader.places[0].trouble;
+            let since = Instant::now().checked_sub(GIVE_UP * 2).unwrap();
+            reader.places[0].trouble = trouble.map(|trouble| Trouble { since, ..trouble });
+            reader.put_off(Lane::Alerts, unread, &error);
+        }
+        let trouble = reader.places[0].trouble.unwrap();
+        assert_eq!((trouble.pause, reader.read_errors()), (LONGEST_PAUSE, 20));
+    }
 }

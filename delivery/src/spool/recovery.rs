@@ -54,7 +54,7 @@ pub(super) fn recover(settings: &SpoolSettings) -> Result<Found, SpoolError> {
     let lock = files::lock(directory)?;
     let failed = |path: &Path| {
         let path = path.to_path_buf();
-        move |source| SpoolError::File { path, source }
+        move |why| SpoolError::File { path, why }
     };
     let (mut segments, readers) = list(directory).map_err(failed(directory))?;
     let path = directory.join("sequences");
@@ -83,7 +83,8 @@ pub(super) fn recover(settings: &SpoolSettings) -> Result<Found, SpoolError> {
             *next = (*next).max(stored[at].records).max(handed[at]);
         }
         recovery.readers.push(name.clone());
-        state.readers.push(Known { name, present: false, committed: stored, stored });
+        let read = stored.map(|position| position.records);
+        state.readers.push(Known { name, present: false, committed: stored, stored, read });
     }
     let all = || state.lanes.iter().flat_map(|lane| &lane.list);
     recovery.records_found = all().map(|segment| segment.end.saturating_sub(segment.first)).sum();
@@ -142,7 +143,7 @@ impl Work<'_> {
                 Ok(Some(segment)) => segments.push(segment),
                 // Nothing in it can be read, neither now nor later.
                 Ok(None) => files::remove(&path),
-                Err(source) => return Err(SpoolError::File { path, source }),
+                Err(why) => return Err(SpoolError::File { path, why }),
             }
         }
         segments.reverse();

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::path::PathBuf;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::Lag;
 use super::Position;
@@ -80,8 +80,36 @@ pub(super) struct Known {
     pub(super) present: bool,
     /// What it has committed.
     pub(super) committed: Cursor,
-    /// What of that is on disk.
+    /// Number behind the last record of each lane that it has read.
+    pub(super) read: [u64; 2],
+    /// What of that is on disk, or was let go of to make room for it.
     pub(super) stored: Cursor,
+}
+
+/// What readers have before them, for whoever is not one of them. It does not keep the spool.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lags(Weak<Shared>);
+
+impl Lags {
+    /// Of the spool.
+    pub(super) fn of_all(shared: &Arc<Shared>) -> Self {
+        Self(Arc::downgrade(shared))
+    }
+
+    /// What a reader has not committed; none when it is not known, or the spool is closed and
+    /// nobody uses it any more.
+    pub(crate) fn of(&self, name: &str) -> Option<Lag> {
+        let shared = self.0.upgrade()?;
+        let state = shared.state();
+        let reader = state.readers.iter().find(|reader| reader.name == name)?;
+        let mut lag = Lag::default();
+        for (position, segments) in reader.committed.iter().zip(&state.lanes) {
+            let of_lane = segments.lag(position);
+            lag.records += of_lane.records;
+            lag.bytes += of_lane.bytes;
+        }
+        Some(lag)
+    }
 }
 
 /// A piece of a segment that has not been read.
@@ -143,10 +171,14 @@ impl State {
         self.lanes.iter().map(|lane| lane.bytes).sum()
     }
 
-    /// Records of a segment that not every reader has committed; all of them without readers.
-    pub(super) fn undelivered(&self, lane: Lane, segment: &Segment) -> u64 {
-        let committed = self.readers.iter().map(|reader| reader.committed[lane as usize].records);
-        segment.end.saturating_sub(segment.first.max(committed.min().unwrap_or(0)))
+    /// Records of a segment that not every reader has read; all of them without readers. Those
+    /// that it has read a reader still delivers when they are gone from the disk.
+    pub(super) fn unread(&self, lane: Lane, segment: &Segment) -> u64 {
+        let read = self
+            .readers
+            .iter()
+            .map(|reader| reader.read[lane as usize].max(reader.committed[lane as usize].records));
+        segment.end.saturating_sub(segment.first.max(read.min().unwrap_or(0)))
     }
 
     /// True when storing a reader's cursor would let go of a segment, as far as it is up to it.

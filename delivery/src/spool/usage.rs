@@ -35,23 +35,28 @@ pub struct Usage {
     pub appended: u64,
     /// Records that found no room, or could not be written, by kind of event.
     pub shed: Vec<(String, u64)>,
-    /// Alerts that were dropped to make room and that not every reader had committed.
+    /// Alerts that were dropped to make room and that not every reader had read.
     pub dropped_alerts: u64,
     /// Other records that were dropped so.
     pub dropped_events: u64,
-    /// Records that grew too old and that not every reader had committed.
+    /// Records that grew too old and that not every reader had read.
     pub expired: u64,
-    /// Writes that failed.
+    /// Writes that failed, of records and of sequence numbers.
     pub write_errors: u64,
+    /// How many of them were to reserve sequence numbers.
+    pub reserve_errors: u64,
     /// Times that data could not be forced to the disk.
     pub sync_errors: u64,
-    /// Times that sequence numbers could not be reserved.
-    pub reserve_errors: u64,
     /// Why the last write failed, as long as none has succeeded since.
     pub trouble: Option<String>,
 }
 
 impl Usage {
+    /// Records that were in the spool and went before every reader had read them.
+    pub fn lost_total(&self) -> u64 {
+        self.dropped_alerts + self.dropped_events + self.expired
+    }
+
     /// Records that were shed, of all kinds.
     pub fn shed_total(&self) -> u64 {
         self.shed.iter().map(|(_, count)| count).sum()

@@ -11,7 +11,8 @@ use super::cursor;
 use super::files::{self, Lane};
 use super::recovery::{Found, Recovery};
 use super::sequences::Sequences;
-use super::state::{Segment, Shared};
+use super::state::{Lags, Segment, Shared};
+use super::told::Told;
 use super::usage::{Appended, Kinds, Usage};
 use super::{Full, LARGEST_RECORD, Reader, SpoolError, SpoolSettings, Sync};
 use crate::record::Batch;
@@ -23,8 +24,6 @@ const FRAME: u64 = 256 << 10;
 const WRITE: u64 = 8 << 20;
 /// Records of a segment are at most this part of their greatest age apart, so that they go in time.
 const PARTS_OF_AGE: u32 = 8;
-/// A state that lasts is told no more often than this.
-const TOLD_EVERY: Duration = Duration::from_secs(60);
 
 /// Writes the spool; there is one.
 #[derive(Debug)]
@@ -38,7 +37,7 @@ pub struct Writer {
     counts: Usage,
     synced: Instant,
     is_directory_dirty: bool,
-    told: Option<Instant>,
+    told: Told,
     is_open: bool,
 }
 
@@ -79,7 +78,7 @@ impl Writer {
             kinds: Kinds::default(),
             synced: Instant::now(),
             is_directory_dirty: false,
-            told: None,
+            told: Told::default(),
             is_open: true,
         };
         // The limit may be lower than last time.
@@ -204,6 +203,18 @@ impl Writer {
         forgotten
     }
 
+    /// Readers that are not named, for which something is kept all the same.
+    pub fn readers_except(&self, names: &[&str]) -> Vec<String> {
+        let state = self.shared.state();
+        let others = state.readers.iter().filter(|reader| !names.contains(&reader.name.as_str()));
+        others.map(|reader| reader.name.clone()).collect()
+    }
+
+    /// What readers have before them, to be asked at any time.
+    pub(crate) fn lags(&self) -> Lags {
+        Lags::of_all(&self.shared)
+    }
+
     /// The spool's state.
     pub fn usage(&self) -> Usage {
         let mut usage = self.counts.clone();
@@ -248,12 +259,13 @@ impl Writer {
         self.shared.arrived.notify_all();
         self.shared.collect();
         let path = self.shared.directory.join("sequences");
-        stored.map_err(|source| SpoolError::File { path, source })
+        stored.map_err(|why| SpoolError::File { path, why })
     }
 
     fn reserve(&mut self) {
         if let Err(error) = self.sequences.reserve() {
             self.counts.reserve_errors += 1;
+            self.counts.write_errors += 1;
             self.tell(|| format!("sequence numbers can't be reserved: {error}"));
         }
     }
@@ -267,8 +279,7 @@ impl Writer {
     }
 
     fn tell(&mut self, what: impl FnOnce() -> String) {
-        if self.told.is_none_or(|told| told.elapsed() >= TOLD_EVERY) {
-            self.told = Some(Instant::now());
+        if self.told.is_due() {
             tracing::warn!("spool: {}: {}", self.shared.directory.display(), what());
         }
     }
@@ -295,17 +306,21 @@ impl Writer {
         output.encoder.begin(output.next, now);
     }
 
-    /// Writes; when the disk is full, once more after dropping what would go first at the limit.
+    /// Writes; when the disk is full, again after dropping what would go first at the limit.
+    /// Nothing is dropped when that would not make enough room.
     fn write_or_displace(&mut self, lane: Lane, now: u64) -> bool {
         let mut result = self.write(lane, now);
-        let is_full = |error: &io::Error| {
-            matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-        };
-        if result.as_ref().is_err_and(is_full)
+        let wanted = self.lanes[lane as usize].encoder.bytes().len() as u64;
+        let mut freed = 0;
+        while freed < wanted
+            && result.as_ref().is_err_and(files::is_full)
+            && self.may_go(lane) >= wanted - freed
             && let Some(victim) = self.victim(lane)
         {
             self.counts.write_errors += 1;
+            let before = self.shared.state().bytes();
             self.drop_oldest(victim);
+            freed += before.saturating_sub(self.shared.state().bytes());
             result = self.write(lane, now);
         }
         let trouble = &mut self.lanes[lane as usize].trouble;
@@ -401,18 +416,12 @@ impl Writer {
     /// Keeps to the limit. False when there is no room for so many bytes, and none is to be made.
     fn make_room(&mut self, lane: Lane, bytes: u64) -> bool {
         loop {
-            let (all, alerts) = {
-                let mut state = self.shared.state();
-                (state.bytes(), state.lane(Lane::Alerts).bytes)
-            };
+            let all = self.shared.state().bytes();
             if all.saturating_add(bytes) <= self.settings.limit {
                 return true;
             }
-            let may_go = match (lane, self.settings.full) {
-                (Lane::Alerts, Full::DropOldest) => all,
-                _ => all - alerts,
-            };
-            let is_enough = (all - may_go).saturating_add(bytes) <= self.settings.limit;
+            let is_enough =
+                all.saturating_sub(self.may_go(lane)).saturating_add(bytes) <= self.settings.limit;
             let victim = if is_enough { self.victim(lane) } else { None };
             self.tell(|| match victim {
                 Some(_) => "it is full: the oldest records go".to_owned(),
@@ -420,6 +429,17 @@ impl Writer {
             });
             let Some(victim) = victim else { return false };
             self.drop_oldest(victim);
+        }
+    }
+
+    /// Bytes that may be dropped for records of a lane.
+    fn may_go(&self, lane: Lane) -> u64 {
+        let mut state = self.shared.state();
+        let (all, alerts) = (state.bytes(), state.lane(Lane::Alerts).bytes);
+        match (lane, self.settings.full) {
+            (Lane::Alerts, Full::DropOldest) => all,
+            (Lane::Events, Full::DropNewest) => 0,
+            _ => all - alerts,
         }
     }
 
@@ -445,7 +465,7 @@ impl Writer {
         }
     }
 
-    /// Removes a lane's oldest segment; tells how many of its records somebody still needed.
+    /// Removes a lane's oldest segment; tells how many of its records somebody has not read.
     fn remove_oldest(&mut self, lane: Lane) -> u64 {
         let grows = self.shared.state().lane(lane).list.front().is_some_and(|s| !s.sealed);
         if grows {
@@ -455,10 +475,10 @@ impl Writer {
         }
         let mut state = self.shared.state();
         let Some(segment) = state.lane(lane).pop() else { return 0 };
-        let undelivered = state.undelivered(lane, &segment);
+        let unread = state.unread(lane, &segment);
         drop(state);
         files::remove(&files::segment(&self.shared.directory, lane, segment.number));
-        undelivered
+        unread
     }
 
     fn expire(&mut self, age: Duration) {

@@ -44,6 +44,27 @@ pub(super) struct Open<'a> {
     pub(super) delivering: Paths,
 }
 
+/// What will be out of reach once it is replaced, whoever the process is then.
+pub(super) fn warnings(rights: &RightsArguments, delivering: &Paths) -> Vec<String> {
+    if rights.no_landlock {
+        return Vec::new();
+    }
+    let folders = delivering.secrets.iter().map(|file| folder_of(file));
+    let linked = folders.filter(|folder| leads_elsewhere(folder));
+    let line = |folder: PathBuf| {
+        let folder = folder.display();
+        format!("{folder} is reached by a link: a secret can't be read where that leads to later")
+    };
+    let mut lines: Vec<String> = linked.map(line).collect();
+    lines.dedup();
+    lines
+}
+
+/// True when one of a folder's names is a link.
+fn leads_elsewhere(folder: &Path) -> bool {
+    folder.ancestors().any(|part| part.is_symlink())
+}
+
 /// What is to be kept.
 pub(super) fn sandbox(rights: &RightsArguments, open: &Open<'_>) -> Sandbox {
     let (mut write, mut hand_over) = (vec![open.home.path.clone()], Vec::new());
@@ -106,6 +127,8 @@ fn sources(open: &Open<'_>) -> Vec<PathBuf> {
     read.push(open.process.datasets.data_dir.clone());
     if open.process.delivery.is_some() {
         read.extend(open.delivering.read.iter().cloned());
+        // Whoever may read their folder may not read these.
+        read.extend(open.delivering.secrets.iter().cloned());
         read.extend(of_name_resolution());
     }
     read
@@ -164,6 +187,19 @@ mod tests {
         ] {
             assert_eq!(fixed_folder(pattern), Path::new(folder), "{pattern}");
         }
+    }
+
+    #[test]
+    fn folders_behind_links_are_told() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("one")).unwrap();
+        std::os::unix::fs::symlink("one", root.path().join("data")).unwrap();
+        let check = |folder: &str, expected: bool| {
+            assert_eq!(leads_elsewhere(&root.path().join(folder)), expected, "{folder}");
+        };
+        check("one", false);
+        check("data", true);
+        check("data/deeper", true);
     }
 
     #[test]

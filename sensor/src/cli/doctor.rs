@@ -119,6 +119,10 @@ const DELIVERY: Balance = Balance {
     whole: term("events.queue.offered", "offered to the sinks", ""),
     parts: &[
         term("events.spool.appended", "in the spool", ""),
+        term("events.volume.sampled", "left out by events.volume.sample", ""),
+        term("events.volume.over_budget", "left out by events.volume.budgets", ""),
+        term("events.volume.folded", "told by other records (events.volume.fold-…)", ""),
+        term("events.volume.held", "held to be folded", ""),
         term(
             "events.queue.shed",
             "lost because the spool did not keep up",
@@ -264,8 +268,28 @@ fn as_text(counters: &Value) -> String {
         let left = rest(counters, balance);
         let _ = writeln!(out, "        {left:>16}  {}", balance.rest);
     }
+    sinks(counters, &mut out);
     problems(counters, &mut out);
     out
+}
+
+/// How far each sink is.
+fn sinks(counters: &Value, out: &mut String) {
+    for (name, sink) in counters.get("sinks").and_then(Value::as_object).into_iter().flatten() {
+        let of = |what| sink.get(what).and_then(Value::as_u64).unwrap_or(0);
+        let waits = of("lag");
+        let _ = writeln!(out, "sinks   {:>16}  {name}: delivered", of("delivered"));
+        if waits > 0 {
+            let _ = writeln!(out, "        {waits:>16}  wait in the spool for it");
+        }
+        if of("down") > 0 {
+            let _ = writeln!(
+                out,
+                "        {:>16}    -> its receiver takes nothing; the sensor's log says why",
+                ""
+            );
+        }
+    }
 }
 
 /// What is wrong beside what is missing in a balance.
@@ -304,11 +328,7 @@ fn as_json(counters: &Value) -> String {
         let term = |term: &Term| (term.counter.to_owned(), json!(value(counters, term)));
         all.insert(name.to_owned(), terms.iter().map(term).collect());
     }
-    let mut sinks = serde_json::Map::new();
-    for (sink, term, count) in lost_by_sinks(counters) {
-        sinks.entry(sink).or_insert_with(|| json!({}))[term.counter] = json!(count);
-    }
-    all.insert("sinks".to_owned(), Value::Object(sinks));
+    all.insert("sinks".to_owned(), counters.get("sinks").cloned().unwrap_or_else(|| json!({})));
     all.insert("replay".to_owned(), json!(is_of_replay(counters)));
     format!("{}\n", Value::Object(all))
 }
@@ -428,6 +448,24 @@ mod tests {
         let all: Value = serde_json::from_str(&as_json(&counters)).unwrap();
         assert_eq!(all["delivery"]["difference"], 1);
         assert!(!is_well(&counters));
+    }
+
+    #[test]
+    fn sinks_that_wait_are_named() {
+        let sinks = json!({
+            "far": { "delivered": 40, "lag": 63, "down": 1 },
+            "near": { "delivered": 103, "lag": 0, "down": 0 },
+        });
+        let counters = json!({ "capture": { "wire": 0 }, "sinks": sinks });
+        let text = as_text(&counters);
+        for line in ["40  far: delivered", "63  wait in the spool", "103  near: delivered"] {
+            assert!(text.contains(line), "{text}");
+        }
+        assert_eq!(text.matches("takes nothing").count(), 1, "{text}");
+        let all: Value = serde_json::from_str(&as_json(&counters)).unwrap();
+        assert_eq!(all["sinks"]["far"]["lag"], 63);
+        // Nothing is lost.
+        assert!(is_well(&counters));
     }
 
     #[test]

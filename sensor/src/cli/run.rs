@@ -25,7 +25,7 @@ use crate::process::live::{Ended, LiveRun, Load};
 use crate::process::summary;
 
 use super::capturing::Capturing;
-use super::confine::{Home, Open, folder_of, sandbox};
+use super::confine::{Home, Open, folder_of, sandbox, warnings};
 use super::delivered;
 use super::marking;
 use super::native::{RightsArguments, RunArguments};
@@ -51,7 +51,7 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode> {
     let _restorer = capturing.restorer.take();
     let mut all = settings(arguments, &sensor, &capturing)?;
     let spool = all.process.delivery.as_ref().map(|delivery| &delivery.spool);
-    spool.map(|spool| spool.make_directory()).transpose()?;
+    spool.map(|spool| spool.make_directory()).transpose().context("events.spool.directory")?;
     let filter = arguments.filter.as_deref().or(capturing.settings.filter.as_deref());
     let filter = filter.map(Filter::parse).transpose()?;
     let workers = capturing.workers;
@@ -176,6 +176,8 @@ fn settings(
 
 /// Gives up all rights that are not needed from here on; says where the process stands.
 fn confine(rights: &RightsArguments, open: &Open<'_>) -> Result<String> {
+    let links = warnings(rights, &open.delivering);
+    links.iter().for_each(|warning| tracing::warn!("{warning}"));
     let sandbox = sandbox(rights, open);
     let entered = enter(&sandbox).map_err(|error| match error {
         // A wrong name is no reason to go on with all rights.

@@ -28,7 +28,7 @@ pub(super) struct Writing {
 /// Delivery before it begins: while the process has all its rights.
 pub(super) struct Delivering {
     prepared: Option<Prepared>,
-    /// The outputs whose records are delivered, by channel.
+    /// The outputs whose records are delivered, in the order of their sinks.
     outputs: Vec<usize>,
     pace: Pace,
 }
@@ -43,13 +43,9 @@ impl Delivering {
         Self::of(all, settings, Pace::NeverWaits)
     }
 
-    /// Of a replay: what waits for other sinks goes on waiting, and nothing is lost.
+    /// Of a replay, of which nothing is lost.
     pub(super) fn replay(all: &Everything) -> Result<Self> {
-        let mut settings = all.process.delivery.clone();
-        if let Some(settings) = &mut settings {
-            settings.keeps_others = true;
-        }
-        Self::of(all, settings, Pace::Waits)
+        Self::of(all, all.process.delivery.clone(), Pace::Waits)
     }
 
     fn of(all: &Everything, settings: Option<DeliverySettings>, pace: Pace) -> Result<Self> {
@@ -121,8 +117,8 @@ impl Writing {
         for line in delivery.left_behind() {
             tracing::warn!("{line}");
         }
-        for (output, channel) in outputs.iter().zip(0..) {
-            self.outputs.add_tap(Tap::new(&delivery, *output, channel, workers, pace));
+        for (output, channel) in outputs.iter().zip(delivery.channels()) {
+            self.outputs.add_tap(Tap::new(&delivery, *output, *channel, workers, pace));
         }
         Ok(Some(delivery))
     }

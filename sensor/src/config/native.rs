@@ -6,11 +6,12 @@
 mod capture;
 mod checks;
 mod delivery;
+mod faults;
+mod masked;
 mod observe;
 mod places;
 mod words;
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -20,7 +21,7 @@ use crate::log::program::ProgramLog;
 use crate::log::{Level, Log};
 
 use super::capture::CaptureSettings;
-use super::process::RuleSources;
+use super::process::{ProcessSettings, RuleSources};
 use super::suricata::{self, Config, Everything, Mode};
 use super::tree::Node;
 use super::yaml::Loader;
@@ -146,21 +147,9 @@ pub(crate) enum NativeError {
         /// With line, column and what is possible there.
         what: String,
     },
-}
-
-/// Texts of errors where the library speaks of itself.
-struct Messages;
-
-impl serde_saphyr::MessageFormatter for Messages {
-    fn format_message<'a>(&self, error: &'a serde_saphyr::Error) -> Cow<'a, str> {
-        match error {
-            serde_saphyr::Error::DuplicateMappingKey { key: Some(key), .. } => {
-                Cow::Owned(format!("`{key}` is given twice"))
-            }
-            serde_saphyr::Error::DuplicateMappingKey { .. } => "a key is given twice".into(),
-            other => serde_saphyr::DefaultMessageFormatter.format_message(other),
-        }
-    }
+    /// It can't be understood: place, reason and excerpt.
+    #[error("{0}")]
+    Faulty(String),
 }
 
 impl Sensor {
@@ -172,8 +161,7 @@ impl Sensor {
         let file = path.display().to_string();
         let text = std::fs::read_to_string(path)
             .map_err(|error| NativeError::Unreadable(file.clone(), error))?;
-        let wrong = |what: String| NativeError::Wrong { file: file.clone(), what };
-        let mut sensor = Self::parse(&text, &file).map_err(wrong)?;
+        let mut sensor = Self::parse(&text, &file).map_err(NativeError::Faulty)?;
         let base = path.parent().unwrap_or(Path::new(""));
         for name in &mut sensor.rules.files {
             *name = base.join(&*name).display().to_string();
@@ -201,22 +189,17 @@ impl Sensor {
         if text.lines().all(blank) {
             return Ok(Self::default());
         }
-        let options = serde_saphyr::render_options! {
-            formatter: &Messages,
-            source_name: Some(file),
-        };
         let sensor: Self =
-            serde_saphyr::from_str(text).map_err(|error| error.render_with_options(options))?;
+            serde_saphyr::from_str(text).map_err(|error| faults::render(&error, text, file))?;
         Ok(Self { place: file.to_owned(), places: Places::of(text), ..sensor })
     }
 
     /// An error about a key, with its place.
     fn wrong(&self, key: &str, what: &str) -> NativeError {
         // Items of lists are told by their place.
-        let name = match key.rsplit_once('.') {
-            Some((list, item)) if item.bytes().all(|byte| byte.is_ascii_digit()) => list,
-            _ => key,
-        };
+        let is_item = |part: &&str| part.bytes().all(|byte| byte.is_ascii_digit());
+        let name: Vec<&str> = key.split('.').filter(|part| !is_item(part)).collect();
+        let name = name.join(".");
         NativeError::Wrong { file: self.place_of(key), what: format!("{name}: {what}") }
     }
 
@@ -257,12 +240,20 @@ impl Sensor {
         })?;
         said.iter().for_each(|(module, text)| log.error(module, text));
         self.name_rules(&mut all.process.rules);
-        all.process.delivery = self.events.delivery(log_dir, self.otel.is_some()).map_err(wrong)?;
+        all.process.delivery = self
+            .events
+            .delivery(log_dir, self.otel.is_some(), !mode.inputs.is_empty())
+            .map_err(wrong)?;
+        for (at, sink) in all.process.delivery.iter_mut().flat_map(|all| &mut all.sinks).enumerate()
+        {
+            sink.place = self.place_of(&format!("events.sinks.{at}"));
+        }
         if self.events.is_file_off()
             && let Some(file) = all.process.files.first_mut()
         {
             file.is_off = true;
         }
+        own_files(&all.process, log_dir).map_err(wrong)?;
         let loader = &mut all.process.loader;
         loader.classifications = rules::classification::Classifications::parse(CLASSIFICATION).0;
         loader.references = rules::reference::References::parse(REFERENCE).0;
@@ -434,6 +425,24 @@ impl Sensor {
     }
 }
 
+/// A sink may not write to a file that records or statistics go to by themselves.
+fn own_files(process: &ProcessSettings, log_dir: &Path) -> Result<(), String> {
+    let whole = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let files = process.files.iter().filter(|file| !file.is_off);
+    let taken: Vec<PathBuf> = files.map(|file| whole(&log_dir.join(&file.filename))).collect();
+    let sinks = process.delivery.iter().flat_map(|delivery| &delivery.sinks);
+    match sinks
+        .filter_map(|sink| sink.file_path())
+        .find(|&path| taken.contains(&whole(path.as_ref())))
+    {
+        Some(path) => Err(format!(
+            "events.sinks: file: {path} is the file of events.file, too; give the sink another \
+             path, or say `file: off`"
+        )),
+        None => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -442,6 +451,42 @@ mod tests {
         let mode = Mode { detection: true, ..Mode::default() };
         let sensor = Sensor::parse(text, "sensor.yaml").unwrap();
         sensor.settings(Path::new("/tmp"), &mode, &Log::console()).unwrap()
+    }
+
+    #[test]
+    fn a_file_has_one_writer() {
+        for (text, want) in [
+            ("events: {sinks: [{file: {path: /tmp/eve.json}}]}", "the file of events.file, too"),
+            (
+                "events: {sinks: [{name: a, file: {path: x}}, {name: b, file: {path: x}}]}",
+                "two sinks write to x",
+            ),
+            ("events: {file: off, sinks: [{file: {path: /tmp/eve.json}}]}", ""),
+        ] {
+            let sensor = Sensor::parse(text, "sensor.yaml").unwrap();
+            let mode = Mode { detection: true, ..Mode::default() };
+            let got = sensor.settings(Path::new("/tmp"), &mode, &Log::console());
+            let said = got.map_or_else(|error| error.to_string(), |_| String::new());
+            assert!(said.contains(want) && said.is_empty() == want.is_empty(), "{text}: {said}");
+        }
+    }
+
+    #[test]
+    fn a_replay_has_its_own_spool() {
+        let spool = |text: &str, inputs: &[&str]| {
+            let sensor = Sensor::parse(text, "sensor.yaml").unwrap();
+            let inputs = inputs.iter().map(ToString::to_string).collect();
+            let mode = Mode { detection: true, inputs, ..Mode::default() };
+            let all = sensor.settings(Path::new("/out"), &mode, &Log::console()).unwrap();
+            let delivery = all.process.delivery.unwrap();
+            (delivery.spool.directory.display().to_string(), delivery.keeps_others)
+        };
+        let named = "events: {spool: {directory: /s}, sinks: [{stdout: {}}]}";
+        let plain = "events: {sinks: [{stdout: {}}]}";
+        assert_eq!(spool(plain, &[]), ("/var/lib/bateleur/spool".into(), false));
+        assert_eq!(spool(plain, &["a.pcap"]), ("/out/spool".into(), false));
+        assert_eq!(spool(named, &[]), ("/s".into(), false));
+        assert_eq!(spool(named, &["a.pcap"]), ("/s".into(), true));
     }
 
     #[test]
@@ -538,7 +583,7 @@ mod tests {
             }
             assert!(!said.contains("<input>"), "{said}");
         };
-        check("events:\n  fil: x\n", &["fil", "file", "line 2", "gate.yaml:2"]);
+        check("events:\n  fil: x\n", &["fil", "file", "gate.yaml:2"]);
         check("limits: {flow-memory: 12 parsecs}\n", &["12 parsecs", "MiB"]);
         check("checksums: maybe\n", &["maybe", "ignore"]);
         check(

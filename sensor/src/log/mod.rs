@@ -1,9 +1,10 @@
 //! The engine log: what the program says about itself, in the texts and formats of Suricata 8; and
-//! beside it the log of the native face ([`program`]).
+//! beside it the log of the native face ([`program`]), of which it hears what matters ([`relay`]).
 
 mod format;
 mod level;
 pub(crate) mod program;
+pub(crate) mod relay;
 mod settings;
 mod sink;
 
@@ -25,7 +26,8 @@ pub(crate) struct Record<'a> {
     pub(crate) text: &'a str,
 }
 
-/// The log. The main thread has it, and who loads rules for it: workers count, they do not talk.
+/// The log. The main thread has it, who loads rules for it, and delivery, through [`relay`]:
+/// workers count, they do not talk.
 #[derive(Debug)]
 pub(crate) struct Log {
     sinks: Mutex<Vec<Sink>>,

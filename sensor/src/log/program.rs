@@ -96,16 +96,20 @@ impl ProgramLog {
                 Place::File(Arc::new(LogFile { path: path.clone(), open }))
             }
         };
-        let asked = std::env::var("BATELEUR_DEBUG").ok().and_then(|level| level.parse().ok());
-        let level: tracing::Level = asked.unwrap_or(self.threshold.into());
         let subscriber = tracing_subscriber::fmt()
-            .with_max_level(level)
+            .with_max_level(self.level())
             .event_format(Lines(self.format))
             .with_writer(place.clone())
             .finish();
         // A second log in a process would be a fault of the program, and the first one stays.
         let _ = tracing::subscriber::set_global_default(subscriber);
         Ok(Installed { place })
+    }
+
+    /// How important messages must be, by the environment or as it is wanted.
+    pub(super) fn level(&self) -> tracing::Level {
+        let asked = std::env::var("BATELEUR_DEBUG").ok().and_then(|level| level.parse().ok());
+        asked.unwrap_or(self.threshold.into())
     }
 }
 
@@ -185,16 +189,13 @@ where
         event.record(&mut said);
         let about = event.metadata();
         let level = about.level().as_str().to_ascii_lowercase();
-        match self.0 {
-            LineFormat::Text => said.text(&level, about.target(), &mut writer),
-            LineFormat::Json => said.json(&level, about.target(), &mut writer),
-        }
+        said.line(self.0, &level, about.target(), &mut writer)
     }
 }
 
 /// What an event says.
 #[derive(Debug, Default)]
-struct Said {
+pub(super) struct Said {
     message: String,
     fields: Map<String, Value>,
 }
@@ -204,6 +205,20 @@ impl Said {
         match (field.name(), value) {
             ("message", Value::String(text)) => self.message = text,
             (name, value) => drop(self.fields.insert(name.to_owned(), value)),
+        }
+    }
+
+    /// The whole line.
+    pub(super) fn line(
+        &self,
+        format: LineFormat,
+        level: &str,
+        target: &str,
+        writer: &mut Writer<'_>,
+    ) -> fmt::Result {
+        match format {
+            LineFormat::Text => self.text(level, target, writer),
+            LineFormat::Json => self.json(level, target, writer),
         }
     }
 
@@ -219,6 +234,12 @@ impl Said {
 
     fn text(&self, level: &str, target: &str, writer: &mut Writer<'_>) -> fmt::Result {
         write!(writer, "{} {level:5} {target}: ", Civil::now().rfc3339())?;
+        self.body(writer)?;
+        writeln!(writer)
+    }
+
+    /// What was said and the names beside it, on one line.
+    pub(super) fn body(&self, writer: &mut Writer<'_>) -> fmt::Result {
         plain(writer, &self.message)?;
         for (name, value) in &self.fields {
             write!(writer, " {name}=")?;
@@ -227,7 +248,7 @@ impl Said {
                 other => write!(writer, "{other}")?,
             }
         }
-        writeln!(writer)
+        Ok(())
     }
 }
 

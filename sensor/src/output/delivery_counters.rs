@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use delivery::Figures;
-use delivery::figures::{LATENCY_BUCKETS, Latency};
+use delivery::figures::{Health, LATENCY_BUCKETS, Latency};
 
 /// Names and sources of the counters.
 #[derive(Debug)]
 pub(crate) struct DeliveryCounters {
     figures: Arc<Figures>,
     /// Names of each sink's counters, in their order.
-    sinks: Vec<[&'static str; 8]>,
+    sinks: Vec<[&'static str; 9]>,
     /// Names of volume control's counters for each type of record, in their order.
     volume: Vec<[&'static str; 3]>,
 }
@@ -38,6 +38,7 @@ impl DeliveryCounters {
                 "troubles",
                 "outstanding",
                 "lag",
+                "down",
             ]
             .map(|what| name(sink, what))
         };
@@ -84,7 +85,9 @@ impl DeliveryCounters {
             .map(|counter| counter.get());
             let [delivered, filtered, missed, again, troubles, outstanding, lag] = values;
             let refused = sink.refused.total();
-            let values = [delivered, filtered, refused, missed, again, troubles, outstanding, lag];
+            let down = u64::from(matches!(sink.health(), Health::Down(_)));
+            let values =
+                [delivered, filtered, refused, missed, again, troubles, outstanding, lag, down];
             counters.extend(names.iter().copied().zip(values));
         }
         counters

@@ -230,6 +230,31 @@ fn a_daemon_says_when_it_is_ready() {
     is_as_replayed(&stage);
 }
 
+#[test]
+fn a_daemon_tells_of_receivers_in_its_log() {
+    let Some(stage) = set("pid-file: own.pid\n") else { return };
+    let config = fs::read_to_string(stage.path("suricata.yaml")).unwrap();
+    // Nobody listens there, and statistics are sent every second.
+    let redis = "  - eve-log: {enabled: yes, filetype: redis, types: [stats], redis: {port: 9}}\n";
+    let config = config.replace("stats: {enabled", &format!("{redis}stats: {{enabled"));
+    fs::write(stage.path("suricata.yaml"), config).unwrap();
+    let (status, out, err) = stage.launch_suricata(&["-S", "demo.rules", "-i", "in", "-D"]).end();
+    assert!(status.success() && out.contains("Engine started."), "{out}{err}");
+    let number = fs::read_to_string(stage.path("own.pid")).unwrap();
+    let _daemon = Daemon(number.trim().parse().unwrap());
+    let begun = Instant::now();
+    loop {
+        let said = fs::read_to_string(stage.path("events/engine.log")).unwrap();
+        let mut lines = said.lines();
+        if lines.any(|line| line.contains(" Warning: delivery: ") && line.ends_with(" sink=redis"))
+        {
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "{said}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 /// A process that is no child of ours.
 struct Daemon(u32);
 

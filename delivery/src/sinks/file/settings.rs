@@ -96,6 +96,11 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Where, as it is written in the settings.
+    pub(in crate::sinks) fn path(&self) -> &str {
+        &self.path
+    }
+
     pub(in crate::sinks) fn build(&self, around: &Surroundings) -> Result<Box<dyn Sink>, String> {
         let files = self.files(&around.sensor)?;
         // Folders that records choose are made below it later.

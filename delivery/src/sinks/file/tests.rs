@@ -149,12 +149,12 @@ fn files_are_rotated_by_size_and_removed_beyond_what_is_kept() {
     };
     check("", &["eve.json"], 10);
     check(
-        ", rotate: {size: 225, keep: 2}",
+        ", rotate: {size: 225 B, keep: 2}",
         &["eve-20261122T053002Z.json", "eve-20261122T053003Z.json", "eve.json"],
         10,
     );
     check(
-        ", rotate: {size: 75, keep: 3}",
+        ", rotate: {size: 75 B, keep: 3}",
         &[
             "eve-20261122T053003Z-2.json",
             "eve-20261122T053004Z-2.json",
@@ -163,7 +163,7 @@ fn files_are_rotated_by_size_and_removed_beyond_what_is_kept() {
         ],
         15,
     );
-    check(", rotate: {size: 10, keep-bytes: 100}", &["eve-20261122T053004Z-2.json"], 18);
+    check(", rotate: {size: 10 B, keep-bytes: 100 B}", &["eve-20261122T053004Z-2.json"], 18);
     check(", rotate: {size: 1 MiB}", &["eve.json"], 10);
 }
 
@@ -507,7 +507,7 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         let more = format!(
             ", compression: {compression}, sync: {sync}, linger: {linger}, \
-             open-files: {open_files}, batch-size: {batch}, rotate: {{size: {size}, every: 10 s}}"
+             open-files: {open_files}, batch-size: {batch} B, rotate: {{size: {size} B, every: 10 s}}"
         );
         let (files, time) = timed(folder.path(), path, &more);
         let mut carrier = Carrier::new(files, &kinds);
@@ -591,8 +591,8 @@ fn a_full_disk_is_waited_for_and_leaves_nothing_torn_or_twice() {
         let room = if compression == "none" { 400 } else { 508 };
         fs::write(&ballast, vec![0; room << 10]).unwrap();
         let more = format!(
-            ", compression: {compression}, sync: {sync}, batch-size: 7000, linger: 0 s, \
-             rotate: {{size: 50000}}"
+            ", compression: {compression}, sync: {sync}, batch-size: 7000 B, linger: 0 s, \
+             rotate: {{size: 50000 B}}"
         );
         let files = sink(&folder, "{event_type}.json", &more);
         let kinds: Vec<&str> =

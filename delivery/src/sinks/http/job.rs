@@ -13,6 +13,8 @@ pub(super) struct Job {
     /// Where each record ends in it.
     ends: Vec<usize>,
     pub(super) tickets: Vec<u64>,
+    /// It was sent, and nobody knows whether the server took it.
+    pub(super) is_doubtful: bool,
 }
 
 impl Job {
@@ -22,6 +24,11 @@ impl Job {
 
     pub(super) fn is_empty(&self) -> bool {
         self.tickets.is_empty()
+    }
+
+    /// Its records, unless they may have arrived.
+    pub(super) fn unsent(&self) -> usize {
+        if self.is_doubtful { 0 } else { self.len() }
     }
 
     /// What was written since the last time is a record.
@@ -40,6 +47,7 @@ impl Job {
             text: self.text.split_off(cut),
             ends: self.ends.split_off(middle).into_iter().map(|end| end - cut).collect(),
             tickets: self.tickets.split_off(middle),
+            is_doubtful: self.is_doubtful,
         };
         Ok((self, second))
     }

@@ -1,6 +1,8 @@
 //! A connection with one request under way, and the servers that it may go to.
 
 use std::io::{self, Write};
+use std::sync::mpsc::{self, Receiver, TryRecvError};
+use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use base64::Engine as _;
@@ -10,7 +12,7 @@ use flate2::write::GzEncoder;
 
 use crate::backoff::Backoff;
 use crate::dial::Dialer;
-use crate::http::{Answer, Reader, Url};
+use crate::http::{Answer, Reader, Url, check_header};
 use crate::reach::Reach;
 use crate::secret::Secret;
 use crate::sink::{Health, Trouble};
@@ -22,6 +24,12 @@ use super::job::{Format, Job};
 
 /// A server is left alone no longer than this, whatever it asks for.
 const LONGEST: Duration = Duration::from_secs(300);
+
+/// A request waits no longer than this for its connection if another one can take it.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Reads in a row from a connection that has always more, before others have their turn.
+const READS: usize = 64;
 
 /// What a request is about.
 #[derive(Debug)]
@@ -43,6 +51,13 @@ pub(super) struct Servers {
     answer_limit: usize,
     /// Those that are left alone.
     aside: Vec<Option<Aside>>,
+    /// To those a connection takes long to be made.
+    slow: Vec<bool>,
+    /// Records that were sent once more while nobody knows what became of the first time.
+    again: u64,
+    /// Requests that were written, and attempts that failed.
+    pub(super) requests: u64,
+    pub(super) troubles: u64,
     /// How long each is left alone next time.
     backoffs: Vec<Backoff>,
 }
@@ -70,10 +85,11 @@ impl Servers {
             return Err("http: urls has no address".to_owned());
         }
         let timeout = settings.timeout.0;
-        let plain = Dialer::new(&around.network, None, timeout)?;
+        let plain = Dialer::new(&around.network, None, timeout)?.telling(&around.activity);
         let secure = if urls.iter().any(|url| url.is_secure) {
             let tls = settings.tls.clone().unwrap_or_default();
-            Some(Dialer::new(&around.network, Some(&tls), timeout)?)
+            let secure = Dialer::new(&around.network, Some(&tls), timeout)?;
+            Some(secure.telling(&around.activity))
         } else if settings.tls.is_some() {
             return Err("http: tls is set, but no address begins with https://".to_owned());
         } else {
@@ -81,19 +97,20 @@ impl Servers {
         };
         let mut headers = Vec::new();
         for (name, value) in &settings.headers {
-            let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+            check_header(name, value).map_err(|why| format!("http: {why}"))?;
             let is_own = ["host", "content-length", "content-encoding", "transfer-encoding"]
                 .contains(&name.to_ascii_lowercase().as_str());
-            if name.is_empty() || !name.bytes().all(is_name) || is_own {
-                return Err(format!("http: {name} can't be a header"));
-            }
-            if value.chars().any(char::is_control) {
-                return Err(format!("http: the header {name} has control characters"));
+            if is_own {
+                return Err(format!("http: {name} can't be a further header"));
             }
             header(&mut headers, name, value);
         }
         Ok(Self {
             aside: vec![None; urls.len()],
+            slow: vec![false; urls.len()],
+            again: 0,
+            requests: 0,
+            troubles: 0,
             backoffs: (0..urls.len() as u64).map(|at| Backoff::new(seed(at))).collect(),
             urls,
             plain,
@@ -112,6 +129,7 @@ impl Servers {
 
     /// Leaves a server alone for as long as it asks for, else longer each time.
     pub(super) fn set_aside(&mut self, server: usize, seconds: Option<u64>, why: Trouble) {
+        self.troubles += 1;
         let (Some(place), Some(backoff)) =
             (self.aside.get_mut(server), self.backoffs.get_mut(server))
         else {
@@ -126,6 +144,20 @@ impl Servers {
         *place = Some(Aside { until: Instant::now() + time, since, why });
     }
 
+    /// What to look at when a server does not want us.
+    pub(super) fn hint(&self, status: u16) -> &'static str {
+        match (status, &self.login) {
+            (401 | 403, Login::None) => {
+                " (it wants to know who we are: set username and password, bearer or api-key)"
+            }
+            (401 | 403, Login::Basic(..)) => " (look at username and password)",
+            (401 | 403, Login::Token("Bearer", _)) => " (look at bearer)",
+            (401 | 403, Login::Token("ApiKey", _)) => " (look at api-key)",
+            (401 | 403, Login::Token(..)) => " (look at hec.token)",
+            _ => "",
+        }
+    }
+
     /// A server has taken a request.
     pub(super) fn praise(&mut self, server: usize) {
         if let Some(place) = self.aside.get_mut(server) {
@@ -134,6 +166,11 @@ impl Servers {
         if let Some(backoff) = self.backoffs.get_mut(server) {
             backoff.succeeded();
         }
+    }
+
+    /// Records that were sent once more while nobody knows what became of the first time.
+    pub(super) fn again(&self) -> u64 {
+        self.again
     }
 
     /// Down when the last request to each of them failed.
@@ -155,17 +192,34 @@ impl Servers {
         self.aside.iter().map(left).min().filter(|rest| !rest.is_zero())
     }
 
-    /// The first server from `home` on that is not left alone.
+    /// The first server from `home` on that is not left alone, a slow one only if there is no
+    /// other.
     fn pick(&self, home: usize) -> Option<usize> {
         let now = Instant::now();
         let count = self.urls.len();
         let is_left_alone = |server: &usize| matches!(self.aside.get(*server), Some(Some(aside)) if aside.until > now);
-        (0..count).map(|step| (home + step) % count).find(|server| !is_left_alone(server))
+        let all = (0..count).map(|step| (home + step) % count);
+        let is_slow = |server: &usize| self.slow.get(*server) == Some(&true);
+        let mut quick = all.clone().filter(|server| !is_slow(server));
+        let found = quick.find(|server| !is_left_alone(server));
+        found.or_else(|| all.into_iter().find(|server| !is_left_alone(server)))
     }
 
-    fn connect(&self, url: &Url) -> Result<Stream, Trouble> {
+    /// Begins to connect, in a thread: it may take as long as a time-out, for each address of a
+    /// name, and the other servers must not wait.
+    fn dial(&self, server: usize) -> Result<Dialing, Trouble> {
+        let Some(url) = self.urls.get(server) else { return Err(Trouble::lasting("no server")) };
         let dialer = if url.is_secure { self.secure.as_ref() } else { None };
-        dialer.unwrap_or(&self.plain).connect(&url.target)
+        let (dialer, target) = (dialer.unwrap_or(&self.plain).clone(), url.target.clone());
+        let (sender, outcome) = mpsc::sync_channel(1);
+        let work = move || {
+            // Nobody waits for it any more when this fails.
+            let _ = sender.send(dialer.connect(&target));
+        };
+        match thread::Builder::new().name("http".to_owned()).spawn(work) {
+            Ok(_) => Ok(Dialing { server, outcome, since: Instant::now() }),
+            Err(error) => Err(Trouble::passing(format!("{}: no thread: {error}", url.target))),
+        }
     }
 
     /// The header that says who we are.
@@ -262,6 +316,14 @@ pub(super) struct Lane {
     pub(super) work: Option<Work>,
     reader: Reader,
     deadline: Instant,
+    dialing: Option<Dialing>,
+}
+
+/// A connection that is being made.
+struct Dialing {
+    server: usize,
+    outcome: Receiver<Result<Stream, Trouble>>,
+    since: Instant,
 }
 
 impl Lane {
@@ -275,6 +337,51 @@ impl Lane {
             work: None,
             reader: Reader::new(0),
             deadline: Instant::now(),
+            dialing: None,
+        }
+    }
+
+    /// True when it may get a request.
+    pub(super) fn is_idle(&self) -> bool {
+        self.work.is_none() && self.dialing.is_none()
+    }
+
+    /// True while it is being connected, to this server or to any.
+    pub(super) fn is_dialing(&self, server: Option<usize>) -> bool {
+        let dialing = self.dialing.as_ref();
+        dialing.is_some_and(|dialing| server.is_none_or(|server| server == dialing.server))
+    }
+
+    /// Records that wait for its connection, and were not sent to another server before.
+    pub(super) fn unsent(&self) -> usize {
+        match &self.work {
+            Some(Work::Records(job)) if self.dialing.is_some() => job.unsent(),
+            _ => 0,
+        }
+    }
+
+    /// Looks whether it has been connected.
+    pub(super) fn collect(&mut self, servers: &mut Servers) {
+        let Some(dialing) = &self.dialing else { return };
+        let server = dialing.server;
+        let outcome = match dialing.outcome.try_recv() {
+            // Who we are is read for each connection: passwords and tokens may change.
+            Ok(outcome) => outcome.and_then(|stream| Ok((stream, servers.authorization()?))),
+            Err(TryRecvError::Empty) => return,
+            Err(TryRecvError::Disconnected) => {
+                Err(Trouble::passing(format!("{}: connecting ended early", servers.name(server))))
+            }
+        };
+        self.dialing = None;
+        if let Some(slow) = servers.slow.get_mut(server) {
+            *slow = false;
+        }
+        match outcome {
+            Ok((stream, authorization)) => {
+                (self.stream, self.authorization) = (Some(stream), authorization);
+                (self.server, self.is_used) = (server, false);
+            }
+            Err(trouble) => servers.set_aside(server, None, trouble),
         }
     }
 
@@ -282,7 +389,7 @@ impl Lane {
     /// or the one that it is for can't be reached.
     pub(super) fn send(
         &mut self,
-        work: Work,
+        mut work: Work,
         servers: &mut Servers,
         format: &dyn Format,
     ) -> Result<(), Work> {
@@ -294,51 +401,84 @@ impl Lane {
                     None => return Err(work),
                 },
             };
-            if let Err(trouble) = self.write(&work, server, servers, format) {
+            if self.server != server {
                 self.drop_stream();
-                servers.set_aside(server, None, trouble);
-                if matches!(work, Work::Acknowledgements(_)) {
-                    return Err(work);
-                }
-                continue;
             }
-            self.reader = Reader::new(servers.answer_limit);
-            self.deadline = Instant::now() + servers.timeout;
+            let outcome = self.write(&work, server, servers, format).and_then(|is_written| {
+                if !is_written {
+                    self.dialing = Some(servers.dial(server)?);
+                }
+                Ok(is_written)
+            });
+            match outcome {
+                Ok(true) => {
+                    self.reader = Reader::new(servers.answer_limit);
+                    self.deadline = Instant::now() + servers.timeout;
+                    servers.requests += 1;
+                    if let Work::Records(job) = &mut work
+                        && std::mem::take(&mut job.is_doubtful)
+                    {
+                        servers.again += job.len() as u64;
+                    }
+                }
+                // It is sent once the connection is made.
+                Ok(false) => {}
+                Err(trouble) => {
+                    self.drop_stream();
+                    servers.set_aside(server, None, trouble);
+                    if matches!(work, Work::Acknowledgements(_)) {
+                        return Err(work);
+                    }
+                    continue;
+                }
+            }
             self.work = Some(work);
             return Ok(());
         }
     }
 
+    /// Writes a request; false when there is no connection, or no longer.
     fn write(
         &mut self,
         work: &Work,
         server: usize,
         servers: &Servers,
         format: &dyn Format,
-    ) -> Result<(), Trouble> {
-        if self.server != server {
-            self.drop_stream();
+    ) -> Result<bool, Trouble> {
+        let Some(stream) = self.stream.as_mut() else { return Ok(false) };
+        let Some(url) = servers.urls.get(server) else { return Ok(false) };
+        let request = servers.request(work, url, &self.authorization, format)?;
+        match stream.write_all(&request).and_then(|()| stream.flush()) {
+            Ok(()) => Ok(true),
+            // A connection that was kept may have been closed meanwhile.
+            Err(_) if self.is_used => {
+                self.drop_stream();
+                Ok(false)
+            }
+            // It may have answered already, and wants no more of the body.
+            Err(error) if is_cut_off(&error) => Ok(true),
+            Err(error) => Err(Trouble::passing(format!("http {}: {error}", url.target))),
         }
-        let Some(url) = servers.urls.get(server % servers.urls.len()) else { return Ok(()) };
-        self.server = server;
-        loop {
-            if self.stream.is_none() {
-                self.authorization = servers.authorization()?;
-                self.stream = Some(servers.connect(url)?);
-                self.is_used = false;
+    }
+
+    /// Sends the request that waited for a connection. Gives it back when the connection takes
+    /// long, while that goes on: another one may be quicker.
+    fn go_on(&mut self, servers: &mut Servers, format: &dyn Format) -> Result<(), Work> {
+        self.collect(servers);
+        if let Some(dialing) = &self.dialing {
+            if dialing.since.elapsed() < PATIENCE {
+                return Ok(());
             }
-            let request = servers.request(work, url, &self.authorization, format)?;
-            let Some(stream) = self.stream.as_mut() else { return Ok(()) };
-            match stream.write_all(&request).and_then(|()| stream.flush()) {
-                Ok(()) => return Ok(()),
-                // A connection that was kept may have been closed meanwhile.
-                Err(_) if self.is_used => self.drop_stream(),
-                // It may have answered already, and wants no more of the body.
-                Err(error) if is_cut_off(&error) => return Ok(()),
-                Err(error) => {
-                    return Err(Trouble::passing(format!("http {}: {error}", url.target)));
-                }
+            if let Some(slow) = servers.slow.get_mut(dialing.server) {
+                *slow = true;
             }
+            return self.work.take().map_or(Ok(()), Err);
+        }
+        match self.work.take() {
+            // That server can't be reached, and no other one knows.
+            Some(work @ Work::Acknowledgements(_)) if self.stream.is_none() => Err(work),
+            Some(work) => self.send(work, servers, format),
+            None => Ok(()),
         }
     }
 
@@ -349,17 +489,29 @@ impl Lane {
         servers: &mut Servers,
         format: &dyn Format,
     ) -> Result<Option<(Answer, Work, usize)>, Work> {
+        if self.dialing.is_some() {
+            return self.go_on(servers, format).map(|()| None);
+        }
         let mut buffer = [0; 16 * 1024];
-        while self.work.is_some() {
+        for _ in 0..READS {
+            if self.work.is_none() {
+                break;
+            }
             let Some(stream) = self.stream.as_mut() else { break };
             let result = match stream.read_within(&mut buffer, Duration::ZERO) {
                 Ok(Some(0)) => self.reader.end().map(Some),
                 Ok(Some(count)) => self.reader.push(buffer.get(..count).unwrap_or_default()),
                 Ok(None) if Instant::now() < self.deadline => return Ok(None),
-                Ok(None) => Err(format!("no answer for {:?}", servers.timeout)),
+                Ok(None) => Ok(None),
                 Err(error) => Err(error.to_string()),
             };
             match result {
+                // Also while something comes all the time.
+                Ok(None) if Instant::now() >= self.deadline => {
+                    let what = format!("no answer for {:?}", servers.timeout);
+                    self.fail(&what, servers, format)?;
+                    return Ok(None);
+                }
                 Ok(None) => {}
                 Ok(Some(answer)) => {
                     self.is_used = true;
@@ -387,8 +539,20 @@ impl Lane {
             servers.set_aside(self.server, None, Trouble::passing(format!("{name}: {what}")));
         }
         match self.work.take() {
-            Some(work) => self.send(work, servers, format),
+            Some(mut work) => {
+                if let Work::Records(job) = &mut work {
+                    job.is_doubtful = true;
+                }
+                self.send(work, servers, format)
+            }
             None => Ok(()),
+        }
+    }
+
+    /// The server does not want who we were for it: the next request says who we are now.
+    pub(super) fn leave(&mut self, server: usize) {
+        if self.server == server && self.work.is_none() {
+            self.drop_stream();
         }
     }
 

@@ -35,6 +35,7 @@ use lane::{Lane, Servers, Work};
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Settings {
     /// Servers; connections are spread over them.
+    #[serde(deserialize_with = "crate::address::urls")]
     pub urls: Vec<String>,
     /// OpenSearch's and Elasticsearch's `_bulk`.
     pub bulk: Option<bulk::Settings>,
@@ -105,6 +106,10 @@ impl Default for Settings {
 
 impl Settings {
     pub(super) fn build(&self, around: &Surroundings) -> Result<Box<dyn Sink>, String> {
+        Ok(Box::new(self.http(around)?))
+    }
+
+    fn http(&self, around: &Surroundings) -> Result<Http, String> {
         let mut formats: Vec<Box<dyn Format>> = Vec::new();
         if let Some(bulk) = &self.bulk {
             formats.push(bulk.build(&around.sensor)?);
@@ -124,7 +129,7 @@ impl Settings {
         let servers = Servers::new(self, around)?;
         let lanes = 0..self.connections.max(self.urls.len());
         let lanes = lanes.map(|at| Lane::new(at % self.urls.len())).collect();
-        Ok(Box::new(Http {
+        Ok(Http {
             format,
             servers,
             lanes,
@@ -135,8 +140,8 @@ impl Settings {
             settings: self.clone(),
             poll_at: Instant::now(),
             asked: 0,
-            requests: 0,
-        }))
+            is_ending: false,
+        })
     }
 }
 
@@ -156,8 +161,12 @@ struct Http {
     poll_at: Instant,
     /// The server that was asked last.
     asked: usize,
-    requests: u64,
+    /// Nothing more comes until what was taken is settled: there is nothing to linger for.
+    is_ending: bool,
 }
+
+/// How long to wait while only threads can tell that a server has connected.
+const TICK: Duration = Duration::from_millis(5);
 
 impl Http {
     fn is_full(&self) -> bool {
@@ -171,13 +180,25 @@ impl Http {
         }
     }
 
+    /// How long the batch that is filled waits for more records.
+    fn linger(&self) -> Duration {
+        if self.is_full() || self.is_ending {
+            return Duration::ZERO;
+        }
+        self.settings.linger.0.saturating_sub(self.since.elapsed())
+    }
+
     /// Gives batches to idle connections, as far as there are servers for them.
     fn start(&mut self) {
         if self.format.unacknowledged(self.asked).is_none() {
             self.poll_at = Instant::now() + self.format.poll_interval();
         }
         for at in 0..self.lanes.len() {
-            if self.lanes.get(at).is_some_and(|lane| lane.work.is_some()) {
+            let Some(lane) = self.lanes.get_mut(at) else { break };
+            if lane.work.is_none() {
+                lane.collect(&mut self.servers);
+            }
+            if !lane.is_idle() {
                 continue;
             }
             if Instant::now() >= self.poll_at
@@ -185,7 +206,10 @@ impl Http {
             {
                 self.poll_at = Instant::now() + self.format.poll_interval();
                 self.asked = server;
-                self.send(at, Work::Acknowledgements(server));
+                // One that can't be reached does not get all connections.
+                if !self.lanes.iter().any(|lane| lane.is_dialing(Some(server))) {
+                    self.send(at, Work::Acknowledgements(server));
+                }
             } else if self.servers.rest().is_none()
                 && let Some(job) = self.ready.pop_front()
             {
@@ -196,7 +220,6 @@ impl Http {
 
     fn send(&mut self, at: usize, work: Work) {
         let Some(lane) = self.lanes.get_mut(at) else { return };
-        self.requests += 1;
         if let Err(work) = lane.send(work, &mut self.servers, self.format.as_ref()) {
             self.keep(work);
         }
@@ -214,14 +237,17 @@ impl Http {
         let mut rest = patience;
         // A batch that is due waits for a connection, not for time.
         if !self.filling.is_empty() && self.ready.is_empty() && self.format.has_room() {
-            rest = rest.min(self.settings.linger.0.saturating_sub(self.since.elapsed()));
+            rest = rest.min(self.linger());
         }
-        let has_idle = self.lanes.iter().any(|lane| lane.work.is_none());
+        let has_idle = self.lanes.iter().any(Lane::is_idle);
         if has_idle && self.format.unacknowledged(self.asked).is_some() {
             rest = rest.min(self.poll_at.saturating_duration_since(Instant::now()));
         }
         if has_idle && !self.ready.is_empty() {
             rest = rest.min(self.servers.rest().unwrap_or_default());
+        }
+        if self.lanes.iter().any(|lane| lane.is_dialing(None)) {
+            rest = rest.min(TICK);
         }
         rest
     }
@@ -296,8 +322,10 @@ impl Http {
                 self.ready.push_front(job);
             }
             Outcome::Misdirected(job) => {
-                let what = format!("{name}: {}", answer.shown());
+                let hint = self.servers.hint(answer.status);
+                let what = format!("{name}: {}{hint}", answer.shown());
                 self.servers.set_aside(server, None, Trouble::lasting(what));
+                self.lanes.iter_mut().for_each(|lane| lane.leave(server));
                 self.ready.push_front(job);
             }
         }
@@ -325,6 +353,7 @@ impl Sink for Http {
             }
             self.format.write(record, &mut self.filling.text);
             self.filling.close(ticket);
+            self.is_ending = false;
             taken += 1;
         }
         Ok(taken)
@@ -336,8 +365,7 @@ impl Sink for Http {
         }
         let end = Instant::now() + patience;
         loop {
-            let is_due = self.is_full() || self.since.elapsed() >= self.settings.linger.0;
-            if is_due && self.ready.is_empty() && self.format.has_room() {
+            if self.linger().is_zero() && self.ready.is_empty() && self.format.has_room() {
                 self.close_batch();
             }
             self.start();
@@ -369,7 +397,26 @@ impl Sink for Http {
         self.filling = Job::default();
         self.ready.clear();
         self.later = None;
+        self.is_ending = false;
         self.format.forget();
+    }
+
+    fn finish(&mut self) {
+        self.is_ending = true;
+    }
+
+    fn again(&self) -> u64 {
+        self.servers.again()
+    }
+
+    fn unsent(&self) -> u64 {
+        let waiting = self.ready.iter().map(Job::unsent).sum::<usize>();
+        let dialing = self.lanes.iter().map(Lane::unsent).sum::<usize>();
+        (self.filling.len() + waiting + dialing) as u64
+    }
+
+    fn troubles(&self) -> u64 {
+        self.servers.troubles
     }
 
     fn health(&self) -> Health {
@@ -377,6 +424,6 @@ impl Sink for Http {
     }
 
     fn counters(&self, out: &mut dyn FnMut(&str, u64)) {
-        out("requests", self.requests);
+        out("requests", self.servers.requests);
     }
 }

@@ -66,11 +66,17 @@ fn answer(status: u16, body: &str) -> String {
 }
 
 fn sink(yaml: &str, address: &str) -> Box<dyn Sink> {
-    let common = "linger: 1 ms\ntimeout: 300 ms\nconnections: 1";
+    Box::new(http(yaml, address))
+}
+
+fn http(yaml: &str, address: &str) -> Http {
+    let usual = [("linger", "1 ms"), ("timeout", "300 ms"), ("connections", "1")];
+    let usual = usual.iter().filter(|(name, _)| !yaml.contains(&format!("{name}:")));
+    let common: String = usual.map(|(name, value)| format!("{name}: {value}\n")).collect();
     let urls =
         if yaml.contains("urls:") { String::new() } else { format!("urls: ['http://{address}']") };
     let settings: Settings = serde_saphyr::from_str(&format!("{common}\n{urls}\n{yaml}")).unwrap();
-    settings.build(&Surroundings { sensor: "s".into(), ..Surroundings::default() }).unwrap()
+    settings.http(&Surroundings { sensor: "s".into(), ..Surroundings::default() }).unwrap()
 }
 
 fn records(count: usize) -> Batch {
@@ -331,6 +337,135 @@ fn hec_offers_again_what_a_server_has_forgotten() {
 }
 
 #[test]
+fn a_new_token_is_taken_on_after_the_old_one_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("t");
+    std::fs::write(&file, "old\n").unwrap();
+    for refusal in [401, 403] {
+        let (address, requests) = serve(vec![answer(refusal, "who"), answer(200, "")]);
+        let mut sink = http(&format!("webhook: {{}}\nbearer-file: {}", file.display()), &address);
+        let (_, _, trouble) = run(&mut sink, 2);
+        assert!(trouble.is_some_and(|trouble| trouble.is_lasting));
+        std::fs::write(&file, "new\n").unwrap();
+        // The wait of a quarter of a minute is over.
+        sink.servers.praise(0);
+        let mut settled = Settled::default();
+        sink.settle(Duration::from_secs(5), &mut settled).unwrap();
+        assert_eq!(settled.delivered, [(0, 2)], "{:?}", sink.health());
+        let said: Vec<_> =
+            requests.iter().take(2).map(|r| r.headers["authorization"].clone()).collect();
+        assert_eq!(said, ["Bearer old", "Bearer new"]);
+        std::fs::write(&file, "old\n").unwrap();
+    }
+}
+
+#[test]
+fn nothing_is_waited_for_at_the_end() {
+    let (address, _requests) = serve(vec![answer(200, ""), answer(200, "")]);
+    let mut sink = sink("webhook: {}\nlinger: 20 s", &address);
+    let batch = records(3);
+    let all: Vec<_> = batch.records().collect();
+    let mut settled = Settled::default();
+    assert_eq!(sink.offer(&all[..2], 0), Ok(2));
+    sink.settle(Duration::from_millis(50), &mut settled).unwrap();
+    assert!(settled.delivered.is_empty(), "more may come");
+    sink.finish();
+    sink.settle(Duration::from_secs(5), &mut settled).unwrap();
+    assert_eq!(settled.delivered, [(0, 2)]);
+    // What comes afterwards lingers again.
+    assert_eq!(sink.offer(&all[2..], 2), Ok(1));
+    sink.settle(Duration::from_millis(50), &mut settled).unwrap();
+    assert_eq!(settled.delivered, [(0, 2)]);
+}
+
+#[test]
+fn records_that_were_sent_again_are_counted() {
+    let check = |answers: Vec<String>, yaml: &str, wanted: u64| {
+        let shown = format!("{answers:?}");
+        let (address, _requests) = serve(answers);
+        let (second, _others) = serve(vec![answer(200, ""), answer(200, "")]);
+        let urls = format!("urls: ['http://{address}', 'http://{second}']\n{yaml}");
+        let mut sink = sink(&urls, "");
+        let (delivered, _, trouble) = run(sink.as_mut(), 2);
+        assert_eq!((delivered, trouble), (vec![0, 1], None), "{shown}");
+        assert_eq!(sink.again(), wanted, "{shown}");
+    };
+    // Closed without an answer; no answer in time; half of one.
+    check(vec![String::new()], "webhook: {}", 2);
+    check(vec!["HTTP/1.1 200 x\r\n".into(), String::new()], "webhook: {}", 2);
+    check(vec!["HTTP/1.1 200 x\r\nContent-Length: 9\r\n\r\n".into()], "webhook: {}", 2);
+    // One that says no has not taken them.
+    check(vec![answer(503, "")], "webhook: {}", 0);
+    check(vec![answer(400, ""), answer(200, ""), answer(200, "")], "webhook: {}", 0);
+    // A kept connection that closes.
+    let (address, _requests) = serve(vec![answer(200, ""), String::new(), answer(200, "")]);
+    let mut sink = sink("webhook: {}\nbatch: 1", &address);
+    assert_eq!(run(sink.as_mut(), 2).0, [0, 1]);
+    assert_eq!(sink.again(), 1);
+}
+
+/// An address that answers nobody: its queue of connections is full. Who has it keeps it so.
+fn blackhole() -> (String, Vec<Box<dyn Send>>) {
+    let listener =
+        socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    let any: std::net::SocketAddr = "127.0.0.1:0".parse().unwrap();
+    listener.bind(&any.into()).unwrap();
+    listener.listen(0).unwrap();
+    let address = listener.local_addr().unwrap().as_socket().unwrap();
+    let mut all: Vec<Box<dyn Send>> = vec![Box::new(listener)];
+    while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(300)) {
+        all.push(Box::new(stream));
+    }
+    (address.to_string(), all)
+}
+
+#[test]
+fn a_server_that_answers_nobody_does_not_stop_the_others() {
+    let (nobody, _queue) = blackhole();
+    let (good, _requests) = serve(vec![answer(200, ""); 6]);
+    for connections in [1, 3] {
+        let yaml = format!(
+            "urls: ['http://{nobody}', 'http://{good}']\nwebhook: {{}}\nbatch: 1\n\
+             timeout: 60 s\nconnections: {connections}"
+        );
+        let mut sink = sink(&yaml, "");
+        let batch = records(3);
+        let all: Vec<_> = batch.records().collect();
+        let (mut settled, mut next) = (Settled::default(), 0);
+        let start = Instant::now();
+        while settled.delivered.iter().map(|(first, end)| end - first).sum::<u64>() < 3 {
+            let before = Instant::now();
+            next += sink.offer(&all[next..], next as u64).unwrap();
+            sink.settle(Duration::from_millis(10), &mut settled).unwrap();
+            assert!(before.elapsed() < Duration::from_millis(700), "it stood still");
+            assert!(start.elapsed() < Duration::from_secs(10), "{settled:?}");
+        }
+        assert_eq!((sink.health(), sink.again()), (Health::Up, 0));
+        // Nothing is left to wait for, though a connection is still being made.
+        let before = Instant::now();
+        sink.settle(Duration::from_secs(5), &mut settled).unwrap();
+        assert!(before.elapsed() < Duration::from_secs(1));
+    }
+}
+
+#[test]
+fn answers_without_end_take_no_longer_than_others() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.write_all(b"HTTP/1.1 200 x\r\nTransfer-Encoding: chunked\r\n\r\n");
+        while stream.write_all(b"1\r\nx\r\n").is_ok() {
+            thread::sleep(Duration::from_millis(5));
+        }
+    });
+    let start = Instant::now();
+    let (_, _, trouble) = run(sink("webhook: {}", &address).as_mut(), 1);
+    assert!(trouble.is_some_and(|trouble| trouble.what.contains("no answer for 300ms")));
+    assert!(start.elapsed() < Duration::from_secs(3));
+}
+
+#[test]
 fn settings_are_checked() {
     let check = |yaml: &str, part: &str| {
         let settings: Settings = serde_saphyr::from_str(yaml).unwrap();
@@ -340,12 +475,25 @@ fn settings_are_checked() {
     check("bulk: {}", "no address");
     check("urls: ['http://a']", "exactly one");
     check("urls: ['http://a']\nbulk: {}\nwebhook: {}", "exactly one");
-    check("urls: ['a']\nbulk: {}", "begins with");
     check("urls: ['http://a']\nbulk: {}\nusername: a", "go together");
     check("urls: ['http://a']\nbulk: {}\nbearer: a\napi-key: b", "more than one way");
     check("urls: ['http://a']\nhec: {}", "no token");
     check("urls: ['http://a']\nhec: {token: a, ack: true}", "needs a channel");
-    check("urls: ['http://a']\nwebhook: {}\nheaders: {'a b': c}", "can't be a header");
+    check("urls: ['http://a']\nwebhook: {}\nheaders: {'a b': c}", "no name of a header");
+    check("urls: ['http://a']\nwebhook: {}\nheaders: {Host: c}", "can't be a further header");
     check("urls: ['http://a']\nwebhook: {}\nheaders: {a: \"b\\nc\"}", "control characters");
     check("urls: ['http://a']\nwebhook: {}\ntls: {}", "no address begins");
+    #[cfg(feature = "tls")]
+    for (tls, part) in [
+        ("ca: /nope.pem", "tls.ca: /nope.pem"),
+        ("insecure: true, certificate: /nope.pem, key: /nope.key", "tls.certificate: /nope.pem"),
+    ] {
+        check(&format!("urls: ['https://a']\nwebhook: {{}}\ntls: {{{tls}}}"), part);
+    }
+    for (urls, part) in [("['a']", "begins with"), ("['http://a:x']", "no port"), ("[]", "no addr")]
+    {
+        let read = serde_saphyr::from_str::<Settings>(&format!("urls: {urls}\nbulk: {{}}"));
+        let error = read.err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(error.contains(part) && error.contains("line 1"), "{urls}: {error}");
+    }
 }

@@ -99,15 +99,12 @@ impl Condition {
         let age = self.refused.and_then(|refused| now.duration_since(refused).ok());
         let is_fresh = age.is_some_and(|age| age < LASTING);
         match &mut self.health {
-            Health::Up => {
-                tracing::warn!("kafka: {trouble}");
-                self.health = Health::Down { since: now, trouble };
-            }
+            // The publisher, which looks at this, says so.
+            Health::Up => self.health = Health::Down { since: now, trouble },
             Health::Down { trouble: old, .. } => {
                 if *old == trouble || (old.is_lasting && !trouble.is_lasting && is_fresh) {
                     return;
                 }
-                tracing::warn!("kafka: {trouble}");
                 *old = trouble;
             }
         }
@@ -210,6 +207,34 @@ mod tests {
         assert_eq!(trouble(&condition).what, "a:1: Connection refused");
         condition.error(Code::TRANSPORT, "Failed to create socket: No such device");
         assert!(trouble(&condition).what.contains("events.interface eth9"));
+    }
+
+    #[test]
+    fn what_the_health_tells_is_not_logged_as_well() {
+        #[derive(Clone, Default)]
+        struct Counting(std::sync::Arc<std::sync::atomic::AtomicU64>);
+        impl tracing::Subscriber for Counting {
+            fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+                *metadata.level() == tracing::Level::WARN
+            }
+            fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+                tracing::span::Id::from_u64(1)
+            }
+            fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+            fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+            fn event(&self, _: &tracing::Event<'_>) {
+                self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            }
+            fn enter(&self, _: &tracing::span::Id) {}
+            fn exit(&self, _: &tracing::span::Id) {}
+        }
+        let logged = Counting::default();
+        let _guard = tracing::subscriber::set_default(logged.clone());
+        let mut condition = Condition::new(None);
+        condition.error(Code::AUTHENTICATION, "a:1: bad password");
+        condition.error(Code::TLS, "a:1: bad certificate");
+        assert!(trouble(&condition).what.contains("bad certificate"));
+        assert_eq!(logged.0.load(std::sync::atomic::Ordering::Relaxed), 0);
     }
 
     #[test]

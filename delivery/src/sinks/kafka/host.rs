@@ -37,9 +37,11 @@ impl Host {
     pub(super) fn new(around: &Surroundings, sasl: Option<&Sasl>) -> Self {
         let token = match sasl {
             Some(Sasl { token: Some(text), .. }) => TokenSource::Text(text.clone()),
-            Some(Sasl { token_file: Some(file), .. }) => {
-                TokenSource::File(SecretFile::new(file.clone(), &around.reach))
-            }
+            Some(Sasl { token_file: Some(file), .. }) => TokenSource::File(SecretFile::new(
+                "kafka: sasl.token-file",
+                file.clone(),
+                &around.reach,
+            )),
             _ => TokenSource::None,
         };
         Self { network: around.network.clone(), token }
@@ -56,9 +58,7 @@ impl kafka::Host for Host {
         let text = match &self.token {
             TokenSource::None => return Err("sasl: neither token nor token-file is set".into()),
             TokenSource::Text(text) => text.clone(),
-            TokenSource::File(file) => {
-                file.reveal().map_err(|trouble| format!("sasl.token-file: {trouble}"))?
-            }
+            TokenSource::File(file) => file.reveal().map_err(|trouble| trouble.what)?,
         };
         Ok(token(text.trim(), SystemTime::now()))
     }

@@ -266,10 +266,13 @@ impl Options {
         };
         self.set("sasl.mechanism", mechanism);
         if sasl.mechanism == Mechanism::Oauthbearer {
-            if sasl.token.is_some() == sasl.token_file.is_some() {
-                return Err("sasl: oauthbearer needs either token or token-file".into());
-            }
-            return Ok(());
+            return match (&sasl.token, &sasl.token_file) {
+                (Some(_), Some(_)) => {
+                    Err("sasl: token and token-file are both set; one is enough".into())
+                }
+                (None, None) => Err("sasl: oauthbearer needs token or token-file".into()),
+                _ => Ok(()),
+            };
         }
         let username = sasl.username.as_ref().ok_or("sasl: username is missing")?;
         let password = match (&sasl.password, &sasl.password_file) {
@@ -279,7 +282,10 @@ impl Options {
                 .next()
                 .ok_or("sasl.password-file: it is empty")?
                 .to_owned(),
-            _ => return Err("sasl: it needs either password or password-file".into()),
+            (Some(_), Some(_)) => {
+                return Err("sasl: password and password-file are both set; one is enough".into());
+            }
+            (None, None) => return Err("sasl: it needs password or password-file".into()),
         };
         self.set("sasl.username", username);
         self.set("sasl.password", password);
@@ -384,6 +390,10 @@ mod tests {
         check(&sasl(r#""plain""#), "username");
         check(&sasl(r#""plain","username":"u""#), "password");
         check(&sasl(r#""oauthbearer""#), "token-file");
+        let both = r#""plain","username":"u","password":"p","password-file":"/f""#;
+        check(&sasl(both), "password and password-file are both set; one is enough");
+        let both = r#""oauthbearer","token":"t","token-file":"/f""#;
+        check(&sasl(both), "token and token-file are both set; one is enough");
     }
 
     #[test]

@@ -31,6 +31,7 @@ const TICK: Duration = Duration::from_millis(5);
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Settings {
     /// Receivers, `HOST:PORT` each.
+    #[serde(deserialize_with = "crate::address::list")]
     pub hosts: Vec<String>,
     /// Which of them get windows.
     pub mode: Mode,
@@ -92,7 +93,8 @@ impl Settings {
         }
         let Delay(timeout) = self.timeout;
         let dialer = Dialer::new(&around.network, self.tls.as_ref(), timeout)
-            .map_err(|error| format!("lumberjack: {error}"))?;
+            .map_err(|error| format!("lumberjack: {error}"))?
+            .telling(&around.activity);
         let hosts = self.hosts.iter().map(|target| Host::new(target.clone(), self.window));
         Ok(Lumberjack {
             hosts: hosts.collect(),
@@ -105,6 +107,7 @@ impl Settings {
             encoder: Encoder::new(self.compression),
             returned: VecDeque::new(),
             settled: Settled::default(),
+            later: None,
             figures: Figures::default(),
         })
     }
@@ -121,6 +124,8 @@ struct Figures {
     protocol_errors: u64,
     /// Events that came back unacknowledged from a connection.
     returned: u64,
+    /// Those of them that were sent to another receiver, or on another connection.
+    again: u64,
 }
 
 struct Lumberjack {
@@ -139,13 +144,25 @@ struct Lumberjack {
     returned: VecDeque<Window>,
     /// What became of records and has not been told yet.
     settled: Settled,
+    /// Trouble that is told once that has been.
+    later: Option<Trouble>,
     figures: Figures,
 }
 
 impl Sink for Lumberjack {
     fn offer(&mut self, records: &[Record<'_>], first: u64) -> Result<usize, Trouble> {
         self.advance();
-        self.be_connected()?;
+        if self.later.is_some() {
+            return Ok(0);
+        }
+        if let Err(trouble) = self.be_connected() {
+            if self.has_news() {
+                // What the last connection has acknowledged is told first: it need not go again.
+                self.later = Some(trouble);
+                return Ok(0);
+            }
+            return Err(trouble);
+        }
         self.launch_returned();
         let mut taken = 0;
         while let Some(at) = self.free_host().filter(|_| self.returned.is_empty()) {
@@ -175,10 +192,10 @@ impl Sink for Lumberjack {
         loop {
             self.advance();
             self.launch_returned();
-            if !self.settled.delivered.is_empty() || !self.settled.refused.is_empty() {
+            if self.has_news() {
                 settled.delivered.append(&mut self.settled.delivered);
                 settled.refused.append(&mut self.settled.refused);
-                return Ok(());
+                return self.later.take().map_or(Ok(()), Err);
             }
             if self.returned.is_empty() && !self.hosts.iter().any(Host::is_busy) {
                 return Ok(());
@@ -199,7 +216,12 @@ impl Sink for Lumberjack {
         self.hosts.iter_mut().for_each(Host::forget);
         self.returned.clear();
         self.settled = Settled::default();
+        self.later = None;
         self.failures = 0;
+    }
+
+    fn again(&self) -> u64 {
+        self.figures.again
     }
 
     fn counters(&self, out: &mut dyn FnMut(&str, u64)) {
@@ -216,6 +238,11 @@ impl Sink for Lumberjack {
 }
 
 impl Lumberjack {
+    /// True when there is something to tell.
+    fn has_news(&self) -> bool {
+        !self.settled.delivered.is_empty() || !self.settled.refused.is_empty()
+    }
+
     /// Does what is possible without waiting: new connections, writes, acknowledgements.
     fn advance(&mut self) {
         for at in 0..self.hosts.len() {
@@ -320,6 +347,7 @@ impl Lumberjack {
             if window.count() > host.window() {
                 self.returned.push_front(window.split_off(host.window()));
             }
+            self.figures.again += window.count() as u64;
             host.launch(window, &mut self.encoder);
         }
     }

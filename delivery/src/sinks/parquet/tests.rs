@@ -250,7 +250,7 @@ fn files_end_when_they_are_full_or_too_many() {
     check("", &[20, 20], 0);
     check(", rows: 15", &[5, 5, 15, 15], 30);
     check(", open-files: 1", &[1; 40], 39);
-    check(", size: 1, compression: none", &[1; 40], 40);
+    check(", size: 1 B, compression: none", &[1; 40], 40);
     check(", every: 1 us", &[1; 40], 40);
 }
 

@@ -52,7 +52,8 @@ impl Finder {
             return Err("redis: a username needs a password".to_owned());
         }
         Ok(Self {
-            dialer: Dialer::new(&around.network, settings.tls.as_ref(), timeout)?,
+            dialer: Dialer::new(&around.network, settings.tls.as_ref(), timeout)?
+                .telling(&around.activity),
             server: settings.server.clone(),
             path: settings.path.clone(),
             sentinels: settings.sentinels.clone(),
@@ -74,6 +75,7 @@ impl Finder {
             Some(path) => (self.dialer.connect_path(path)?, path.display().to_string()),
             None => (self.dialer.connect(&server)?, server),
         };
+        let _waiting = self.dialer.waiting(format!("waiting for an answer of redis {name}"));
         let mut talk = Talk::new(stream, name, self.timeout);
         talk.sign_in(&self.login)?;
         if self.database != 0 {
@@ -114,6 +116,7 @@ impl Finder {
 
     fn ask_sentinel(&self, sentinel: &str) -> Result<String, Trouble> {
         let stream = self.dialer.connect(sentinel)?;
+        let _waiting = self.dialer.waiting(format!("waiting for an answer of sentinel {sentinel}"));
         let mut talk = Talk::new(stream, format!("sentinel {sentinel}"), self.timeout);
         talk.sign_in(&self.sentinel_login)?;
         let name = self.master.as_bytes();
@@ -158,7 +161,19 @@ impl Talk {
         let mut words: Vec<&[u8]> = vec![b"AUTH"];
         words.extend(login.username.as_ref().map(String::as_bytes));
         words.push(password.as_bytes());
-        self.ask(&words).map(|_| ())
+        let Reply::Error(why) = self.ask_for(&words)? else { return Ok(()) };
+        // Servers repeat what they do not understand, and this ends up in logs: only the code.
+        let code = why.split(' ').next().unwrap_or_default();
+        let is_code = code.len() <= 20 && code.bytes().all(|byte| byte.is_ascii_uppercase());
+        let what = format!(
+            "redis {}: it refuses AUTH{}",
+            self.server,
+            if is_code { format!(" ({code})") } else { String::new() }
+        );
+        match judge(&why) {
+            Verdict::Passing => Err(Trouble::passing(what)),
+            _ => Err(Trouble::lasting(what)),
+        }
     }
 
     /// An answer that is no error.
@@ -187,10 +202,12 @@ impl Talk {
                 }
             }
             let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(self.trouble("it does not answer"));
+            }
             match self.stream.read_within(&mut buffer, left) {
                 Ok(Some(0)) => return Err(self.trouble("it has closed the connection")),
                 Ok(Some(count)) => self.replies.push(buffer.get(..count).unwrap_or_default()),
-                Ok(None) if left.is_zero() => return Err(self.trouble("it does not answer")),
                 Ok(None) => {}
                 Err(error) => return Err(self.trouble(&error.to_string())),
             }

@@ -32,10 +32,12 @@ use connect::Finder;
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Settings {
     /// `host:port`.
+    #[serde(deserialize_with = "crate::address::one")]
     pub server: String,
     /// A Unix socket in place of it.
     pub path: Option<PathBuf>,
     /// Sentinels that know who the master is, in place of it.
+    #[serde(deserialize_with = "crate::address::list")]
     pub sentinels: Vec<String>,
     /// The name that sentinels have for the master.
     pub master: String,

@@ -174,6 +174,38 @@ fn it_signs_in_and_takes_its_database() {
 }
 
 #[test]
+fn passwords_are_not_repeated() {
+    let check = |yaml: &str, say: &'static str, wanted: &str| {
+        let (address, thread) = serve(vec![vec![Act::Read(1), Act::Say(say)]]);
+        let what = run(&mut sink(&settings(yaml, &address)), 0).1.unwrap().what;
+        thread.join().unwrap();
+        assert!(what.ends_with(wanted) && !what.contains("s3"), "{what}");
+    };
+    let old = "-ERR unknown command 'AUTH', with args beginning with: 's3'\r\n";
+    check("password: s3", old, "it refuses AUTH (ERR)");
+    check("username: u\npassword: s3", "-WRONGPASS s3\r\n", "it refuses AUTH (WRONGPASS)");
+    check("password: s3", "-s3\r\n", "it refuses AUTH");
+}
+
+#[test]
+fn a_server_that_talks_without_end_is_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.write_all(b"*4096\r\n");
+        // Its answer never ends, and something comes all the time.
+        while stream.write_all(b"$1\r\nx\r\n").is_ok() {
+            thread::sleep(Duration::from_millis(5));
+        }
+    });
+    let start = Instant::now();
+    let what = run(&mut sink(&settings("database: 3", &address)), 0).1.unwrap().what;
+    assert!(what.contains("does not answer"), "{what}");
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+}
+
+#[test]
 fn batches_are_in_flight_up_to_the_limit() {
     let (address, thread) = serve(vec![vec![
         Act::Read(2),

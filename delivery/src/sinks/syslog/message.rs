@@ -249,10 +249,10 @@ mod tests {
     fn long_messages_are_cut_between_letters() {
         let record = format!("{{\"event_type\":\"x\",\"text\":\"{}\"}}", "é".repeat(600));
         for length in 480..490 {
-            let (text, is_cut) = written(&format!("max-length: {length}"), &record);
+            let (text, is_cut) = written(&format!("max-length: {length} B"), &record);
             assert!(is_cut && (length - 1..=length).contains(&text.len()), "{}", text.len());
         }
-        let settings: Settings = serde_saphyr::from_str("max-length: 100").unwrap();
+        let settings: Settings = serde_saphyr::from_str("max-length: 100 B").unwrap();
         assert!(Writer::new(&settings, "").is_err());
     }
 }

@@ -30,10 +30,11 @@ use message::Writer;
 pub struct Settings {
     /// How messages travel.
     pub transport: Transport,
-    /// `host:port` for UDP and TCP.
-    pub server: String,
-    /// The socket for Unix transports.
-    pub path: PathBuf,
+    /// `host:port` for UDP and TCP; `127.0.0.1:514` when absent.
+    #[serde(deserialize_with = "crate::address::optional")]
+    pub server: Option<String>,
+    /// The socket for Unix transports; `/dev/log` when absent.
+    pub path: Option<PathBuf>,
     /// TLS over TCP (RFC 5425).
     pub tls: Option<TlsSettings>,
     /// The messages' format; RFC 3164 on Unix sockets and 5424 elsewhere when absent.
@@ -68,8 +69,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             transport: Transport::Udp,
-            server: "127.0.0.1:514".to_owned(),
-            path: PathBuf::from("/dev/log"),
+            server: None,
+            path: None,
             tls: None,
             format: None,
             framing: Framing::OctetCounting,
@@ -143,16 +144,12 @@ impl Settings {
         if self.in_flight == 0 {
             return Err("syslog: in-flight is at least 1".to_owned());
         }
-        let target = match self.transport {
-            Transport::Udp => Target::Udp(self.server.clone()),
-            Transport::Tcp => Target::Tcp(self.server.clone()),
-            Transport::UnixDatagram => Target::Datagram(self.path.clone()),
-            Transport::UnixStream => Target::Stream(self.path.clone()),
-        };
+        let target = self.target()?;
         let timeout = self.timeout.0;
         let is_tcp = self.transport == Transport::Tcp;
         let hold = if is_tcp { self.hold.0 } else { Duration::ZERO };
-        let dialer = Dialer::new(&around.network, self.tls.as_ref(), timeout)?;
+        let dialer =
+            Dialer::new(&around.network, self.tls.as_ref(), timeout)?.telling(&around.activity);
         let limits = Limits { in_flight: self.in_flight, timeout, hold };
         Ok(Box::new(Syslog {
             writer: Writer::new(self, &around.sensor)?,
@@ -166,6 +163,30 @@ impl Settings {
             framed: Vec::new(),
             cut: 0,
         }))
+    }
+}
+
+impl Settings {
+    fn target(&self) -> Result<Target, String> {
+        let is_unix = matches!(self.transport, Transport::UnixDatagram | Transport::UnixStream);
+        if is_unix && self.server.is_some() {
+            return Err("syslog: server goes with transport udp or tcp; \
+                        unix-datagram and unix-stream have a path"
+                .to_owned());
+        }
+        if !is_unix && self.path.is_some() {
+            return Err("syslog: path goes with transport unix-datagram or unix-stream; \
+                        udp and tcp have a server"
+                .to_owned());
+        }
+        let server = || self.server.clone().unwrap_or_else(|| "127.0.0.1:514".to_owned());
+        let path = || self.path.clone().unwrap_or_else(|| PathBuf::from("/dev/log"));
+        Ok(match self.transport {
+            Transport::Udp => Target::Udp(server()),
+            Transport::Tcp => Target::Tcp(server()),
+            Transport::UnixDatagram => Target::Datagram(path()),
+            Transport::UnixStream => Target::Stream(path()),
+        })
     }
 }
 

@@ -147,3 +147,20 @@ fn the_local_server_is_reached_by_its_socket() {
     assert!(peer.read(&mut buffer).unwrap() > 0);
     assert_eq!(settle(stream.as_mut(), 2).unwrap().delivered, [(0, 2)]);
 }
+
+#[test]
+fn settings_are_checked() {
+    let check = |yaml: &str, part: &str| {
+        let read = serde_saphyr::from_str::<Settings>(yaml).map_err(|error| error.to_string());
+        let built = read.and_then(|settings| settings.build(&Surroundings::default()));
+        let error = built.err().unwrap_or_default();
+        assert!(error.contains(part) && part.is_empty() == error.is_empty(), "{yaml}: {error}");
+    };
+    check("transport: unix-datagram\nserver: 'a:1'", "server goes with transport udp or tcp");
+    check("transport: unix-stream\nserver: 'a:1'", "server goes with");
+    check("path: /dev/log", "path goes with transport unix");
+    check("server: logs", "line 1 column 9: logs has no port");
+    check("in-flight: 0", "at least 1");
+    check("transport: tcp", "");
+    check("transport: unix-datagram", "");
+}

@@ -35,7 +35,9 @@ fn a_full_spool_drops_the_oldest_and_keeps_alerts() {
     assert_eq!(found.last(), Some(&(false, 0, 38)), "the youngest is there");
     assert_eq!(usage.dropped_events + found.len() as u64, 40);
     assert_eq!((usage.appended, usage.records), (40, found.len() as u64));
-    // Alerts displace all events first, then the oldest alerts.
+    // Alerts displace all events first, then the oldest alerts. What a reader has it still
+    // delivers; one that has nothing yet misses them.
+    let _idle = writer.register("two").unwrap();
     for number in 40..60 {
         writer.append(&[large(number, "alert", 1000)]);
     }
@@ -213,6 +215,124 @@ impl Drop for Small {
     }
 }
 
+/// Fills the disk to the last byte.
+fn fill_up(directory: &Path) -> PathBuf {
+    let path = directory.join("ballast");
+    let mut file = std::fs::File::create(&path).unwrap();
+    while std::io::Write::write_all(&mut file, &[0; 512]).is_ok() {}
+    assert!(std::fs::write(directory.join("more"), [0]).is_err(), "the disk is full");
+    path
+}
+
+#[test]
+fn what_is_delivered_makes_room_on_a_full_disk() {
+    for full in [Full::DropNewest, Full::DropOldest] {
+        let directory = tempfile::tempdir().unwrap();
+        let Some(_small) = Small::mount(directory.path()) else { return };
+        let settings = SpoolSettings {
+            directory: directory.path().join("spool"),
+            full,
+            segment: 60_000,
+            ..settings(directory.path())
+        };
+        let (mut writer, _) = Spool::open(&settings).unwrap();
+        let mut reader = writer.register("one").unwrap();
+        for number in 0..6 {
+            assert_eq!(writer.append(&[large(number, "http", 50_000)]).records, 1);
+        }
+        fill_up(directory.path());
+        assert_eq!(read_all(&mut reader, true).len(), 6);
+        assert_eq!(files(&settings.directory, "events").len(), 1, "the one that grows");
+        assert_eq!(writer.append(&[large(6, "http", 50_000)]).records, 1);
+        // What is committed was stored, too: it does not come again.
+        drop((reader, writer));
+        let (writer, _) = Spool::open(&settings).unwrap();
+        let mut reader = writer.register("one").unwrap();
+        assert_eq!(read_all(&mut reader, true), [(false, 0, 6)]);
+    }
+}
+
+#[test]
+fn a_sensor_starts_with_a_full_disk() {
+    let directory = tempfile::tempdir().unwrap();
+    let Some(_small) = Small::mount(directory.path()) else { return };
+    let settings = SpoolSettings {
+        directory: directory.path().join("spool"),
+        full: Full::DropNewest,
+        segment: 60_000,
+        ..settings(directory.path())
+    };
+    let (mut writer, _) = Spool::open(&settings).unwrap();
+    let reader = writer.register("one").unwrap();
+    for number in 0..6 {
+        writer.append(&[large(number, "http", 50_000)]);
+    }
+    let ballast = fill_up(directory.path());
+    drop((reader, writer));
+    let (mut writer, recovery) = Spool::open(&settings).unwrap();
+    assert_eq!(recovery.records_found, 6);
+    // One that has a cursor, and one that has no room for a file.
+    let (mut one, mut new) = (writer.register("one").unwrap(), writer.register("new").unwrap());
+    for reader in [&mut one, &mut new] {
+        assert_eq!(read_all(reader, true).len(), 6);
+    }
+    assert_eq!(files(&settings.directory, "events").len(), 0);
+    assert_eq!(writer.append(&[large(6, "http", 50_000)]).records, 1);
+    std::fs::remove_file(&ballast).unwrap();
+    drop((one, new, writer));
+    let (writer, recovery) = Spool::open(&settings).unwrap();
+    assert_eq!(recovery.readers, ["new", "one"]);
+    for name in ["one", "new"] {
+        let mut reader = writer.register(name).unwrap();
+        assert_eq!(read_all(&mut reader, true), [(false, 0, 6)], "{name}");
+    }
+}
+
+/// Counts what is said.
+#[derive(Default)]
+struct Ear(std::sync::atomic::AtomicUsize);
+
+impl tracing::Subscriber for Ear {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, _: &tracing::Event<'_>) {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    }
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[test]
+fn a_cursor_that_can_not_be_stored_is_told_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = SpoolSettings { segment: 2000, ..settings(directory.path()) };
+    let ear = std::sync::Arc::new(Ear::default());
+    let heard = || ear.0.load(std::sync::atomic::Ordering::Relaxed);
+    tracing::subscriber::with_default(std::sync::Arc::clone(&ear), || {
+        let (mut writer, _) = Spool::open(&settings).unwrap();
+        // A disk of which each byte is taken.
+        std::os::unix::fs::symlink("/dev/full", directory.path().join("one.cursor")).unwrap();
+        let mut reader = writer.register("one").unwrap();
+        assert_eq!(heard(), 1);
+        for number in 0..20 {
+            writer.append(&[large(number, "http", 900)]);
+            assert_eq!(read_all(&mut reader, true), [(false, 0, number)]);
+        }
+        for _ in 0..3 {
+            reader.next(1, Duration::from_millis(250));
+        }
+        assert_eq!(heard(), 1, "told each time");
+        // What it has delivered goes all the same.
+        assert_eq!(files(directory.path(), "events").len(), 1);
+    });
+}
+
 #[test]
 fn a_full_disk_is_counted_and_tried_again() {
     let directory = tempfile::tempdir().unwrap();
@@ -263,4 +383,72 @@ fn a_full_disk_is_counted_and_tried_again() {
     let mut reader = writer.register("one").unwrap();
     assert_eq!(writer.append(&[large(33, "http", 200_000)]).records, 1);
     assert_eq!(read_all(&mut reader, true), [(false, 0, 31), (false, 0, 33)]);
+}
+
+#[test]
+fn nothing_goes_for_what_does_not_fit_all_the_same() {
+    let directory = tempfile::tempdir().unwrap();
+    let Some(_small) = Small::mount(directory.path()) else { return };
+    let settings = SpoolSettings {
+        directory: directory.path().join("spool"),
+        segment: 8 << 20,
+        ..settings(directory.path())
+    };
+    let (mut writer, _) = Spool::open(&settings).unwrap();
+    for number in 0..5 {
+        assert_eq!(writer.append(&[large(number, "http", 50_000)]).records, 1);
+    }
+    let many: Vec<Batch> = (5..45).map(|number| large(number, "http", 50_000)).collect();
+    let done = writer.append(&many);
+    assert_eq!((done.records, done.shed), (0, 40));
+    let usage = writer.usage();
+    assert_eq!((usage.appended, usage.shed_total(), usage.lost_total()), (5, 40, 0));
+    let mut reader = writer.register("one").unwrap();
+    assert_eq!(read_all(&mut reader, true).len(), 5);
+    assert_eq!(reader.missed(), 0);
+}
+
+#[test]
+fn what_was_missed_counts_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = SpoolSettings { limit: 9_000, segment: 1_200, ..settings(directory.path()) };
+    let open = || Spool::open(&settings).unwrap().0;
+    let mut writer = open();
+    let mut reader = writer.register("one").unwrap();
+    (0..12).for_each(|number| _ = writer.append(&[large(number, "http", 1000)]));
+    let dropped = writer.usage().lost_total();
+    // Nothing of what is left is settled.
+    let found = read_all(&mut reader, false).len() as u64;
+    assert!(dropped > 0 && found > 0);
+    assert_eq!((reader.missed(), found), (dropped, 12 - dropped));
+    drop((reader, writer));
+    let writer = open();
+    let mut reader = writer.register("one").unwrap();
+    assert_eq!((read_all(&mut reader, false).len() as u64, reader.missed()), (found, 0));
+}
+
+#[test]
+fn what_a_reader_has_is_not_dropped() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = SpoolSettings { limit: 9_000, segment: 1_200, ..settings(directory.path()) };
+    let (mut writer, _) = Spool::open(&settings).unwrap();
+    let mut reader = writer.register("one").unwrap();
+    let mut places = Vec::new();
+    for number in 0..20 {
+        writer.append(&[large(number, "http", 1000)]);
+        places.push(reader.next(1 << 20, NOW).unwrap().end);
+    }
+    assert!(writer.usage().records < 20, "segments went");
+    assert_eq!(writer.usage().lost_total(), 0);
+    places.into_iter().for_each(|place| reader.commit(false, place));
+    assert_eq!((reader.missed(), reader.lag().records), (0, 0));
+    // What it had and did not settle is missing when it comes back.
+    writer.append(&[large(20, "http", 1000)]);
+    reader.next(1 << 20, NOW).unwrap();
+    drop(reader);
+    (21..40).for_each(|number| _ = writer.append(&[large(number, "http", 1000)]));
+    let mut reader = writer.register("one").unwrap();
+    let found = read_all(&mut reader, true).len() as u64;
+    assert_eq!(reader.missed(), 20 - found);
+    assert_eq!(writer.usage().lost_total(), 20 - found);
 }

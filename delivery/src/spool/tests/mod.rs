@@ -9,9 +9,9 @@ use std::time::Duration;
 use super::*;
 use crate::record::Batch;
 
-const NOW: Duration = Duration::ZERO;
+pub(super) const NOW: Duration = Duration::ZERO;
 
-fn settings(directory: &std::path::Path) -> SpoolSettings {
+pub(super) fn settings(directory: &std::path::Path) -> SpoolSettings {
     SpoolSettings {
         directory: directory.to_path_buf(),
         limit: 64 << 20,
@@ -28,7 +28,7 @@ fn folder() -> tempfile::TempDir {
 }
 
 /// A batch with one record for each kind.
-fn batch(worker: u16, first: u64, kinds: &[&str]) -> Batch {
+pub(super) fn batch(worker: u16, first: u64, kinds: &[&str]) -> Batch {
     let mut bytes = String::new();
     for (at, kind) in kinds.iter().enumerate() {
         let number = first + at as u64;
@@ -38,14 +38,14 @@ fn batch(worker: u16, first: u64, kinds: &[&str]) -> Batch {
 }
 
 /// A batch of one record of about so many bytes.
-fn large(first: u64, kind: &str, size: usize) -> Batch {
+pub(super) fn large(first: u64, kind: &str, size: usize) -> Batch {
     let fill = "x".repeat(size);
     let bytes = format!("{{\"event_type\":\"{kind}\",\"fill\":\"{fill}\"}}\n").into_bytes();
     Batch { worker: 0, first, bytes }
 }
 
 /// Everything that a reader has before it, as (alert, worker, sequence), committed or not.
-fn read_all(reader: &mut Reader, commits: bool) -> Vec<(bool, u16, u64)> {
+pub(super) fn read_all(reader: &mut Reader, commits: bool) -> Vec<(bool, u16, u64)> {
     let mut all = Vec::new();
     while let Some(frame) = reader.next(1 << 20, NOW) {
         for index in 0..frame.len() {
@@ -60,7 +60,7 @@ fn read_all(reader: &mut Reader, commits: bool) -> Vec<(bool, u16, u64)> {
     all
 }
 
-fn files(directory: &std::path::Path, prefix: &str) -> Vec<std::path::PathBuf> {
+pub(super) fn files(directory: &std::path::Path, prefix: &str) -> Vec<std::path::PathBuf> {
     let entries = std::fs::read_dir(directory).unwrap();
     let mut files: Vec<_> = entries
         .map(|entry| entry.unwrap().path())
@@ -93,6 +93,33 @@ fn alerts_come_first_and_records_are_whole() {
     reader.commit(true, frame.end);
     assert_eq!(read_all(&mut reader, true), [(false, 1, 5), (false, 1, 7)]);
     assert_eq!((reader.lag(), reader.missed()), (Lag::default(), 0));
+}
+
+#[test]
+fn a_frame_keeps_what_is_wanted() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut writer, _) = Spool::open(&settings(directory.path())).unwrap();
+    let mut reader = writer.register("one").unwrap();
+    writer.append(&[batch(3, 0, &["http", "dns", "tls", "dns", "smb", "dns"])]);
+    let frame = reader.next(1 << 20, NOW).unwrap();
+    let kinds = |frame: &Frame| {
+        let records = (0..frame.len()).map(|at| frame.record(at).unwrap());
+        let all = records.map(|record| format!("{}{}", record.kind(), record.sequence));
+        all.collect::<Vec<_>>().join(" ")
+    };
+    let check = |wanted: &[u64], expected: &str| {
+        let mut frame = frame.clone();
+        frame.retain(|record| wanted.contains(&record.sequence));
+        assert_eq!((kinds(&frame).as_str(), frame.len()), (expected, wanted.len()));
+        let bytes: usize = (0..frame.len()).map(|at| frame.record(at).unwrap().bytes.len()).sum();
+        assert_eq!(frame.bytes.len(), bytes);
+        assert!(wanted.len() == 6 || frame.bytes.capacity() < frame.bytes.len() + 16);
+    };
+    check(&[0, 1, 2, 3, 4, 5], "http0 dns1 tls2 dns3 smb4 dns5");
+    check(&[1, 3, 5], "dns1 dns3 dns5");
+    check(&[0, 5], "http0 dns5");
+    check(&[2], "tls2");
+    check(&[], "");
 }
 
 #[test]

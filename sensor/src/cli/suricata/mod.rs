@@ -19,8 +19,7 @@ use std::sync::Arc;
 use crate::config::suricata::{self, Config, Fatal, Mode};
 use crate::config::tree::Node;
 use crate::config::{set, yaml};
-use crate::log::Log;
-use crate::log::program::ProgramLog;
+use crate::log::{Log, relay};
 
 use options::{List, Options, Show, UsageError};
 
@@ -29,9 +28,8 @@ pub(crate) const VERSION: &str = "8.0.7";
 
 /// Runs with the arguments behind the program's name.
 pub(crate) fn run(arguments: &[String]) -> ExitCode {
-    // What the engine log does not hear.
-    let _ = ProgramLog::default().install();
     let log = Arc::new(Log::console());
+    relay::install(&log);
     let options = match options::parse(arguments) {
         Ok(options) => options,
         Err(UsageError::Unknown(said)) => {

@@ -5,11 +5,12 @@ use placement::CpuSet;
 use rules::address::AddressSet;
 use rules::port::PortSet;
 use rules::variables::Variables;
+use schema::field::{Field, Kind};
 
 use crate::config::size;
 use crate::config::tree::Node;
 
-use super::words::Size;
+use super::words::{Size, known, nearest};
 use super::{NativeError, Sensor};
 
 /// Bytes that a row of the table of flows counts for, as Suricata 8 has it.
@@ -25,7 +26,8 @@ impl Sensor {
     /// With the key that is to be changed.
     pub(super) fn check(&self, root: &Node) -> Result<(), NativeError> {
         self.check_networks(root)?;
-        self.check_flow_memory(root)
+        self.check_flow_memory(root)?;
+        self.check_sinks()
     }
 
     /// Whether workers can run where `capture.cpus` says, if the process may use these CPUs.
@@ -82,6 +84,32 @@ impl Sensor {
         Ok(())
     }
 
+    /// Types and fields that settings of sinks name are those that records have.
+    fn check_sinks(&self) -> Result<(), NativeError> {
+        for (at, sink) in self.events.sinks().iter().enumerate() {
+            let wrong =
+                |key: &str, what: &str| Err(self.wrong(&format!("events.sinks.{at}.{key}"), what));
+            for (key, name) in sink.types() {
+                if let Err(why) = known_type(name) {
+                    return wrong(&key, &why);
+                }
+            }
+            let mut found = None;
+            if let Some(condition) = sink.records.condition() {
+                condition.each_field(&mut |path, test| {
+                    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+                    let values = path == ["event_type"];
+                    let types = test.texts().filter(|_| values).find_map(|t| known_type(t).err());
+                    found = found.take().or_else(|| known_field(&path).err()).or(types);
+                });
+            }
+            if let Some(why) = found {
+                return wrong("records.where", &why);
+            }
+        }
+        Ok(())
+    }
+
     /// The table of flows is there from the start and counts as well.
     fn check_flow_memory(&self, root: &Node) -> Result<(), NativeError> {
         let Some(Size(text)) = &self.limits.flow_memory else { return Ok(()) };
@@ -97,5 +125,150 @@ impl Sensor {
             least.div_ceil(1 << 20)
         );
         Err(self.wrong("limits.flow-memory", &said))
+    }
+}
+
+/// Refuses what is no type of record.
+fn known_type(name: &str) -> Result<(), String> {
+    // What `events.records` calls otherwise.
+    for (record, event) in [("files", "fileinfo"), ("stream", "stream_tcp")] {
+        if name == record {
+            return Err(format!("`{name}` is no type of record: did you mean `{event}`?"));
+        }
+    }
+    known(name, "type of record", schema::EVENTS.iter().map(|event| event.name))
+}
+
+/// Refuses what is the field of no record.
+fn known_field(path: &[&str]) -> Result<(), String> {
+    let Some((first, rest)) = path.split_first() else { return Ok(()) };
+    let roots = || schema::EVENTS.iter().flat_map(schema::Event::fields);
+    if roots().any(|field| field.name == *first && has(field.kind, rest)) {
+        return Ok(());
+    }
+    let name = path.join(".");
+    let all: Vec<String> = schema::EVENTS
+        .iter()
+        .flat_map(schema::leaves)
+        .map(|leaf| leaf.query_path())
+        .filter(|path| !path.contains('*'))
+        .collect();
+    let near = nearest(&name, all.iter().map(String::as_str)).or_else(|| {
+        // Without the object that it is in.
+        let is_it = |path: &&String| path.rsplit_once('.').is_some_and(|(_, last)| last == name);
+        all.iter().find(is_it).map(String::as_str)
+    });
+    Err(match near {
+        Some(near) => format!("no record has a field `{name}`: did you mean `{near}`?"),
+        None => format!("no record has a field `{name}`: `bateleur schema` lists them"),
+    })
+}
+
+/// Whether values of a kind have something at a path.
+fn has(kind: Kind, path: &[&str]) -> bool {
+    let Some((first, rest)) = path.split_first() else { return true };
+    let member = |fields: &[Field]| fields.iter().find(|f| f.name == *first).map(|f| f.kind);
+    match kind {
+        Kind::List(of) => has(*of, path),
+        Kind::Map(of) => has(*of, rest),
+        Kind::Object(fields) => member(fields).is_some_and(|kind| has(kind, rest)),
+        Kind::Open(fields, others) => has(member(fields).unwrap_or(*others), rest),
+        Kind::Counters | Kind::Any => true,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::suricata::Mode;
+    use crate::log::{Level, Log};
+
+    /// What is said about settings of a sink beside `stdout`; nothing when they are good.
+    fn said(sink: &str) -> String {
+        let text = format!("events:\n  sinks:\n    - stdout: {{}}\n    - {sink}\n");
+        let sensor = match Sensor::parse(&text, "gate.yaml") {
+            Ok(sensor) => sensor,
+            Err(said) => return said,
+        };
+        let log = Log::keeping(Level::Error);
+        let done = sensor.settings(Path::new("/tmp"), &Mode::default(), &log);
+        done.err().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn types_that_sinks_name_are_those_of_records() {
+        let check = |sink: &str, expected: &str| {
+            let said = said(sink);
+            assert!(said.contains(expected) && said.is_empty() == expected.is_empty(), "{said}");
+        };
+        check(
+            "records: {only: [dns, alerts]}\n      syslog: {}",
+            "gate.yaml:4:29: events.sinks.records.only: `alerts` is no type of record: did you mean \
+             `alert`?",
+        );
+        check(
+            "records: {except: [files]}\n      syslog: {}",
+            "gate.yaml:4:26: events.sinks.records.except: `files` is no type of record: did you \
+             mean `fileinfo`?",
+        );
+        check(
+            "syslog: {severities: {alerts: debug}}",
+            "gate.yaml:4:29: events.sinks.syslog.severities.alerts: `alerts` is no type",
+        );
+        check("records: {only: [nothing]}\n      syslog: {}", "there are alert, anomaly, arp");
+        check("syslog: {severities: {alert: debug, stats: info}}", "");
+        check("records: {only: [alert], except: [stats, flow]}\n      syslog: {}", "");
+        check("syslog: {server: logs}", "gate.yaml:4:24: logs has no port");
+        check("redis: {server: 127.0.0.1}", "gate.yaml:4:23: 127.0.0.1 has no port");
+        check("lumberjack: {hosts: [\"a:1\", b]}", "gate.yaml:4:35: b has no port");
+        check("http: {urls: [a], bulk: {}}", "gate.yaml:4:21: a: an address begins with http");
+        check("file: {path: a, rotate: {size: 100}}", "100 has no unit: KiB");
+        check("stdout: {}\n      name: b\n      window: 8", "gate.yaml:6:15: 8 has no unit");
+        check("syslog: {}\n      window: 0", "");
+    }
+
+    #[test]
+    fn fields_of_conditions_are_those_of_records() {
+        let check = |condition: &str, expected: &str| {
+            let said = said(&format!("records: {{where: '{condition}'}}\n      syslog: {{}}"));
+            let place = "gate.yaml:4:17: events.sinks.records.where: ";
+            match expected {
+                "" => assert_eq!(said, "", "{condition}"),
+                _ => assert_eq!(said, format!("{place}{expected}"), "{condition}"),
+            }
+        };
+        let no = |name: &str, near: &str| {
+            format!("no record has a field `{name}`: did you mean `{near}`?")
+        };
+        check("dst_port = 443", &no("dst_port", "dest_port"));
+        check(
+            "src_ip in 10.0.0.0/8 and not (dns or http.sttaus > 1)",
+            &no("http.sttaus", "http.status"),
+        );
+        check("hostname = a", &no("hostname", "http.hostname"));
+        check(
+            "bogus.field.deep",
+            "no record has a field `bogus.field.deep`: `bateleur schema` lists them",
+        );
+        check("event_type = alerts", "`alerts` is no type of record: did you mean `alert`?");
+        check("dest_port.x = 1", &no("dest_port.x", "dest_port"));
+        for good in [
+            "event_type in [alert, http] and dest_port in [80, 8080]",
+            "http.request_headers.name contains \"x\"",
+            "metadata.flowbits = seen",
+            "metadata.flowvars.any-name = 1",
+            "metadata.flowints.counter > 3",
+            "alert.metadata.signature_severity = Major",
+            "stats.capture.whatever.it.counts > 0",
+            "dns.answers.rrname contains \".example\"",
+            "dns.queries.rrtype = A",
+            "sensor_id = 3 or host = north or in_iface = eth0 or sample_weight > 1 or folded.count > 1",
+            "community_id and vlan = 7 and pcap_cnt > 3",
+        ] {
+            check(good, "");
+        }
     }
 }

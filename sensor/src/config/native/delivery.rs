@@ -61,8 +61,14 @@ impl Section {
         }
     }
 
+    /// The sinks.
+    pub(super) fn sinks(&self) -> &[SinkSettings] {
+        &self.sinks
+    }
+
     /// What is to be delivered where; none without sinks. Relative folders lie below `base`. The
-    /// network may be there for other traffic, too.
+    /// network may be there for other traffic, too. A replay has a spool of its own below `base`,
+    /// unless it is told to use another one, which is not its own.
     ///
     /// # Errors
     /// With what does not fit together.
@@ -70,6 +76,7 @@ impl Section {
         &self,
         base: &Path,
         has_other_traffic: bool,
+        is_replay: bool,
     ) -> Result<Option<DeliverySettings>, String> {
         if self.sinks.is_empty() {
             let is_for_sinks = !has_other_traffic;
@@ -94,15 +101,17 @@ impl Section {
             let all = all.join(", ");
             return Err(format!("events.volume: {name} is no type of record; there are {all}"));
         }
-        let settings = DeliverySettings {
+        let mut settings = DeliverySettings {
             network: self.network(),
             queue: self.queue.map_or(QUEUE, |size| usize::try_from(size.0).unwrap_or(QUEUE)),
             volume: self.volume.clone(),
             spool: self.spool.settings(base).map_err(|why| format!("events.{why}"))?,
             sinks: self.sinks.clone(),
-            channels: 1,
-            keeps_others: false,
+            keeps_others: is_replay && self.spool.has_directory(),
         };
+        if is_replay && !self.spool.has_directory() {
+            settings.spool.directory = base.join("spool");
+        }
         settings.check().map_err(|why| format!("events.sinks: {why}"))?;
         Ok(Some(settings))
     }

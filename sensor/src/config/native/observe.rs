@@ -115,7 +115,7 @@ pub(crate) struct Otel;
 #[cfg(not(feature = "otel"))]
 impl<'de> Deserialize<'de> for Otel {
     fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
-        let why = "this program was built without it (cargo feature `otel`)";
+        let why = "this program was built without it; build it with `--features otel`";
         Err(D::Error::custom(why))
     }
 }

@@ -126,7 +126,9 @@ impl TryFrom<String> for Size {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
+        let is_bare = text.trim().parse::<f64>().is_ok_and(|number| number != 0.0);
         match size::strict(&text) {
+            Some(_) if is_bare => Err(format!("`{text}` has no unit: KiB, MiB or GiB")),
             Some(_) => Ok(Self(text)),
             None => Err(format!("`{text}` is no size: write a number and KiB, MiB or GiB")),
         }
@@ -342,7 +344,7 @@ impl<'de> Visitor<'de> for CpusVisitor {
 }
 
 /// Refuses a word that is not on the list, and names the one that is likely meant, or all.
-fn known<'a>(
+pub(super) fn known<'a>(
     word: &str,
     kind: &str,
     list: impl Iterator<Item = &'a str> + Clone,
@@ -350,25 +352,36 @@ fn known<'a>(
     if list.clone().any(|known| known == word) {
         return Ok(());
     }
-    let letters = |text: &str| {
-        let mut letters: Vec<u8> = text.bytes().collect();
-        letters.sort_unstable();
-        letters
-    };
-    // Of words as near, that with the same letters or the same beginning is likelier.
-    let near = list.clone().min_by_key(|known| {
-        let begins = word.get(..1) == known.get(..1);
-        (edits(word, known), letters(word) != letters(known), !begins)
-    });
-    Err(match near.map(|near| (edits(word, near), near)) {
-        Some((edits, near)) if edits <= 2 && edits < near.len() => {
-            format!("`{word}` is no {kind}: did you mean `{near}`?")
-        }
-        _ => {
+    Err(match nearest(word, list.clone()) {
+        Some(near) => format!("`{word}` is no {kind}: did you mean `{near}`?"),
+        None => {
             let all = list.collect::<Vec<_>>().join(", ");
             format!("`{word}` is no {kind}: there are {all}")
         }
     })
+}
+
+/// The word of a list that is likely meant by one that is not on it.
+pub(super) fn nearest<'a>(word: &str, list: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    // Of words as near, that with the same letters or the same beginning is likelier.
+    let near = list.min_by_key(|known| {
+        let begins = word.get(..1) == known.get(..1);
+        (edits(word, known), letters(word) != letters(known), !begins)
+    })?;
+    let edits = edits(word, near);
+    (edits <= 2 && edits < near.len()).then_some(near)
+}
+
+/// Whether a word is another one but for so many letters; two that changed their places are one.
+pub(super) fn is_near(word: &str, other: &str, most: usize) -> bool {
+    let edits = edits(word, other);
+    edits <= most || most > 0 && edits <= 2 && letters(word) == letters(other)
+}
+
+fn letters(text: &str) -> Vec<u8> {
+    let mut letters: Vec<u8> = text.bytes().collect();
+    letters.sort_unstable();
+    letters
 }
 
 /// How many letters must be put in, taken out or changed to make one word of the other. Words

@@ -1,8 +1,7 @@
 //! `filetype` of `eve-log`: a file, or where else records go; and `syslog`.
 
-use delivery::filter::Filter;
-use delivery::record::CHANNELS;
-use delivery::settings::{DeliverySettings, QUEUE};
+use delivery::record::OUTPUTS;
+use delivery::settings::{DeliverySettings, Output, QUEUE};
 use delivery::sinks::{SinkSettings, Surroundings};
 use delivery::spool::SpoolSettings;
 use serde_json::{Value, json};
@@ -44,7 +43,8 @@ pub(super) fn read(
             return Err(config.fail(MODULE, &said));
         }
     };
-    add(config, process, &filetype, sink)?;
+    let output = Output { alerts: false, place: format!("{filetype} {place}") };
+    add(config, process, &filetype, sink, output)?;
     let said = format!("eve-log output device ({filetype}) initialized: {place}");
     config.log.info("logopenfile", said);
     let mut file = FileOutput::new("eve-log", place);
@@ -59,18 +59,20 @@ pub(super) fn of_alerts(
     process: &mut ProcessSettings,
 ) -> Result<FileOutput, Fatal> {
     let (sink, place) = syslog(config, node, "error");
-    add(config, process, "syslog", sink)?;
+    let output = Output { alerts: true, place: format!("syslog {place}") };
+    add(config, process, "syslog", sink, output)?;
     let mut file = FileOutput::new("syslog", place);
     file.is_off = true;
     Ok(file)
 }
 
-/// One sink more for delivery, on a channel of its own.
+/// One sink more for delivery, with an output to itself.
 fn add(
     config: Config<'_>,
     process: &mut ProcessSettings,
     filetype: &str,
     mut sink: Value,
+    output: Output,
 ) -> Result<(), Fatal> {
     let spool =
         SpoolSettings { directory: process.log_dir.join(SPOOL), ..SpoolSettings::default() };
@@ -91,11 +93,10 @@ fn add(
         serde_json::from_value(sink).map_err(|why| fail(why.to_string()))?;
     // Nothing is connected yet; what is wrong is said before a run, and with -T.
     sink.build(&Surroundings::default()).map_err(fail)?;
-    if delivery.channels >= CHANNELS {
-        return Err(fail(format!("more than {CHANNELS} outputs are no files")));
+    if delivery.sinks.len() >= usize::from(OUTPUTS) {
+        return Err(fail(format!("more than {OUTPUTS} outputs are no files")));
     }
-    sink.records = Filter::of_channel(delivery.channels);
-    delivery.channels += 1;
+    sink.output = Some(output);
     delivery.sinks.push(sink);
     Ok(())
 }
@@ -214,8 +215,9 @@ mod tests {
             ];
             assert_eq!(found.map(|value| value.as_str().unwrap()), wanted, "{options}");
             let mut process = ProcessSettings::default();
-            add(config, &mut process, "syslog", json!({ "syslog": sink })).unwrap();
-            assert_eq!(process.delivery.unwrap().channels, 1);
+            let output = Output { alerts: false, place: String::new() };
+            add(config, &mut process, "syslog", json!({ "syslog": sink }), output).unwrap();
+            assert_eq!(process.delivery.unwrap().sinks.len(), 1);
         };
         check("", "info", ["suricata", "local0", "info", "info"]);
         check("", "error", ["suricata", "local0", "error", "error"]);
@@ -232,12 +234,44 @@ mod tests {
         let mut process = ProcessSettings::default();
         let mut one = || {
             let sink = json!({ "unix": { "path": "/run/s", "kind": "stream" } });
-            add(config, &mut process, "unix_stream", sink)
+            let output = Output { alerts: false, place: "unix_stream /run/s".to_owned() };
+            add(config, &mut process, "unix_stream", sink, output)
         };
-        assert!((0..CHANNELS).all(|_| one().is_ok()));
+        assert!((0..OUTPUTS).all(|_| one().is_ok()));
         assert_eq!(one(), Err(Fatal));
         let delivery = process.delivery.unwrap();
         assert!(delivery.check().is_ok());
         assert_eq!(delivery.spool.directory, std::path::Path::new("spool"));
+    }
+
+    #[test]
+    fn outputs_are_known_by_their_receivers_and_what_they_bring() {
+        let (root, log, mode) = (Node::default(), Log::errors(), Mode::default());
+        let config = Config { root: &root, log: &log, mode: &mode };
+        let found = |read: &dyn Fn(&Node, &mut ProcessSettings), options: &str| {
+            let mut loader = Loader::new(Node::default(), &log);
+            loader.text(&format!("%YAML 1.1\n---\no:\n  {options}\n")).unwrap();
+            let mut process = ProcessSettings::default();
+            read(loader.finish().get("o").unwrap(), &mut process);
+            let output = process.delivery.unwrap().sinks.pop().unwrap().output.unwrap();
+            (output.alerts, output.place)
+        };
+        let eve = |options| {
+            let read = |node: &Node, process: &mut ProcessSettings| {
+                assert!(super::read(config, node, process).unwrap().is_off);
+            };
+            found(&read, options)
+        };
+        let alerts = |options| {
+            let read = |node: &Node, process: &mut ProcessSettings| {
+                assert!(of_alerts(config, node, process).unwrap().is_off);
+            };
+            found(&read, options)
+        };
+        let of = |alerts, place: &str| (alerts, place.to_owned());
+        assert_eq!(eve("filetype: redis"), of(false, "redis 127.0.0.1:6379 list suricata"));
+        assert_eq!(eve("filetype: unix_dgram"), of(false, "unix_dgram eve.json"));
+        assert_eq!(eve("filetype: syslog"), of(false, "syslog suricata local0.info"));
+        assert_eq!(alerts("level: info"), of(true, "syslog suricata local0.info"));
     }
 }

@@ -60,11 +60,17 @@ pub(super) const METRICS: &[Descriptor] = &[
     .by(&["event_type"]),
     counter("events.spool.appended", "Records written to the spool."),
     counter("events.spool.shed", "Records that found no room in the spool or were not written."),
-    counter("events.spool.dropped", "Records dropped from the spool before every sink had them."),
-    counter("events.spool.expired", "Records that grew too old before every sink had them."),
+    counter(
+        "events.spool.dropped",
+        "Records dropped from the spool before every sink had read them.",
+    ),
+    counter("events.spool.expired", "Records that grew too old before every sink had read them."),
     gauge("events.spool.bytes", "Bytes of the spool's files."),
     gauge("events.spool.records", "Records in the spool."),
-    counter("events.spool.write_errors", "Writes to the spool that failed."),
+    counter(
+        "events.spool.write_errors",
+        "Writes of records or reservations of sequence numbers that failed.",
+    ),
     own("events_spool_limit_bytes", "Bytes that the spool's files may have."),
     own("events_spool_segments", "Files of the spool."),
     own("events_spool_oldest_seconds", "Age of the oldest record in the spool."),
@@ -85,9 +91,10 @@ pub(super) const METRICS: &[Descriptor] = &[
         "Times that the spool's data could not be forced to the disk.",
     ),
     own("events_spool_writable", "1 when the last write to the spool succeeded, else 0."),
-    own("sink_up", "0 when the receiver of a sink takes nothing, else 1.").by(BY_SINK),
+    own("sink_up", "0 when the receiver takes nothing or the sink's thread panicked, else 1.")
+        .by(BY_SINK),
     sink("sinks.*.delivered", "sink_delivered", "Records that the receiver has confirmed."),
-    Descriptor::own("sink_delivered_bytes", Kind::Counter, "Bytes of confirmed records.")
+    Descriptor::own("sink_delivered_bytes", Kind::Counter, "Bytes of confirmed records only.")
         .by(BY_SINK),
     sink("sinks.*.filtered", "sink_filtered", "Records that a sink's filter left out."),
     sink("sinks.*.refused", "sink_refused", "Records that the receiver will never take."),
@@ -98,17 +105,22 @@ pub(super) const METRICS: &[Descriptor] = &[
         "sink_missed",
         "Records dropped from the spool before a sink read them.",
     ),
-    sink("sinks.*.again", "sink_again", "Records offered again, which may have arrived twice."),
+    sink("sinks.*.again", "sink_again", "Records sent again, which may have arrived twice."),
     sink("sinks.*.troubles", "sink_troubles", "Attempts of a sink that failed."),
     level("sinks.*.outstanding", "sink_outstanding", "Records sent and not yet confirmed."),
-    level("sinks.*.lag", "sink_lag", "Records in the spool that a sink has not read."),
+    level(
+        "sinks.*.lag",
+        "sink_lag",
+        "Records in the spool behind the place up to which all is settled.",
+    ),
     Descriptor::own(
         "sink_latency_seconds",
         Kind::Histogram,
         "From the packet of a record to the receiver's confirmation.",
     )
     .by(BY_SINK),
-    own("sink_own", "Figures that only this kind of sink has.").by(&["sink", "kind", "name"]),
+    own("sink_own", "Figures of the kind of sink, and of its reading of the spool.")
+        .by(&["sink", "kind", "name"]),
     counter("rules.reloads", "Times that rules were loaded anew."),
     counter("rules.reloads_failed", "Times that rules could not be loaded anew."),
     gauge("rules.reload_ms", "How long it took to load rules anew, the last time.")

@@ -152,6 +152,8 @@ fn windows_grow_and_shrink() {
         counters.insert(name.to_owned(), value);
     });
     assert_eq!((counters["timeouts"], counters["returned"], counters["connections"]), (1, 64, 2));
+    // What came back was dropped, and offered again by whoever heard of the trouble.
+    assert_eq!(sink.again(), 0);
 }
 
 #[test]
@@ -172,14 +174,67 @@ fn a_dead_host_does_not_stop_the_others() {
 }
 
 #[test]
+fn records_of_a_dead_host_count_as_sent_again() {
+    let (silent, healthy) = (log(&[Deed::Silence]), log(&[]));
+    let receivers = [Receiver::start(&silent), Receiver::start(&healthy)];
+    let targets = [&receivers[0].target, &receivers[1].target];
+    let mut sink = sink(json!({"hosts": targets, "mode": "fail-over", "timeout": "300 ms"}));
+    assert_eq!(deliver(&mut sink, 5, &healthy), []);
+    assert_eq!((sink.again(), silent.lock().unwrap().windows.clone()), (5, vec![5]));
+}
+
+#[test]
+fn what_was_acknowledged_before_the_end_is_delivered() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let target = listener.local_addr().unwrap().to_string();
+    let log = log(&[]);
+    let mut sink = sink(json!({"hosts": [target], "timeout": "2 s"}));
+    let server = {
+        let log = Arc::clone(&log);
+        std::thread::spawn(move || {
+            let (stream, _) = listener.accept().unwrap();
+            // Nobody else gets in, and this connection ends behind its first acknowledgement.
+            drop(listener);
+            let closing = stream.try_clone().unwrap();
+            std::thread::spawn(move || receiver::serve(stream, &log, |_| ()));
+            closing
+        })
+    };
+    let texts: Vec<_> = (0..7_u64).map(|n| format!("{{\"n\":{}}}", n + OFFSET)).collect();
+    let records: Vec<_> = texts
+        .iter()
+        .zip(OFFSET..)
+        .map(|(text, sequence)| Record { worker: 0, sequence, bytes: text.as_bytes() })
+        .collect();
+    assert_eq!(sink.offer(&records[..5], 0).unwrap(), 5);
+    let connection = server.join().unwrap();
+    let start = Instant::now();
+    while log.lock().unwrap().acknowledged.len() < 5 {
+        assert!(start.elapsed() < Duration::from_secs(10));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::thread::sleep(Duration::from_millis(50));
+    connection.shutdown(std::net::Shutdown::Both).unwrap();
+    std::thread::sleep(Duration::from_millis(50));
+    // The next records come before anybody asks what became of the first ones.
+    assert_eq!(sink.offer(&records[5..], 5), Ok(0), "trouble is told later");
+    assert_eq!(sink.offer(&records[5..], 5), Ok(0));
+    let mut settled = Settled::default();
+    let trouble = sink.settle(Duration::from_secs(5), &mut settled).unwrap_err();
+    assert_eq!(settled.delivered, [(0, 5)], "{trouble}");
+    sink.forget();
+    assert!(sink.offer(&records[5..], 5).is_err());
+}
+
+#[test]
 fn nobody_there_is_trouble_with_names() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     for mode in ["load-balance", "fail-over"] {
-        let mut sink = sink(json!({"hosts": [closed, "nowhere"], "mode": mode}));
+        let mut sink = sink(json!({"hosts": [closed, "nowhere.invalid:1"], "mode": mode}));
         let record = Record { worker: 0, sequence: 0, bytes: b"{}" };
         for _ in 0..2 {
             let trouble = sink.offer(&[record], 0).unwrap_err();
-            assert!(trouble.what.contains(&closed) && trouble.what.contains("HOST:PORT"));
+            assert!(trouble.what.contains(&closed) && trouble.what.contains("nowhere.invalid"));
             assert!(!trouble.is_lasting, "one of them may come back");
             sink.forget();
         }

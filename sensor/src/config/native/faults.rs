@@ -1,0 +1,231 @@
+//! What is said about a `sensor.yaml` that can't be understood: place, reason, hint, excerpt.
+
+use std::borrow::Cow;
+
+use serde_saphyr::{DefaultMessageFormatter, Error, MessageFormatter as _};
+
+use super::masked;
+use super::words::nearest;
+
+/// Lines before the faulty one that are shown.
+const BEFORE: usize = 2;
+/// Letters of a line that are shown.
+const WIDTH: usize = 100;
+
+/// Keys that people look for, and what is meant by them here.
+const HINTS: [(&str, &str); 14] = [
+    ("elasticsearch", "Elasticsearch is `http: {urls: [...], bulk: {}}`"),
+    ("opensearch", "OpenSearch is `http: {urls: [...], bulk: {}}`"),
+    ("splunk", "Splunk is `http: {urls: [...], hec: {token-file: ...}}`"),
+    ("hec", "Splunk is `http: {urls: [...], hec: {token-file: ...}}`"),
+    ("bulk", "this goes below `http`: `http: {urls: [...], bulk: {}}`"),
+    ("webhook", "this goes below `http`: `http: {urls: [...], webhook: {}}`"),
+    ("https", "`http` has `https://` addresses in `urls`"),
+    ("logstash", "Logstash is `lumberjack: {hosts: [\"HOST:5044\"]}`"),
+    ("beats", "Logstash's beats input is `lumberjack: {hosts: [\"HOST:5044\"]}`"),
+    ("tcp", "JSON lines over TCP are `lines: {hosts: [\"HOST:PORT\"]}`"),
+    ("type", "the kind of a sink is its key, such as `redis: {server: \"HOST:6379\"}`"),
+    ("filetype", "the kind of a sink is its key, such as `redis: {server: \"HOST:6379\"}`"),
+    ("kind", "the kind of a sink is its key, such as `redis: {server: \"HOST:6379\"}`"),
+    ("where", "this goes into `records`: `records: {where: \"dest_port = 443\"}`"),
+];
+
+/// The message, with the place in front and the faulty line below.
+pub(super) fn render(error: &Error, text: &str, file: &str) -> String {
+    let error = plain(error);
+    let Some(location) = error.location() else {
+        return format!("{file}: {}", reason(error, ""));
+    };
+    let line = usize::try_from(location.line()).unwrap_or(1).max(1);
+    let column = usize::try_from(location.column()).unwrap_or(1).max(1);
+    let shown = masked::lines(text);
+    let line_of = |at: usize| shown.get(at.saturating_sub(1)).map_or("", String::as_str);
+    let value: String = line_of(line).chars().skip(column - 1).collect();
+    let own = text.lines().nth(line - 1).unwrap_or_default();
+    let said = masked::message(&reason(error, &value), own, line_of(line));
+    let said: String = said.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut out = format!("{file}:{line}:{column}: {said}");
+    let width = line.to_string().len();
+    let length = line_of(line).chars().count();
+    let skipped = if length > WIDTH { column.saturating_sub(WIDTH / 2).min(length) } else { 0 };
+    for at in line.saturating_sub(BEFORE).max(1)..=line {
+        let part = line_of(at).chars().skip(skipped).take(WIDTH);
+        let part: String = part.map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let shown = format!("\n{at:>width$} | {part}");
+        out.push_str(shown.trim_end());
+    }
+    // What is hidden is shorter or longer than it was.
+    let caret = (column - 1).min(length).saturating_sub(skipped);
+    out.push_str(&format!("\n{:width$} | {:caret$}^", "", ""));
+    out
+}
+
+/// The error itself.
+fn plain(error: &Error) -> &Error {
+    match error.without_snippet() {
+        Error::AliasError { error, .. } => plain(error),
+        error => error,
+    }
+}
+
+/// Why, and what to write; `value` is the line from where the error is.
+fn reason<'a>(error: &'a Error, value: &str) -> Cow<'a, str> {
+    match error {
+        Error::DuplicateMappingKey { key: Some(key), .. } => {
+            format!("`{key}` is given twice").into()
+        }
+        Error::DuplicateMappingKey { .. } => "a key is given twice".into(),
+        Error::SerdeUnknownField { field, expected, .. } => {
+            let field = masked::lines(field).join(" ");
+            let hint = HINTS.iter().find(|(name, _)| name.eq_ignore_ascii_case(&field));
+            // Only sinks have these kinds.
+            let is_of_sink = expected.contains(&"lumberjack");
+            match hint.filter(|_| is_of_sink) {
+                Some((_, hint)) => format!("`{field}` is no key here: {hint}").into(),
+                None => format!("`{field}` is no key here: {}", likely(&field, expected)).into(),
+            }
+        }
+        Error::SerdeUnknownVariant { variant, expected, .. } => {
+            format!("`{variant}` is not possible here: {}", likely(variant, expected)).into()
+        }
+        Error::SerdeMissingField { field, .. } => format!("`{field}` is missing").into(),
+        Error::Unexpected { expected: "sequence start", .. } => list(value).into(),
+        Error::Unexpected { expected: "mapping start", .. } => {
+            "keys with values are expected, as in {key: value}; for `records` of a sink \
+             {only: [alert]}"
+                .into()
+        }
+        other => DefaultMessageFormatter.format_message(other),
+    }
+}
+
+fn likely(word: &str, expected: &[&'static str]) -> String {
+    match nearest(word, expected.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("there are {}", expected.join(", ")),
+    }
+}
+
+/// How what stands there is written as a list.
+fn list(value: &str) -> String {
+    let value = value.trim();
+    let end = match value.chars().next() {
+        Some(quote @ ('"' | '\'')) => {
+            value.get(1..).and_then(|rest| rest.find(quote)).map_or(0, |at| at + 2)
+        }
+        _ => value.find([',', '}', ']', '#']).unwrap_or(value.len()),
+    };
+    let one = value.get(..end).unwrap_or_default().trim();
+    let is_scalar = !one.is_empty()
+        && !one.starts_with(['{', '[', '&', '*', '|', '>'])
+        && !one.contains(": ")
+        && !one.ends_with(':');
+    if is_scalar {
+        format!("a list is expected: [{one}]")
+    } else {
+        "a list is expected: put `- ` before each of its entries, or [ and ] around them".to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Sensor;
+
+    #[track_caller]
+    fn check(text: &str, expected: &str) {
+        let said = Sensor::parse(text, "gate.yaml").unwrap_err();
+        assert_eq!(said, expected, "{text}");
+    }
+
+    /// Only the first line of what is said.
+    #[track_caller]
+    fn first(text: &str, expected: &str) {
+        let said = Sensor::parse(text, "gate.yaml").unwrap_err();
+        assert_eq!(said.lines().next(), Some(expected), "{said}");
+    }
+
+    #[test]
+    fn messages_have_a_place_and_an_excerpt_without_secrets() {
+        check(
+            "events:\n  sinks:\n    - redis: {server: \"a:1\", password: hunter2, timeout: 10}\n",
+            "gate.yaml:3:58: 10 has no unit: us, ms, s, min, h or d\n\
+             1 | events:\n\
+             2 |   sinks:\n\
+             3 |     - redis: {server: \"a:1\", password: (hidden)\n  \
+               |                                                ^",
+        );
+        let long =
+            format!("events: {{sinks: [{{redis: {{key: {}, batch: x}}}}]}}\n", "k".repeat(150));
+        let said = Sensor::parse(&long, "gate.yaml").unwrap_err();
+        let column = long.find("x}").unwrap() + 1;
+        assert!(said.starts_with(&format!("gate.yaml:1:{column}: ")), "{said}");
+        let lines: Vec<&str> = said.lines().collect();
+        let caret = lines[2].find('^').unwrap();
+        assert_eq!(lines[1].get(caret..caret + 2), Some("x}"), "{said}");
+    }
+
+    #[test]
+    fn secrets_are_in_no_message() {
+        for sink in [
+            "redis: {server: \"a:1\", password: S3CRET, timeout: 10}",
+            "redis: {pasword: S3CRET}",
+            "redis: {password: [S3CRET]}",
+            "redis: {password: {S3CRET: 1}}",
+            "redis: {password: \"S3CRET}",
+            "redis: {password S3CRET}",
+            "redis: {password=S3CRET}",
+            "redis:\n        password: S3CRET\n        timeout: 10",
+            "http:\n        headers:\n          x-api: [S3CRET]\n        timeout: 10",
+            "kafka: {brokers: [\"a:1\"], sasl: {mechanism: PLAIN, password: S3CRET}}",
+            "http: {urls: [\"ftp://u:S3CRET@h\"]}",
+            "http: {urls: [\"http://u:S3CRET@h\"], bulk: {}, timeout: 3}",
+            "http: {bearer: S3CRET, hec: {token: S3CRET, sauce: x}}",
+        ] {
+            let text = format!("events:\n  sinks:\n    - {sink}\n");
+            let said = Sensor::parse(&text, "gate.yaml").unwrap_err();
+            assert!(!said.contains("S3CRET") && said.starts_with("gate.yaml:"), "{text}{said}");
+        }
+        let otel = "otel:\n  endpoint: http://a\n  headers: {x-api-key: S3CRET}\n  timeout: 3\n";
+        let said = Sensor::parse(otel, "gate.yaml").unwrap_err();
+        assert!(!said.contains("S3CRET"), "{said}");
+    }
+
+    #[test]
+    fn what_is_likely_meant_is_said() {
+        let sink = |sink: &str| format!("events: {{sinks: [{{{sink}}}]}}\n");
+        let elastic = "Elasticsearch is `http: {urls: [...], bulk: {}}`";
+        first(
+            &sink("elasticsearch: {}"),
+            &format!("gate.yaml:1:19: `elasticsearch` is no key here: {elastic}"),
+        );
+        first(
+            &sink("logstash: {}"),
+            "gate.yaml:1:19: `logstash` is no key here: Logstash is \
+             `lumberjack: {hosts: [\"HOST:5044\"]}`",
+        );
+        first(
+            &sink("type: redis"),
+            "gate.yaml:1:19: `type` is no key here: the kind of a sink is its key, such as \
+             `redis: {server: \"HOST:6379\"}`",
+        );
+        first(
+            &sink("rediss: {}"),
+            "gate.yaml:1:19: `rediss` is no key here: did you mean `redis`?",
+        );
+        first(
+            "checksums: maybe\n",
+            "gate.yaml:1:12: `maybe` is not possible here: there are auto, check, ignore",
+        );
+        first(&sink("lines: {hosts: \"a:9\"}"), "gate.yaml:1:34: a list is expected: [\"a:9\"]");
+        first("rules: {files: a.rules}\n", "gate.yaml:1:16: a list is expected: [a.rules]");
+        let said = Sensor::parse("events: {sinks: {redis: {}}}\n", "gate.yaml").unwrap_err();
+        assert!(said.contains("a list is expected: put `- `"), "{said}");
+        let said = Sensor::parse(&sink("stdout: {}, records: [alert]"), "gate.yaml").unwrap_err();
+        assert!(said.contains("keys with values") && said.contains("{only: [alert]}"), "{said}");
+        let said = Sensor::parse("otel: 3\n", "gate.yaml").unwrap_err();
+        #[cfg(not(feature = "otel"))]
+        assert!(said.contains("build it with `--features otel`"), "{said}");
+        #[cfg(feature = "otel")]
+        assert!(said.contains("gate.yaml:1:7: keys with values"), "{said}");
+    }
+}
