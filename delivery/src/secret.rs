@@ -210,7 +210,7 @@ mod tests {
         assert!(!format!("{secret:?}").contains("text\""), "{secret:?}");
         let secret = Secret::of(&reach, "password", None, Some(&file)).unwrap().unwrap();
         assert_eq!(reach.paths().read, [folder.path()]);
-        assert_eq!(reach.paths().secrets, [file.clone()]);
+        assert_eq!(reach.paths().secrets, std::slice::from_ref(&file));
         assert_eq!(secret.reveal().unwrap(), "from file");
         fs::write(&file, "\n").unwrap();
         assert!(secret.reveal().unwrap_err().is_lasting);
