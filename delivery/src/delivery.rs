@@ -23,6 +23,9 @@ const REFUSED: u64 = 16 << 20;
 /// Of the time for a stop so much is for the leave of sinks that still have something to deliver:
 /// this part, but no more than half a second.
 const LEAVE: (u32, Duration) = (4, Duration::from_millis(500));
+/// Sinks that were told to end at once are waited for so long beyond the time for the stop: who
+/// starts anew finds the spool free, but for a sink that hangs in the system.
+const GRACE: Duration = Duration::from_millis(250);
 /// How long the queue is waited for.
 const PATIENCE: Duration = Duration::from_millis(50);
 /// How often the spool's state is looked at.
@@ -311,8 +314,8 @@ impl Delivery {
     }
 
     /// Spools what waits, gives sinks so long to deliver, and ends: they try until the end, but for
-    /// half a second at most in which they leave. What is not delivered stays in the spool for the next start. True when
-    /// everything was delivered.
+    /// half a second at most in which they leave. What is not delivered stays in the spool for the
+    /// next start. True when everything was delivered.
     ///
     /// However short the time, it ends only once nothing is in memory alone any more: a disk that
     /// hangs hangs it, and [`Figures::in_memory`] says how much there is.
@@ -330,6 +333,7 @@ impl Delivery {
             std::thread::sleep(Duration::from_millis(2));
         }
         self.wishes.end_at_once();
+        let end = end.max(Instant::now() + GRACE);
         while !self.publishers.iter().all(JoinHandle::is_finished) && Instant::now() < end {
             std::thread::sleep(Duration::from_millis(5));
         }
