@@ -23,6 +23,7 @@ const CRATES: &[(&str, &str, u8)] = &[
     ("capture", "capture", 1),
     ("kafka", "delivery/kafka", 0),
     ("delivery", "delivery", 1),
+    ("supply", "supply", 0),
     ("sensor", "sensor", 6),
     ("bench", "bench", 6),
 ];
