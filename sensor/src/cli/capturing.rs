@@ -2,11 +2,13 @@
 
 use std::net::IpAddr;
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use capture::live::{LiveSettings, Method};
 use detect::settings::{OutputSettings, Settings};
-use placement::{CpuSet, Inventory, Plan};
+use placement::{CpuSet, FindError, Inventory, Plan};
 use protocol::tls::EncryptionHandling;
 
 use crate::config::capture::{CaptureSettings, PlanUse, RunChoices, Shunting};
@@ -19,6 +21,9 @@ use super::restorer::Restorer;
 
 /// Where it is kept how the host was before a plan was applied that stays.
 const UNDO: &str = "/run/bateleur-plan-undo.json";
+/// A pod's networks are waited for so long: the kubelet looks for changes about once a minute.
+const NETWORKS: Duration = Duration::from_secs(120);
+const LOOK: Duration = Duration::from_millis(200);
 
 /// What a run begins with.
 pub(super) struct Capturing {
@@ -193,10 +198,26 @@ fn settings(arguments: &RunArguments, sensor: &Sensor) -> Result<CaptureSettings
     found(settings, &arguments.annotations)
 }
 
-/// With the names that the interfaces have on this host.
+/// With the names that the interfaces have on this host. In a pod its networks are waited for: the
+/// kubelet may write what Multus tells of them when the containers run already.
 pub(super) fn found(settings: CaptureSettings, annotations: &Path) -> Result<CaptureSettings> {
-    let inventory = Inventory::read(Path::new("/"))?;
-    Ok(settings.resolve(&inventory, &plan::surroundings(annotations))?)
+    let is_pod = annotations.parent().is_some_and(Path::is_dir);
+    let begin = Instant::now();
+    let mut told = false;
+    loop {
+        let inventory = Inventory::read(Path::new("/"))?;
+        match settings.clone().resolve(&inventory, &plan::surroundings(annotations)) {
+            Err(FindError::NoNetworkStatus) if is_pod && begin.elapsed() < NETWORKS => {
+                if !told {
+                    let (file, seconds) = (annotations.display(), NETWORKS.as_secs());
+                    tracing::info!("the pod's networks are not in {file} yet: up to {seconds} s");
+                }
+                told = true;
+                thread::sleep(LOOK);
+            }
+            resolved => return Ok(resolved?),
+        }
+    }
 }
 
 /// As many as asked for; else one for each CPU of the list; else as planned; else one for each

@@ -18,6 +18,7 @@ use crate::config::native::Sensor;
 use crate::config::suricata::{CaptureSection, Config, Mode, read_capture};
 use crate::config::tree::Node;
 use crate::config::yaml::Loader;
+use crate::control::privileges::raise;
 use crate::log::{Level, Log};
 
 use super::native::ANNOTATIONS;
@@ -67,6 +68,7 @@ pub(super) struct PlanArguments {
 }
 
 pub(super) fn run(arguments: &PlanArguments) -> Result<ExitCode> {
+    raise();
     if let Some(file) = &arguments.undo {
         let (mut kept, mut is_known) = (None, false);
         if arguments.wait {

@@ -17,7 +17,7 @@ use crate::config::native::Sensor;
 use crate::config::process::ProcessSettings;
 use crate::config::suricata::{Everything, Mode};
 use crate::control::notify::Notify;
-use crate::control::privileges::{Error, enter};
+use crate::control::privileges::{Error, enter, raise};
 use crate::control::signals::Signals;
 use crate::control::socket::{Listener, path_of};
 use crate::log::Log;
@@ -38,6 +38,7 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode> {
     // From now on a signal waits to be heard. Until rules are loaded, which may take long, a wish
     // to stop ends the process by itself.
     let signals = Signals::listen_from_start().context("signals cannot be handled")?;
+    raise();
     let sensor = match &arguments.config {
         Some(path) => Sensor::read(path)?,
         None => Sensor::default(),

@@ -20,7 +20,7 @@ use crate::config::suricata::{
 };
 use crate::config::tree::Node;
 use crate::control::notify::Notify;
-use crate::control::privileges::enter;
+use crate::control::privileges::{enter, raise};
 use crate::control::signals::Signals;
 use crate::control::socket::{Listener, path_of};
 use crate::log::{Level, Log, reason};
@@ -83,6 +83,7 @@ pub(super) fn run(
     log: &Arc<Log>,
 ) -> Result<(), Fatal> {
     // From now on a signal waits to be heard; none ends the process by itself.
+    raise();
     let signals = Signals::listen();
     let signals = told(log, MODULE, "signals cannot be handled", signals)?;
     let mut background = told(log, MODULE, "cannot go to the background", Background::enter())?;

@@ -5,6 +5,16 @@ use caps::{CapSet, Capability};
 
 use super::Error;
 
+/// Makes use of what the process was given and does not use yet: capabilities that come with the
+/// program's file are only permitted at first, so that it starts for those who were not given them.
+pub(crate) fn raise() {
+    let Ok(permitted) = caps::read(None, CapSet::Permitted) else { return };
+    let missing = caps::read(None, CapSet::Effective).is_ok_and(|held| held != permitted);
+    if missing && let Err(error) = caps::set(None, CapSet::Effective, &permitted) {
+        tracing::warn!("permitted capabilities can't be used: {error}");
+    }
+}
+
 /// Takes away what a program started later could gain. Without CAP_SETPCAP the set stays as it
 /// is, which does not matter: no_new_privs and the system call filter stand before it.
 pub(super) fn bound() -> Result<Vec<String>, Error> {

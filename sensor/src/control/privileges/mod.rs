@@ -10,6 +10,7 @@ mod territory;
 mod tests;
 
 pub(crate) use account::Account;
+pub(crate) use capabilities::raise;
 pub(crate) use seccomp::Filter;
 
 use std::path::PathBuf;
