@@ -11,6 +11,7 @@ use rules::{
 };
 
 use crate::content::{Program, Resources};
+use crate::order::OrderKey;
 
 /// One naming of a buffer in a rule, ready to run.
 #[derive(Debug)]
@@ -61,9 +62,9 @@ pub struct Compiled {
     pub ports: [Option<u32>; 2],
     /// Content lists: on payload and headers for packet rules, on buffers for others. The one
     /// with the fast pattern first, then by progress.
-    pub parts: Vec<Part>,
+    pub parts: Arc<[Part]>,
     /// What the prefilter looks for; none: the rule is always a candidate.
-    pub needle: Option<Needle>,
+    pub needle: Option<Arc<Needle>>,
     /// Directions in which the rule can match.
     pub directions: [bool; 2],
     /// Pass and drop reach the flow unless the match says otherwise.
@@ -75,9 +76,28 @@ pub struct Compiled {
     /// Has parts on payload.
     pub has_payload: bool,
     /// Lists of digests, in the order of the file checks that name them.
-    pub lists: Vec<DigestList>,
+    pub lists: Arc<[DigestList]>,
     /// The part of its alerts that is always the same, made at the first: see `detect::event`.
     pub prepared: OnceLock<Box<[u8]>>,
+    /// Its place among all rules.
+    pub(crate) key: OrderKey,
+}
+
+impl Compiled {
+    /// For another set of rules, with which it shares what is large; numbers of its sets of
+    /// addresses and ports are still to be given.
+    pub(crate) fn again(&self) -> Self {
+        Self {
+            rule: Arc::clone(&self.rule),
+            addresses: [u32::MAX; 2],
+            ports: [None; 2],
+            parts: Arc::clone(&self.parts),
+            needle: self.needle.clone(),
+            lists: Arc::clone(&self.lists),
+            prepared: OnceLock::new(),
+            ..*self
+        }
+    }
 }
 
 /// Target number under which sets of payload patterns are kept; no target has it.
@@ -95,6 +115,13 @@ pub struct Targets {
 }
 
 impl Targets {
+    /// With the targets of other rules, which keep their numbers.
+    pub fn taking_over(list: &[Target]) -> Self {
+        let key = |target: &Target| (target.place, target.transforms.clone());
+        let known = list.iter().zip(0..).map(|(target, number)| (key(target), number)).collect();
+        Self { known, list: list.to_vec() }
+    }
+
     /// The number of a target; direction does not count.
     ///
     /// # Errors
@@ -115,14 +142,15 @@ impl Targets {
     }
 }
 
-/// Compiles one rule with its content lists; `reversed` makes the second half of a `<>` rule.
+/// Compiles one rule with its content lists; `reversed` makes the second half of a `<>` rule, and `key` is
+/// its place.
 ///
 /// # Errors
 /// What is wrong with an expression, a data set or another resource of the rule.
 pub fn compile(
     rule: &Arc<Rule>,
     buffers: &[BufferMatch],
-    reversed: bool,
+    (reversed, key): (bool, OrderKey),
     targets: &mut Targets,
     resources: &mut Resources,
 ) -> Result<Compiled, RuleError> {
@@ -130,13 +158,13 @@ pub fn compile(
     for (index, list) in buffers.iter().enumerate() {
         parts.push((index, part(rule, list, targets, resources)?));
     }
-    let needle = needle(rule, buffers, &parts);
+    let needle = needle(rule, buffers, &parts).map(Arc::new);
     let fast = rule.fast_pattern.map(|f| usize::from(f.buffer));
     parts.sort_by_key(|(index, part)| {
         let progress = part.progress.iter().flatten().min().copied().unwrap_or(0);
         (Some(*index) != fast, progress, *index)
     });
-    let parts: Vec<Part> = parts.into_iter().map(|(_, part)| part).collect();
+    let parts: Arc<[Part]> = parts.into_iter().map(|(_, part)| part).collect();
     let class = rule.class;
     let written = rule.written_scope;
     Ok(Compiled {
@@ -160,9 +188,10 @@ pub fn compile(
         on_stream: matches!(class, RuleClass::Stream | RuleClass::PacketStream),
         has_payload: parts.iter().any(|p| p.place == Place::Payload),
         parts,
-        lists: lists(rule, resources)?,
+        lists: lists(rule, resources)?.into(),
         prepared: OnceLock::new(),
         rule: Arc::clone(rule),
+        key,
     })
 }
 

@@ -25,4 +25,4 @@ pub use content::Resources;
 pub use inspect::{Inspector, PacketFacts, Verdict};
 pub use kept::{Flow, FlowInspection, FlowRecords, Kept, PassedBy};
 pub use queue::{Alert, ContextValue, Match, Queue};
-pub use ruleset::{CompileFailure, EngineSettings, Needs, RuleCounts, Ruleset};
+pub use ruleset::{CompileFailure, EngineSettings, Needs, RuleCounts, Ruleset, Unchanged};

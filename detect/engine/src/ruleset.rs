@@ -1,6 +1,6 @@
 //! Rules ready to run: immutable, shared by all workers.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use protocol::AppProto;
@@ -136,6 +136,13 @@ pub struct Ruleset {
     pub names: Arc<rules::Names>,
 }
 
+/// Compiled rules of one set that another takes over.
+#[derive(Debug, Default)]
+pub struct Unchanged<'r> {
+    rules: Vec<&'r Compiled>,
+    targets: &'r [Target],
+}
+
 /// A rule that could not be compiled.
 #[derive(Debug)]
 pub struct CompileFailure {
@@ -154,30 +161,42 @@ impl Ruleset {
         settings: EngineSettings,
         resources: &mut Resources,
     ) -> (Self, Vec<CompileFailure>) {
-        let mut targets = Targets::default();
+        Self::taking_over(&Unchanged::default(), rules, thresholds, names, settings, resources)
+    }
+
+    /// Compiles `rules`, and takes over those that are kept as they were compiled.
+    pub fn taking_over(
+        kept: &Unchanged<'_>,
+        rules: Vec<Box<Rule>>,
+        thresholds: &ThresholdFile,
+        names: Arc<rules::Names>,
+        settings: EngineSettings,
+        resources: &mut Resources,
+    ) -> (Self, Vec<CompileFailure>) {
+        let mut targets = Targets::taking_over(kept.targets);
         let mut failures = Vec::new();
-        let mut compiled = Vec::with_capacity(rules.len());
+        let mut compiled = Vec::with_capacity(kept.rules.len() + rules.len());
+        compiled.extend(kept.rules.iter().map(|rule| rule.again()));
         let order = settings.action_order;
         for mut rule in rules {
             let key = OrderKey::new(&rule, &order);
             // What is made of them runs; they themselves are much of a rule's memory.
             let buffers = std::mem::take(&mut rule.buffers);
             let rule: Arc<Rule> = Arc::from(rule);
-            match compile(&rule, &buffers, false, &mut targets, resources) {
-                Ok(first) => compiled.push((key, first)),
+            match compile(&rule, &buffers, (false, key), &mut targets, resources) {
+                Ok(first) => compiled.push(first),
                 Err(error) => {
                     failures.push(CompileFailure { rule, error });
                     continue;
                 }
             }
             if rule.direction == RuleDirection::Both
-                && let Ok(second) = compile(&rule, &buffers, true, &mut targets, resources)
+                && let Ok(second) = compile(&rule, &buffers, (true, key), &mut targets, resources)
             {
-                compiled.push((key, second));
+                compiled.push(second);
             }
         }
-        compiled.sort_by_key(|(key, c)| (*key, c.reversed));
-        let compiled: Vec<Compiled> = compiled.into_iter().map(|(_, c)| c).collect();
+        compiled.sort_by_key(|rule| (rule.key, rule.reversed));
         let mut ruleset = Self {
             tx: HashMap::new(),
             addresses: AddressClasses::new(
@@ -203,6 +222,14 @@ impl Ruleset {
         ruleset.sort_into_classes();
         ruleset.attach_thresholds(thresholds);
         (ruleset, failures)
+    }
+
+    /// Those of `rules`, which a loader took over, as they are compiled here: for a set with the
+    /// same order of actions.
+    pub fn unchanged(&self, rules: &[Arc<Rule>]) -> Unchanged<'_> {
+        let wanted: HashSet<*const Rule> = rules.iter().map(Arc::as_ptr).collect();
+        let is_wanted = |rule: &&Compiled| wanted.contains(&Arc::as_ptr(&rule.rule));
+        Unchanged { rules: self.rules.iter().filter(is_wanted).collect(), targets: &self.targets }
     }
 
     /// A rule by index.
@@ -320,7 +347,7 @@ impl Compiled {
 
 /// Adds what a rule needs.
 fn need(needs: &mut Needs, c: &Compiled) {
-    for part in &c.parts {
+    for part in c.parts.iter() {
         match part.place {
             Place::Buffer(id) => {
                 if let Some(spec) = protocol::registry::buffer(id) {

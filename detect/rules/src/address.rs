@@ -1,6 +1,7 @@
 //! Sets of IP addresses: text with variables, lists and negation to sorted ranges.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
@@ -87,39 +88,71 @@ impl AddressSet {
     }
 }
 
-/// The ranges of both families.
-type Content = (Vec<(u32, u32)>, Vec<(u128, u128)>);
+/// A set that is known by its addresses; `AddressSet` is equal by them.
+#[derive(Debug, PartialEq, Eq)]
+struct ByContent(AddressSet);
+
+impl ByContent {
+    /// Gives a number to a set that nobody shares yet.
+    fn number(&mut self, id: u32) {
+        if let Some(ranges) = Arc::get_mut(&mut self.0.0) {
+            ranges.id = id;
+        }
+    }
+}
+
+impl Hash for ByContent {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let ranges = &self.0.0;
+        (&ranges.v4, &ranges.v6).hash(state);
+    }
+}
 
 /// Sets seen so far: by text and by content.
 #[derive(Debug, Default)]
 pub(crate) struct AddressSets {
     by_text: HashMap<Box<str>, AddressSet>,
-    by_content: HashMap<Content, AddressSet>,
+    by_content: HashSet<ByContent>,
+    /// The numbers of sets that were taken over.
+    numbers: HashSet<u32>,
+    /// The greatest number given.
+    last: u32,
 }
 
 impl AddressSets {
+    /// Takes over a set of another loader, with its number.
+    pub(crate) fn remember(&mut self, set: &AddressSet) {
+        if set.0.id != 0 {
+            self.last = self.last.max(set.0.id);
+            if self.numbers.insert(set.0.id) {
+                self.by_content.insert(ByContent(set.clone()));
+            }
+        }
+    }
+
     /// The set that `text` describes.
     pub(crate) fn get(&mut self, text: &str, variables: &Variables) -> Result<AddressSet> {
         if let Some(set) = self.by_text.get(text) {
             return Ok(set.clone());
         }
-        let mut ranges = compile(text, variables)?;
+        let ranges = compile(text, variables)?;
         let set = if ranges.any && !ranges.negated {
             AddressSet::default()
         } else {
-            let key = (ranges.v4.clone(), ranges.v6.clone());
-            match self.by_content.get(&key) {
-                Some(known) if known.0.negated == ranges.negated => known.clone(),
+            let negated = ranges.negated;
+            let mut made = ByContent(AddressSet(Arc::new(ranges)));
+            match self.by_content.get(&made) {
+                Some(known) if known.0.0.negated == negated => known.0.clone(),
                 Some(known) => {
                     // Same addresses, written with a negation: same number, own flag.
-                    ranges.id = known.0.id;
-                    AddressSet(Arc::new(ranges))
+                    made.number(known.0.id());
+                    made.0
                 }
                 None => {
-                    let count = self.by_content.len();
-                    ranges.id = u32::try_from(count).unwrap_or(u32::MAX).saturating_add(1);
-                    let set = AddressSet(Arc::new(ranges));
-                    self.by_content.insert(key, set.clone());
+                    self.last = self.last.saturating_add(1);
+                    made.number(self.last);
+                    let set = made.0.clone();
+                    self.by_content.insert(made);
                     set
                 }
             }

@@ -12,7 +12,7 @@ pub struct Classification {
 }
 
 /// Classes by name, compared without case.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Classifications {
     classes: HashMap<String, Classification>,
 }

@@ -1,11 +1,12 @@
 //! Many rules: files of rules to typed rules, with what was refused and skipped.
 
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::error::{RuleError, RuleWarning, Span};
-use crate::header::Sets;
 use crate::index::Index;
+use crate::known::Known;
 use crate::names::Names;
 use crate::parser::{self, Parsed, Shared};
 use crate::rule::Rule;
@@ -67,8 +68,10 @@ pub struct Oddity {
 /// Everything that came of the files.
 #[derive(Debug, Default)]
 pub struct LoadedRules {
-    /// The rules in the order of files and lines.
+    /// The rules that were read, in the order of files and lines.
     pub rules: Vec<Box<Rule>>,
+    /// Rules in force that were taken over as they are.
+    pub kept: Vec<Arc<Rule>>,
     /// Refused rules.
     pub failures: Vec<Failure>,
     /// Rules for other sensors.
@@ -86,26 +89,60 @@ pub struct LoadedRules {
 pub struct Loader {
     settings: Settings,
     shared: Shared,
-    rules: Vec<Option<Box<Rule>>>,
+    known: Known,
+    rules: Vec<Option<Slot>>,
     /// Place of a rule by group and number.
     by_id: HashMap<(u32, u32), usize>,
     loaded: LoadedRules,
     warned: std::collections::HashSet<String>,
 }
 
+/// A rule, and where it stands.
+#[derive(Debug)]
+enum Slot {
+    /// One that was read.
+    New(Box<Rule>),
+    /// One that was known, and its line now.
+    Kept(Arc<Rule>, u32),
+}
+
+impl Slot {
+    fn place(&self) -> (Arc<str>, u32) {
+        let line = match self {
+            Self::New(rule) => rule.line,
+            Self::Kept(_, line) => *line,
+        };
+        (Arc::clone(&self.file), line)
+    }
+}
+
+impl Deref for Slot {
+    type Target = Rule;
+
+    fn deref(&self) -> &Rule {
+        match self {
+            Self::New(rule) => rule,
+            Self::Kept(rule, _) => rule,
+        }
+    }
+}
+
 impl Loader {
     /// With settings.
     pub fn new(settings: Settings) -> Self {
-        Self::with_names(settings, Names::default())
+        Self::taking_over(settings, Known::default())
     }
 
-    /// For rules that take the place of others in a running sensor: `names` are theirs, and keep
+    /// For rules that take the place of others in a running sensor, which are `known`: names keep
     /// their numbers.
-    pub fn with_names(settings: Settings, names: Names) -> Self {
+    pub fn taking_over(settings: Settings, mut known: Known) -> Self {
         let index = Index::new(&settings.catalogue);
+        let names = std::mem::take(&mut known.names);
+        let sets = std::mem::take(&mut known.sets);
         Self {
             settings,
-            shared: Shared { names, sets: Sets::default(), index },
+            shared: Shared { names, sets, index },
+            known,
             rules: Vec::new(),
             by_id: HashMap::new(),
             loaded: LoadedRules::default(),
@@ -136,11 +173,17 @@ impl Loader {
                 Ok(rule) => {
                     let start = rule.as_ptr().addr().wrapping_sub(text.as_ptr().addr());
                     let piece = text.get(start..start.saturating_add(rule.len()));
+                    if let Some(known) = self.known.rule(&file, rule) {
+                        let slot = Slot::Kept(Arc::clone(known), number);
+                        self.accept(slot, Vec::new());
+                        continue;
+                    }
+                    let is_first = self.known.is_empty();
                     let place = match piece {
-                        Some(piece) if std::ptr::eq(piece, rule.as_bytes()) => {
+                        Some(piece) if is_first && std::ptr::eq(piece, rule.as_bytes()) => {
                             RuleText::of_file(source, start, start + rule.len())
                         }
-                        // Lines that were joined.
+                        // Lines that were joined, or one of a few new ones.
                         _ => RuleText::owned(rule),
                     };
                     self.load_rule(&file, number, rule, place);
@@ -164,7 +207,8 @@ impl Loader {
                 rule.file = Arc::clone(file);
                 rule.line = line;
                 rule.text = place;
-                self.accept(rule, warnings);
+                rule.is_odd = !warnings.is_empty();
+                self.accept(Slot::New(rule), warnings);
             }
             Ok(Parsed::Skipped(reason)) => {
                 let file = Arc::clone(file);
@@ -182,12 +226,17 @@ impl Loader {
     /// What came of it all.
     pub fn finish(mut self) -> LoadedRules {
         self.warn_unset_flowbits();
-        self.loaded.rules = self.rules.into_iter().flatten().collect();
+        for slot in self.rules.into_iter().flatten() {
+            match slot {
+                Slot::New(rule) => self.loaded.rules.push(rule),
+                Slot::Kept(rule, _) => self.loaded.kept.push(rule),
+            }
+        }
         self.loaded.names = self.shared.names;
         self.loaded
     }
 
-    fn accept(&mut self, rule: Box<Rule>, warnings: Vec<RuleWarning>) {
+    fn accept(&mut self, rule: Slot, warnings: Vec<RuleWarning>) {
         for warning in warnings {
             // Unknown classes and schemes are told once a name, not once a rule.
             let once = warning.message.starts_with("unknown ");
@@ -204,7 +253,7 @@ impl Loader {
                 let error = RuleError::new(format!("Duplicate signature \"{}\"", rule.text))
                     .module("detect-parse")
                     .advice("give it another sid, or a higher rev to replace the other rule");
-                let (file, line) = (Arc::clone(&rule.file), rule.line);
+                let (file, line) = rule.place();
                 self.fail(&file, line, rule.text.as_str().to_owned(), error, Vec::new());
                 return;
             }
@@ -228,8 +277,8 @@ impl Loader {
         self.rules.push(Some(rule));
     }
 
-    fn warn(&mut self, rule: &Rule, warning: RuleWarning) {
-        let (file, line) = (Arc::clone(&rule.file), rule.line);
+    fn warn(&mut self, rule: &Slot, warning: RuleWarning) {
+        let (file, line) = rule.place();
         self.loaded.warnings.push(Oddity { file, line, warning });
     }
 
@@ -285,7 +334,7 @@ impl Loader {
                 name.unwrap_or(""),
                 rule.sid
             );
-            let (file, line) = (Arc::clone(&rule.file), rule.line);
+            let (file, line) = rule.place();
             let warning = RuleWarning {
                 span: Span::default(),
                 module: "detect-flowbits".into(),

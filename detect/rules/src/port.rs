@@ -73,9 +73,19 @@ impl PortSet {
 pub(crate) struct PortSets {
     by_text: HashMap<Box<str>, PortSet>,
     by_content: HashMap<Vec<(u16, u16)>, PortSet>,
+    /// The greatest number given.
+    last: u32,
 }
 
 impl PortSets {
+    /// Takes over a set of another loader, with its number.
+    pub(crate) fn remember(&mut self, set: &PortSet) {
+        if set.0.id != 0 && !self.by_content.contains_key(&set.0.ranges) {
+            self.last = self.last.max(set.0.id);
+            self.by_content.insert(set.0.ranges.clone(), set.clone());
+        }
+    }
+
     /// The set that `text` describes.
     pub(crate) fn get(&mut self, text: &str, variables: &Variables) -> Result<PortSet> {
         if let Some(set) = self.by_text.get(text) {
@@ -85,11 +95,12 @@ impl PortSets {
         let set = if ranges == [(0, u16::MAX)] {
             PortSet::default()
         } else {
-            let id = u32::try_from(self.by_content.len()).unwrap_or(u32::MAX).saturating_add(1);
+            let last = &mut self.last;
             self.by_content
                 .entry(ranges)
                 .or_insert_with_key(|ranges| {
-                    PortSet(Arc::new(Ports { id, any: false, ranges: ranges.clone() }))
+                    *last = last.saturating_add(1);
+                    PortSet(Arc::new(Ports { id: *last, any: false, ranges: ranges.clone() }))
                 })
                 .clone()
         };

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 /// Prefixes of references by scheme, compared without case.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct References {
     prefixes: HashMap<String, String>,
 }

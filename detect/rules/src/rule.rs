@@ -344,12 +344,15 @@ pub struct Rule {
     pub prefilter: bool,
     /// File it came from.
     pub file: std::sync::Arc<str>,
-    /// Line (last physical line of a joined one), from 1.
+    /// Line (last physical line of a joined one), from 1, when it was read; later loads that take it
+    /// over may find it elsewhere.
     pub line: u32,
     /// Its text.
     pub text: RuleText,
     /// Place of the header in the text.
     pub header_span: Span,
+    /// There was something to warn about when it was read.
+    pub is_odd: bool,
 }
 
 impl Rule {

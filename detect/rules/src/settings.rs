@@ -62,6 +62,48 @@ pub struct Settings {
     pub max_flowbits: usize,
 }
 
+impl Settings {
+    /// Whether texts of rules mean the same under both.
+    pub fn reads_as(&self, other: &Self) -> bool {
+        let Self {
+            variables,
+            classifications,
+            references,
+            catalogue,
+            features,
+            version,
+            ignore_unknown_requirements,
+            inline,
+            file_store,
+            geoip,
+            reputation_categories,
+            disabled_protocols,
+            datasets,
+            dataset_absolute_paths,
+            dataset_write,
+            // Finds fault or not; all that know rules have found none.
+            pattern_check: _,
+            max_flowbits,
+        } = self;
+        *variables == other.variables
+            && *classifications == other.classifications
+            && *references == other.references
+            && Arc::ptr_eq(catalogue, &other.catalogue)
+            && *features == other.features
+            && *version == other.version
+            && *ignore_unknown_requirements == other.ignore_unknown_requirements
+            && *inline == other.inline
+            && *file_store == other.file_store
+            && *geoip == other.geoip
+            && *reputation_categories == other.reputation_categories
+            && *disabled_protocols == other.disabled_protocols
+            && *datasets == other.datasets
+            && *dataset_absolute_paths == other.dataset_absolute_paths
+            && *dataset_write == other.dataset_write
+            && *max_flowbits == other.max_flowbits
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {

@@ -1,6 +1,8 @@
 //! The text of a rule: a place in the file it came from, which the rules of the file share.
 
+use std::borrow::Borrow;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// Text of a rule; cheap to clone.
@@ -17,7 +19,8 @@ impl RuleText {
         Self { source: Arc::clone(source), start, end }
     }
 
-    /// A text of its own, for rules that are no piece of their file: joined lines.
+    /// A text of its own: for joined lines, which are no piece of their file, and for single rules
+    /// that are to keep no file.
     pub(crate) fn owned(text: &str) -> Self {
         Self { source: Arc::new(text.as_bytes().to_vec()), start: 0, end: text.len() }
     }
@@ -26,6 +29,26 @@ impl RuleText {
     pub fn as_str(&self) -> &str {
         let bytes = self.source.get(self.start..self.end).unwrap_or_default();
         std::str::from_utf8(bytes).unwrap_or_default()
+    }
+}
+
+impl PartialEq for RuleText {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for RuleText {}
+
+impl Hash for RuleText {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
+impl Borrow<str> for RuleText {
+    fn borrow(&self) -> &str {
+        self.as_str()
     }
 }
 

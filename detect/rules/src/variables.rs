@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 /// Names without the dollar sign and their texts; texts may name other variables.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Variables {
     addresses: HashMap<String, String>,
     ports: HashMap<String, String>,

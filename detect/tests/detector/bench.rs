@@ -228,7 +228,7 @@ impl Bench {
 
 fn load(text: &str, file_store: bool, names: Names) -> Arc<Ruleset> {
     let settings = rules::Settings { file_store, ..rules::Settings::default() };
-    let mut loader = Loader::with_names(settings, names);
+    let mut loader = Loader::taking_over(settings, rules::Known::names(names));
     loader.load("test.rules", text.as_bytes());
     let loaded = loader.finish();
     assert!(loaded.failures.is_empty(), "{:?}", loaded.failures);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use engine::content::dataset::{DatasetLimits, Datasets};
 use engine::{EngineSettings, Resources, RuleCounts, Ruleset};
+use rules::Known;
 use rules::loader::{Failure, Loader, Oddity, Skipped};
 use rules::settings::Settings;
 use rules::threshold::ThresholdFile;
@@ -28,10 +29,16 @@ pub(crate) struct Loaded {
     pub(crate) datasets: Arc<Datasets>,
     /// What is said once they are in force.
     pub(crate) remarks: Vec<String>,
+    /// How texts of rules were read.
+    pub(crate) settings: Settings,
 }
 
 /// Refused rules that are named one by one.
 const MOST_NAMED: usize = 10;
+
+/// Numbers of places to look in are taken over as well, those of rules long gone too. With so many,
+/// of some 65,000, they are given anew.
+const MOST_TARGETS: usize = 16_384;
 
 /// Texts of rules with the names of their files.
 pub(crate) type Texts = Vec<(String, Arc<Vec<u8>>)>;
@@ -46,10 +53,8 @@ pub(crate) fn load(
     limits: DatasetLimits,
     before: Option<&Loaded>,
 ) -> Loaded {
-    let mut loader = match before {
-        Some(before) => Loader::with_names(settings, (*before.ruleset.names).clone()),
-        None => Loader::new(settings),
-    };
+    let known = before.map_or_else(Known::default, |before| before.known(&settings, &engine));
+    let mut loader = Loader::taking_over(settings.clone(), known);
     for (file, text) in texts {
         loader.load_shared(file, text);
     }
@@ -61,7 +66,9 @@ pub(crate) fn load(
     let read = |path: &Path| fs::read(path);
     let mut resources = Resources::new(Arc::clone(&datasets), Box::new(read));
     let names = Arc::new(loaded.names);
-    let (ruleset, refused) = Ruleset::new(loaded.rules, thresholds, names, engine, &mut resources);
+    let unchanged = before.map(|before| before.ruleset.unchanged(&loaded.kept)).unwrap_or_default();
+    let (ruleset, refused) =
+        Ruleset::taking_over(&unchanged, loaded.rules, thresholds, names, engine, &mut resources);
     let mut failures = loaded.failures;
     let accepted = loaded.accepted.saturating_sub(refused.len());
     failures.extend(refused.into_iter().map(|refused| Failure {
@@ -83,10 +90,24 @@ pub(crate) fn load(
         warnings: loaded.warnings,
         datasets,
         remarks: Vec::new(),
+        settings,
     }
 }
 
 impl Loaded {
+    /// What rules that take the place of these can take over: what has not changed need not be read
+    /// and kept twice.
+    fn known(&self, settings: &Settings, engine: &EngineSettings) -> Known {
+        let names = (*self.ruleset.names).clone();
+        let is_alike = self.settings.reads_as(settings)
+            && self.ruleset.settings.action_order == engine.action_order
+            && self.ruleset.targets().len() < MOST_TARGETS;
+        match is_alike {
+            true => Known::new(names, self.ruleset.rules().iter().map(|rule| &rule.rule)),
+            false => Known::names(names),
+        }
+    }
+
     /// Names the first of the refused rules, each with its place and the reason, and says how many
     /// there are; nothing if none was refused.
     pub(crate) fn complaints(&self) -> Vec<String> {

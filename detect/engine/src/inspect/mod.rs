@@ -139,7 +139,7 @@ impl Inspector {
     }
 
     /// Inspects by other rules from now on. They have to be read with the names of the present
-    /// ones (`rules::loader::Loader::with_names`), so that bits and variables of flows go on.
+    /// ones (`rules::Loader::taking_over`), so that bits and variables of flows go on.
     /// What rules remember beyond one flow stays; transactions begin anew with their rules.
     pub fn set_rules(&mut self, rules: Arc<Ruleset>) {
         let own = OwnOrShared::Own(Box::new(Remembered::new(&rules.settings)));

@@ -13,3 +13,4 @@ mod prefilter;
 mod queue;
 mod thresholds;
 mod transactions;
+mod unchanged;

@@ -4,6 +4,7 @@ mod addresses;
 mod checks;
 mod fast_patterns;
 mod files;
+mod known;
 mod loading;
 mod messages;
 mod properties;

@@ -299,6 +299,7 @@ pub(super) fn empty(limits: DatasetLimits) -> Loaded {
         warnings: Vec::new(),
         datasets: Arc::new(Datasets::new(limits)),
         remarks: Vec::new(),
+        settings: ::rules::Settings::default(),
     }
 }
 
