@@ -14,6 +14,10 @@ sys.path.append(str(ROOT / "bench/live"))
 
 SENSOR = os.environ.get("BATELEUR_SENSOR", str(ROOT / "target/release/bateleur"))
 BROKER = os.environ.get("BATELEUR_KAFKA", "")
+# How the sensor tells its balance at the end: of all records, and of each sink.
+QUEUE = re.compile(r"events: (\d+) made, (\d+) spooled, (\d+) shed by the queue, (\d+) by the spool")
+SINK = re.compile(r"^(?:bateleur: )?(\S+) \((\w+)\): (\d+) delivered, (\d+) filtered, (\d+) refused, "
+                  r"(\d+) missed, (\d+) wait(?:, (\d+) sent again)?(?:; (.*))?", re.MULTILINE)
 HEADER = re.compile(rb"sensor=([^,]*),worker=(\d+),sequence=(\d+)")
 
 
@@ -58,14 +62,12 @@ class Told:
     """The last balance in what the sensor said."""
 
     def __init__(self, text):
-        made = re.findall(r"events: (\d+) made, (\d+) spooled, (\d+) shed by the queue, (\d+) by", text)
-        sink = re.findall(r"^(?:bateleur: )?\w+ \(\w+\): (\d+) delivered, (\d+) filtered, (\d+) refused, "
-                          r"(\d+) missed, (\d+) wait(?:, (\d+) (?:offered|sent) again)?(?:; (.*))?", text, re.M)
+        made, sink = QUEUE.findall(text), SINK.findall(text)
         if not made or not sink:
             raise RuntimeError(f"the sensor tells no balance: {text.strip()[-300:]}")
         self.made, self.spooled, self.queue, self.spool = map(int, made[-1])
-        self.delivered, _, self.refused, self.missed, self.waits = map(int, sink[-1][:5])
-        self.again, self.why = int(sink[-1][5] or 0), sink[-1][6]
+        self.delivered, _, self.refused, self.missed, self.waits = map(int, sink[-1][2:7])
+        self.again, self.why = int(sink[-1][7] or 0), sink[-1][8]
 
     def lost(self):
         """Records that are nowhere but in these counters."""

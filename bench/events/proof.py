@@ -11,19 +11,17 @@ import hashlib
 import json
 import os
 import pathlib
-import re
 import socket
 import subprocess
 import sys
 import tarfile
 import time
 
+from balance import QUEUE, SINK
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SHARED = pathlib.Path(os.environ.get("BATELEUR_SHARED", ROOT.parent / "shared"))
 SENSOR = os.environ.get("BATELEUR_SENSOR", str(ROOT / "target/release/bateleur"))
-QUEUE = re.compile(r"events: (\d+) made, (\d+) spooled, (\d+) shed by the queue, (\d+) by the spool")
-SINK = re.compile(r"^(?:bateleur: )?(\S+) \((\w+)\): (\d+) delivered, (\d+) filtered, (\d+) refused, "
-                  r"(\d+) missed, (\d+) wait(?:, (\d+) (?:offered|sent) again)?", re.MULTILINE)
 Told = collections.namedtuple("Told", "made spooled shed_queue shed_spool delivered filtered refused "
                                       "missed waits again")
 
@@ -127,7 +125,7 @@ class Replay:
         made, sink = QUEUE.findall(text), SINK.findall(text)
         if not made or not sink:
             raise RuntimeError(f"the sensor says no balance: {text[-400:]}")
-        return Told(*(int(number or 0) for number in made[-1] + sink[-1][2:]))
+        return Told(*(int(number or 0) for number in made[-1] + sink[-1][2:8]))
 
     def records(self):
         """How often each record is in the file."""
