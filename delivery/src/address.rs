@@ -8,7 +8,7 @@ use crate::http::Url;
 /// `HOST:PORT`.
 #[derive(Deserialize)]
 #[serde(try_from = "String")]
-struct HostPort(String);
+pub(crate) struct HostPort(String);
 
 impl TryFrom<String> for HostPort {
     type Error = String;
@@ -41,7 +41,7 @@ impl TryFrom<String> for HostPort {
 /// `http://host:port/path`.
 #[derive(Deserialize)]
 #[serde(try_from = "String")]
-struct HttpUrl(String);
+pub(crate) struct HttpUrl(String);
 
 impl TryFrom<String> for HttpUrl {
     type Error = String;

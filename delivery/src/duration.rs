@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A time with its unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +62,33 @@ impl<'de> Deserialize<'de> for Delay {
     }
 }
 
+impl Serialize for Delay {
+    fn serialize<S: Serializer>(&self, target: S) -> Result<S::Ok, S::Error> {
+        let microseconds = self.0.as_micros();
+        let units = [(86_400_000_000, "d"), (3_600_000_000, "h"), (60_000_000, "min")];
+        let units = units.into_iter().chain([(1_000_000, "s"), (1_000, "ms"), (1, "us")]);
+        // What no larger unit fits without a rest.
+        let mut fitting = units.filter(|(size, _)| microseconds.is_multiple_of(*size));
+        let (size, unit) = match microseconds {
+            0 => (1, "s"),
+            _ => fitting.next().unwrap_or((1, "us")),
+        };
+        target.collect_str(&format_args!("{} {unit}", microseconds / size))
+    }
+}
+
+impl Serialize for Size {
+    fn serialize<S: Serializer>(&self, target: S) -> Result<S::Ok, S::Error> {
+        let units = [(1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+        let mut fitting = units.into_iter().filter(|(size, _)| self.0.is_multiple_of(*size));
+        let (size, unit) = match self.0 {
+            0 => (1, "B"),
+            _ => fitting.next().unwrap_or((1, "B")),
+        };
+        target.collect_str(&format_args!("{} {unit}", self.0 / size))
+    }
+}
+
 impl<'de> Deserialize<'de> for Size {
     fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
         let text = String::deserialize(source)?;
@@ -72,6 +99,17 @@ impl<'de> Deserialize<'de> for Size {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn they_are_written_as_they_are_read() {
+        for text in ["0 s", "200 ms", "90 s", "2 h", "1 d", "7 us", "1500 ms", "10 min"] {
+            let delay = Delay(parse(text).unwrap());
+            assert_eq!(serde_json::to_value(delay).unwrap(), text);
+        }
+        for text in ["0 B", "7 B", "1 KiB", "1025 B", "64 MiB", "4 GiB", "3 TiB"] {
+            assert_eq!(serde_json::to_value(Size(size(text).unwrap())).unwrap(), text);
+        }
+    }
 
     #[test]
     fn times_and_sizes_have_units() {

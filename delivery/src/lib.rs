@@ -14,6 +14,7 @@ mod calendar;
 #[cfg(all(test, feature = "tls"))]
 mod certificates;
 mod delivery;
+mod described;
 mod dial;
 pub mod duration;
 pub mod figures;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::duration::{Delay, Size};
@@ -54,14 +55,20 @@ impl Default for SpoolSettings {
 }
 
 /// The spool as a configuration gives it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct SpoolSection {
+    /// The folder.
     directory: Option<PathBuf>,
+    /// Bytes that it may take.
     limit: Option<Size>,
+    /// Bytes of a file in it.
     segment: Option<Size>,
+    /// Older records are dropped.
     age: Option<Delay>,
+    /// When what was written is forced to the disk.
     sync: Option<Sync>,
+    /// What goes when it is full.
     full: Full,
 }
 

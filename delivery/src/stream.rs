@@ -8,13 +8,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 #[cfg(feature = "tls")]
 use crate::tls;
 
 /// How a connection is made confidential, and who is on its other end.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct TlsSettings {
     /// Certificates of authorities, PEM; those of the system when absent.

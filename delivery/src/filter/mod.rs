@@ -3,6 +3,7 @@
 mod condition;
 mod parse;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::record::Record;
@@ -10,7 +11,7 @@ use crate::record::Record;
 pub use condition::{Condition, Literal, Test};
 
 /// What a sink gets; everything when nothing is said.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Filter {
     /// Only these event types.

@@ -31,6 +31,13 @@ impl<'de> Deserialize<'de> for Mode {
     }
 }
 
+crate::described! {
+    Mode, "Mode": {
+        "description": "Rights of a file or folder, octal, such as \"0640\".",
+        "type": ["string", "integer"], "pattern": "^[0-7]{3,4}$",
+    };
+}
+
 /// Puts a text from a record into a path: it stays one name, is not hidden, and is not long.
 pub(super) fn put_name(text: &str, out: &mut String) {
     for (at, letter) in text.chars().take(LONGEST).enumerate() {

@@ -11,6 +11,7 @@ use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::dial::Dialer;
@@ -31,11 +32,12 @@ const LIMIT: u64 = 4 << 20;
 const TICK: Duration = Duration::from_millis(1);
 
 /// `lines: {hosts: [logstash:5045]}`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Settings {
     /// Receivers, `HOST:PORT` each: one gets everything, the next one when it fails.
     #[serde(deserialize_with = "crate::address::list")]
+    #[schemars(with = "Vec<crate::address::HostPort>")]
     pub hosts: Vec<String>,
     /// How long connecting may take, and how long nothing may be acknowledged.
     pub timeout: Delay,

@@ -18,6 +18,7 @@ mod syslog;
 mod tickets;
 mod unix;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::activity::Activity;
@@ -47,7 +48,7 @@ pub struct Surroundings {
 macro_rules! sinks {
     ($($(#[doc = $doc:literal])* $(#[cfg($when:meta)])? $kind:ident: $settings:ty,)*) => {
         /// A sink as a configuration gives it: `- stdout: {}`, with `name`, `records`, `window`.
-        #[derive(Clone, Debug, Default, Deserialize)]
+        #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
         #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
         pub struct SinkSettings {
             /// Its name, for counters, the spool and messages; by default that of its kind.

@@ -7,7 +7,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::dial::Dialer;
 use crate::duration::Delay;
@@ -18,7 +19,7 @@ use crate::sink::{Settled, Sink, Trouble};
 use super::Surroundings;
 
 /// `unix: {path: /run/eve.sock, kind: stream}`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Settings {
     /// The socket; the receiver makes it.
@@ -43,7 +44,7 @@ impl Default for Settings {
 }
 
 /// Kinds of Unix sockets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// `SOCK_STREAM`: lines.

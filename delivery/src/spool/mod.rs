@@ -26,7 +26,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer};
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
 
 pub(crate) use self::channels::Channels;
 pub use self::reader::Reader;
@@ -128,7 +129,7 @@ pub enum Sync {
 }
 
 /// What goes when the spool is full. Alerts go last in any case.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Full {
     /// The oldest segment.

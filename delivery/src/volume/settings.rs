@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer};
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Volume;
 use crate::duration::{Delay, Size};
@@ -63,7 +64,7 @@ const ALERTS_BY: [&str; 5] = ["gid", "signature_id", "action", "src_ip", "dest_i
 const FLOWS_BY: [&str; 5] = ["src_ip", "dest_ip", "dest_port", "proto", "app_proto"];
 
 /// What is done about records that are too many.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct VolumeSettings {
     /// For event types how many records may pass.
@@ -77,12 +78,14 @@ pub struct VolumeSettings {
 }
 
 /// How many records of a type may pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Budget {
+    /// So many in a time.
     pub(super) rate: Rate,
     /// So many at once; what the rate has in its unit by default.
     burst: Option<u64>,
+    /// What becomes of others.
     #[serde(default)]
     pub(super) over: Over,
 }
@@ -94,7 +97,7 @@ impl Budget {
 }
 
 /// What becomes of records over a budget.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Over {
     /// They go.
@@ -116,10 +119,12 @@ pub(super) struct Rate {
 pub(super) struct Share(pub(super) u64);
 
 /// How records become one.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(super) struct Fold {
+    /// Records of so long a time become one.
     #[serde(deserialize_with = "delay")]
+    #[schemars(with = "Delay")]
     pub(super) within: Duration,
     /// Fields that have to agree.
     by: Option<Vec<String>>,
@@ -127,6 +132,7 @@ pub(super) struct Fold {
     pub(super) keys: usize,
     /// Bytes that may be held for them.
     #[serde(deserialize_with = "size")]
+    #[schemars(with = "Size")]
     pub(super) memory: u64,
 }
 
@@ -240,6 +246,17 @@ impl<'de> Deserialize<'de> for Share {
         let wrong = || format!("{text} is no share such as 1/10");
         of.map(Self).ok_or_else(|| serde::de::Error::custom(wrong()))
     }
+}
+
+crate::described! {
+    Rate, "Rate": {
+        "description": "Records in a time, such as 1000/s, 60/min or 10/h.",
+        "type": "string", "pattern": "^\\s*[0-9]+\\s*/\\s*(s|min|h)\\s*$",
+    };
+    Share, "Share": {
+        "description": "One of so many, such as 1/10.",
+        "type": "string", "pattern": "^\\s*1/[0-9]+\\s*$",
+    };
 }
 
 fn delay<'de, D: Deserializer<'de>>(source: D) -> Result<Duration, D::Error> {

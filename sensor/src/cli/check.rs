@@ -21,10 +21,7 @@ use super::native::CheckArguments;
 const WIDTH: usize = 120;
 
 pub(super) fn run(arguments: &CheckArguments) -> Result<ExitCode> {
-    let sensor = match &arguments.config {
-        Some(path) => Sensor::read(path)?,
-        None => Sensor::default(),
-    };
+    let sensor = Sensor::of(arguments.config.as_deref())?;
     let mode = Mode { inline: sensor.inline, detection: true, ..Mode::default() };
     let log = Log::errors();
     let mut all = sensor.settings(Path::new("."), &mode, &log)?;

@@ -2,15 +2,15 @@
 
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::os::unix::net::UnixStream;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
+
+use crate::control::client;
 
 /// Arguments of `doctor`.
 #[derive(Clone, Debug, Args)]
@@ -182,7 +182,7 @@ const REPLAY: &str = "these are statistics of a replay: nothing was captured";
 
 pub(super) fn run(arguments: &DoctorArguments) -> Result<ExitCode> {
     let counters = match (&arguments.control, &arguments.events) {
-        (Some(path), _) => ask(path)?,
+        (Some(path), _) => client::ask(path, "dump-counters", None)?,
         (None, Some(path)) => last_record(path)?,
         (None, None) => bail!("say where counters are: --control PATH or --events FILE"),
     };
@@ -331,27 +331,6 @@ fn as_json(counters: &Value) -> String {
     all.insert("sinks".to_owned(), counters.get("sinks").cloned().unwrap_or_else(|| json!({})));
     all.insert("replay".to_owned(), json!(is_of_replay(counters)));
     format!("{}\n", Value::Object(all))
-}
-
-/// The counters of a running sensor, by the protocol of Suricata's command socket.
-fn ask(path: &Path) -> Result<Value> {
-    let name = path.display();
-    let mut socket =
-        UnixStream::connect(path).with_context(|| format!("{name}: no sensor answers"))?;
-    socket.set_read_timeout(Some(Duration::from_secs(10)))?;
-    let mut answers = BufReader::new(socket.try_clone()?);
-    let mut call = |message: Value| -> Result<Value> {
-        socket.write_all(format!("{message}\n").as_bytes())?;
-        let mut line = String::new();
-        answers.read_line(&mut line)?;
-        let answer: Value = serde_json::from_str(&line).context("the answer is not JSON")?;
-        if answer["return"] != "OK" {
-            bail!("{name}: the sensor refuses: {}", answer["message"]);
-        }
-        Ok(answer)
-    };
-    call(json!({ "version": "0.2" }))?;
-    Ok(call(json!({ "command": "dump-counters" }))?["message"].take())
 }
 
 /// How much of the end of a file is searched for statistics.

@@ -2,6 +2,7 @@
 
 mod capturing;
 mod check;
+mod config;
 mod confine;
 mod cpus;
 mod delivered;
@@ -10,6 +11,7 @@ mod list;
 mod marking;
 mod native;
 mod plan;
+mod reloading;
 mod replay;
 mod restorer;
 mod run;

@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::log::program::{LineFormat, ProgramLog};
 
+use super::config::ConfigCommand;
 use super::cpus::CpuList;
 use super::doctor::DoctorArguments;
 use super::schema::SchemaArguments;
@@ -35,6 +36,9 @@ enum What {
     Plan(super::plan::PlanArguments),
     /// Say where frames and events of a sensor went, and what to do about lost ones.
     Doctor(DoctorArguments),
+    /// Check, show, compare and make configurations.
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Work with rule files.
     #[command(subcommand)]
     Rules(RulesCommand),
@@ -291,6 +295,7 @@ pub(super) fn run(arguments: Vec<OsString>) -> ExitCode {
         What::Plan(arguments) => super::plan::run(&arguments),
         What::Doctor(arguments) => super::doctor::run(&arguments),
         What::Rules(RulesCommand::Check(arguments)) => check::run(&arguments),
+        What::Config(command) => super::config::run(&command),
         What::List { what } => list::run(what),
         What::Schema(arguments) => super::schema::run(&arguments),
         What::MarkSockets { mark } => super::marking::serve(mark)

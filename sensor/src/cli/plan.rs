@@ -123,7 +123,7 @@ pub(super) fn with_lack(error: impl Display, notes: &[String]) -> String {
 fn settings(arguments: &PlanArguments) -> Result<CaptureSettings> {
     let mut settings = match (&arguments.config, &arguments.suricata) {
         (_, Some(path)) => of_suricata(path, &arguments.interface)?,
-        (Some(path), None) => Sensor::read(path)?.capture()?,
+        (Some(path), None) => Sensor::of(Some(path))?.capture()?,
         (None, None) => CaptureSettings::default(),
     };
     settings = settings.with_interfaces(&arguments.interface);

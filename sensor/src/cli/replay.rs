@@ -30,10 +30,7 @@ use super::writing::{Delivering, Writing};
 pub(super) fn run(mut arguments: ReplayArguments) -> Result<ExitCode> {
     tell_captures(&mut arguments);
     let arguments = &arguments;
-    let sensor = match &arguments.config {
-        Some(path) => Sensor::read(path)?,
-        None => Sensor::default(),
-    };
+    let sensor = Sensor::of(arguments.config.as_deref())?;
     fs::create_dir_all(&arguments.output)
         .with_context(|| format!("{}: cannot be made", arguments.output.display()))?;
     let log = Log::errors();
@@ -236,7 +233,7 @@ fn placed(sources: &RuleSources, name: &str) -> String {
     }
 }
 
-fn texts(sources: &RuleSources) -> Result<Texts> {
+pub(super) fn texts(sources: &RuleSources) -> Result<Texts> {
     let mut texts = Texts::new();
     for pattern in &sources.patterns {
         let paths = glob::expand(pattern);

@@ -14,14 +14,13 @@ use delivery::Delivery;
 
 use crate::bpf::Filter;
 use crate::config::native::Sensor;
-use crate::config::process::ProcessSettings;
 use crate::config::suricata::{Everything, Mode};
 use crate::control::notify::Notify;
 use crate::control::privileges::{Error, enter, raise};
 use crate::control::signals::Signals;
 use crate::control::socket::{Listener, path_of};
 use crate::log::Log;
-use crate::process::live::{Ended, LiveRun, Load};
+use crate::process::live::{Ended, LiveRun};
 use crate::process::summary;
 
 use super::capturing::Capturing;
@@ -30,7 +29,8 @@ use super::delivered;
 use super::marking;
 use super::native::{RightsArguments, RunArguments};
 use super::plan::with_lack;
-use super::replay::{load_rules, rules, tell_refused};
+use super::reloading::Reloading;
+use super::replay::{rules, tell_refused};
 use super::watching::{self, Watching};
 use super::writing::{Delivering, Writing};
 
@@ -39,10 +39,7 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode> {
     // to stop ends the process by itself.
     let signals = Signals::listen_from_start().context("signals cannot be handled")?;
     raise();
-    let sensor = match &arguments.config {
-        Some(path) => Sensor::read(path)?,
-        None => Sensor::default(),
-    };
+    let sensor = Sensor::of(arguments.config.as_deref())?;
     let home = Home::look(&arguments.output);
     fs::create_dir_all(&arguments.output)
         .with_context(|| format!("{}: cannot be made", arguments.output.display()))?;
@@ -80,8 +77,7 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode> {
         files: writing.files().into_iter().chain(log.path().map(PathBuf::from)).collect(),
         process: &all.process,
         loaded: &loaded,
-        // It is not read again.
-        config: None,
+        config: arguments.config.as_deref(),
         control: socket.as_deref().zip(socket_folder),
         delivering: delivering.reach(),
     };
@@ -97,11 +93,12 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode> {
     let accepted = loaded.accepted;
     let opened = live.interfaces.clone();
     let notes = capturing.notes;
+    let reloading = Reloading::new(arguments, &sensor, all.process, log.clone());
     let run = LiveRun {
         live,
         settings: Arc::new(all.detector),
         rules: loaded,
-        load: Some(reloading(all.process)),
+        load: Some(reloading.load()),
         filter,
         outputs: &mut writing.outputs,
         statistics: &mut writing.statistics,
@@ -112,7 +109,7 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode> {
         signals,
         notify,
         control,
-        lookup: Box::new(|_| None),
+        lookup: reloading.lookup(),
         drain,
         stall: Duration::from_secs(arguments.stall.into()),
         quiet: arguments.quiet,
@@ -190,14 +187,6 @@ fn confine(rights: &RightsArguments, open: &Open<'_>) -> Result<String> {
     }
     // The last step has looked at what the kernel says of it.
     Ok(entered.done.last().cloned().unwrap_or_default())
-}
-
-/// Loads rules by the same settings again.
-fn reloading(process: ProcessSettings) -> Load {
-    Arc::new(move |before| {
-        let mut process = process.clone();
-        load_rules(&mut process, Some(before)).map_err(|error| format!("{error:#}"))
-    })
 }
 
 /// The summary, what failed, and data sets.

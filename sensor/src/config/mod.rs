@@ -4,6 +4,7 @@ pub(crate) mod boolean;
 pub(crate) mod capture;
 pub(crate) mod duration;
 pub(crate) mod integer;
+pub(crate) mod migration;
 pub(crate) mod native;
 pub(crate) mod process;
 pub(crate) mod set;

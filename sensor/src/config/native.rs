@@ -6,64 +6,87 @@
 mod capture;
 mod checks;
 mod delivery;
+mod document;
+mod effective;
+mod environment;
 mod faults;
+mod inspect;
 mod masked;
 mod observe;
-mod places;
+mod reading;
+pub(crate) mod reload;
+pub(crate) mod schema;
+mod warnings;
 mod words;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::log::program::ProgramLog;
 use crate::log::{Level, Log};
 
 use super::capture::CaptureSettings;
-use super::process::{ProcessSettings, RuleSources};
+use super::process::RuleSources;
 use super::suricata::{self, Config, Everything, Mode};
 use super::tree::Node;
 use super::yaml::Loader;
 
+pub(crate) use document::{Document, Kind, Origin, Value};
+pub(crate) use effective::{Change, changes, in_force, is_secret_file, masked, masked_at, unset};
+pub(crate) use environment::variables;
+pub(crate) use inspect::{Finding, Inspected, Severity, inspect};
 pub(crate) use observe::{Metrics, Otel};
-use places::Places;
+pub(crate) use words::RECORDS;
 use words::{FileName, Hash, Protocol, Size};
 
 const DEFAULTS: &str = include_str!("../data/defaults.yaml");
+/// Each key with its default, as it is documented.
+const DOCUMENTED: &str = include_str!("../../../docs/sensor.yaml");
 const CLASSIFICATION: &str = include_str!("../data/classification.config");
 const REFERENCE: &str = include_str!("../data/reference.config");
 
 /// The file.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(crate) struct Sensor {
     /// A name for this sensor, written into each record.
     name: Option<String>,
+    /// What is defended, and variables of rules.
     networks: Networks,
+    /// Where rules come from.
     pub(crate) rules: Rules,
+    /// Records: which, where to, over which network.
     events: self::delivery::Section,
+    /// Records of counters.
     statistics: Statistics,
+    /// Files that go by.
     files: Files,
+    /// Limits of memory.
     limits: Limits,
+    /// Protocols that are not looked into.
     protocols: Protocols,
+    /// Packets with wrong checksums.
     #[serde(default)]
     checksums: Checksums,
+    /// Where and how frames are had.
     capture: self::capture::Section,
+    /// The endpoint for Prometheus.
     pub(crate) metrics: Metrics,
+    /// The program's own log.
     log: self::observe::Log,
+    /// Metrics to an OpenTelemetry collector.
     pub(crate) otel: Option<Otel>,
     /// Simulate an inline sensor: verdicts are reached and reported.
     pub(crate) inline: bool,
-    /// The name of the file, for messages.
+    /// What it was made of, for messages.
     #[serde(skip)]
-    place: String,
-    /// Where its keys stand.
-    #[serde(skip)]
-    places: Places,
+    pub(crate) document: Document,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 struct Networks {
     /// What is defended.
@@ -71,22 +94,34 @@ struct Networks {
     /// Address variables of rules.
     addresses: BTreeMap<String, String>,
     /// Port variables of rules.
+    #[schemars(with = "BTreeMap<String, Ports>")]
     ports: BTreeMap<String, String>,
 }
 
+/// Ports as rules write them; a number may be one.
+struct Ports;
+
+::delivery::described! {
+    Ports, "Ports": {"type": ["string", "integer"]};
+}
+
 /// Where rules come from.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(crate) struct Rules {
     /// Files and patterns, relative to the configuration.
     pub(crate) files: Vec<String>,
+    /// The file of classifications, relative to the configuration.
     pub(crate) classification: Option<PathBuf>,
+    /// The file of references, relative to the configuration.
     pub(crate) reference: Option<PathBuf>,
+    /// The file of thresholds, relative to the configuration.
     pub(crate) thresholds: Option<PathBuf>,
+    /// A folder that is there, for data sets that rules load or save.
     data_directory: Option<PathBuf>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 struct Statistics {
     /// Seconds between records.
@@ -95,35 +130,44 @@ struct Statistics {
     table: Option<FileName>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 struct Files {
     /// Store files that rules mark.
     store: bool,
     /// Store every file.
     all: bool,
+    /// Where to, relative to the folder of outputs.
     directory: Option<FileName>,
+    /// Sums in records of files, besides those that rules ask for.
     hashes: Vec<Hash>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 struct Limits {
+    /// Memory of flows.
     flow_memory: Option<Size>,
+    /// Memory of streams.
     stream_memory: Option<Size>,
+    /// Memory of data that waits to be put in order.
     reassembly_memory: Option<Size>,
+    /// So much of each direction of a connection is looked at; 0 is all of it.
     reassembly_depth: Option<Size>,
+    /// Memory of fragments.
     fragment_memory: Option<Size>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 struct Protocols {
+    /// Neither detected nor parsed.
     off: Vec<Protocol>,
+    /// Detected, but not parsed.
     detection_only: Vec<Protocol>,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Checksums {
     /// Ignored when the first packets have many bad ones.
@@ -146,6 +190,8 @@ pub(crate) enum NativeError {
         file: String,
         /// With line, column and what is possible there.
         what: String,
+        /// Its key.
+        key: Option<String>,
     },
     /// It can't be understood: place, reason and excerpt.
     #[error("{0}")]
@@ -153,62 +199,19 @@ pub(crate) enum NativeError {
 }
 
 impl Sensor {
-    /// Reads the file.
-    ///
-    /// # Errors
-    /// When it cannot be read or understood.
-    pub(crate) fn read(path: &Path) -> Result<Self, NativeError> {
-        let file = path.display().to_string();
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| NativeError::Unreadable(file.clone(), error))?;
-        let mut sensor = Self::parse(&text, &file).map_err(NativeError::Faulty)?;
-        let base = path.parent().unwrap_or(Path::new(""));
-        for name in &mut sensor.rules.files {
-            *name = base.join(&*name).display().to_string();
-        }
-        for place in [
-            &mut sensor.rules.classification,
-            &mut sensor.rules.reference,
-            &mut sensor.rules.thresholds,
-            &mut sensor.rules.data_directory,
-        ] {
-            *place = place.take().map(|name| base.join(name));
-        }
-        if let Some(directory) = &sensor.rules.data_directory
-            && !directory.is_dir()
-        {
-            let said = format!("there is no folder {}", directory.display());
-            return Err(sensor.wrong("rules.data-directory", &said));
-        }
-        Ok(sensor)
-    }
-
-    /// From text; an empty one says nothing.
-    fn parse(text: &str, file: &str) -> Result<Self, String> {
-        let blank = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
-        if text.lines().all(blank) {
-            return Ok(Self::default());
-        }
-        let sensor: Self =
-            serde_saphyr::from_str(text).map_err(|error| faults::render(&error, text, file))?;
-        Ok(Self { place: file.to_owned(), places: Places::of(text), ..sensor })
-    }
-
     /// An error about a key, with its place.
     fn wrong(&self, key: &str, what: &str) -> NativeError {
         // Items of lists are told by their place.
         let is_item = |part: &&str| part.bytes().all(|byte| byte.is_ascii_digit());
         let name: Vec<&str> = key.split('.').filter(|part| !is_item(part)).collect();
         let name = name.join(".");
-        NativeError::Wrong { file: self.place_of(key), what: format!("{name}: {what}") }
+        let (file, what) = (self.place_of(key), format!("{name}: {what}"));
+        NativeError::Wrong { file, what, key: Some(key.to_owned()) }
     }
 
-    /// File, line and column of a key or of an item of a list.
+    /// File, line and column of a key or of an item of a list, or the variable that says it.
     fn place_of(&self, key: &str) -> String {
-        match self.places.find(key) {
-            Some((line, column)) => format!("{}:{line}:{column}", self.place),
-            None => self.place.clone(),
-        }
+        self.document.place(key)
     }
 
     /// Settings of detector and process.
@@ -222,18 +225,19 @@ impl Sensor {
         log: &Log,
     ) -> Result<Everything, NativeError> {
         let mut loader = Loader::new(Node::default(), log);
-        let bad = |what: String| NativeError::Wrong { file: "built-in defaults".into(), what };
+        let bad =
+            |what: String| NativeError::Wrong { file: "built-in defaults".into(), what, key: None };
         loader.text(DEFAULTS).map_err(|error| bad(error.to_string()))?;
         let mut root = loader.finish();
         self.apply(&mut root);
-        let mode = Mode { config_file: self.place.clone(), ..mode.clone() };
+        let mode = Mode { config_file: self.document.file.clone(), ..mode.clone() };
         self.check(&root)?;
         // Its words are those of another configuration: they are passed on where nothing else is
         // known.
         let kept = Log::keeping(Level::Error);
         let read = suricata::read(Config { root: &root, log: &kept, mode: &mode }, log_dir);
         let said = kept.take_kept();
-        let wrong = |what| NativeError::Wrong { file: self.place.clone(), what };
+        let wrong = |what| NativeError::Wrong { file: self.document.file.clone(), what, key: None };
         let mut all = read.map_err(|_| {
             let texts: Vec<String> = said.iter().map(|(_, text)| text.clone()).collect();
             wrong(texts.join("; "))
@@ -253,7 +257,7 @@ impl Sensor {
         {
             file.is_off = true;
         }
-        own_files(&all.process, log_dir).map_err(wrong)?;
+        checks::own_files(&all.process, log_dir).map_err(wrong)?;
         let loader = &mut all.process.loader;
         loader.classifications = rules::classification::Classifications::parse(CLASSIFICATION).0;
         loader.references = rules::reference::References::parse(REFERENCE).0;
@@ -425,24 +429,6 @@ impl Sensor {
     }
 }
 
-/// A sink may not write to a file that records or statistics go to by themselves.
-fn own_files(process: &ProcessSettings, log_dir: &Path) -> Result<(), String> {
-    let whole = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let files = process.files.iter().filter(|file| !file.is_off);
-    let taken: Vec<PathBuf> = files.map(|file| whole(&log_dir.join(&file.filename))).collect();
-    let sinks = process.delivery.iter().flat_map(|delivery| &delivery.sinks);
-    match sinks
-        .filter_map(|sink| sink.file_path())
-        .find(|&path| taken.contains(&whole(path.as_ref())))
-    {
-        Some(path) => Err(format!(
-            "events.sinks: file: {path} is the file of events.file, too; give the sink another \
-             path, or say `file: off`"
-        )),
-        None => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -451,24 +437,6 @@ mod tests {
         let mode = Mode { detection: true, ..Mode::default() };
         let sensor = Sensor::parse(text, "sensor.yaml").unwrap();
         sensor.settings(Path::new("/tmp"), &mode, &Log::console()).unwrap()
-    }
-
-    #[test]
-    fn a_file_has_one_writer() {
-        for (text, want) in [
-            ("events: {sinks: [{file: {path: /tmp/eve.json}}]}", "the file of events.file, too"),
-            (
-                "events: {sinks: [{name: a, file: {path: x}}, {name: b, file: {path: x}}]}",
-                "two sinks write to x",
-            ),
-            ("events: {file: off, sinks: [{file: {path: /tmp/eve.json}}]}", ""),
-        ] {
-            let sensor = Sensor::parse(text, "sensor.yaml").unwrap();
-            let mode = Mode { detection: true, ..Mode::default() };
-            let got = sensor.settings(Path::new("/tmp"), &mode, &Log::console());
-            let said = got.map_or_else(|error| error.to_string(), |_| String::new());
-            assert!(said.contains(want) && said.is_empty() == want.is_empty(), "{text}: {said}");
-        }
     }
 
     #[test]
@@ -598,7 +566,10 @@ mod tests {
         check("events:\n  volume: {budgets: {dns: {rate: 5/x}}}\n", &["no rate such as 1000/s"]);
         let mode = Mode { detection: true, ..Mode::default() };
         for (text, part) in [
-            ("{sample: {htpp: 1/10}}, sinks: [{stdout: {}}]", "htpp is no type of record"),
+            (
+                "{sample: {htpp: 1/10}}, sinks: [{stdout: {}}]",
+                "`htpp` is no type of record: did you mean `http`?",
+            ),
             ("{fold-alerts: {by: [sid]}}, sinks: [{stdout: {}}]", "sid is none of gid"),
             ("{sample: {dns: 1/10}}", "events.volume needs a sink"),
         ] {

@@ -9,18 +9,22 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{Registry, reload};
 
 use crate::clock::Civil;
 
 /// How lines look.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LineFormat {
     /// For people.
@@ -31,7 +35,7 @@ pub(crate) enum LineFormat {
 }
 
 /// How important a message must be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Threshold {
     /// The sensor cannot do what it should.
@@ -74,6 +78,7 @@ struct LogFile {
 #[derive(Clone, Debug)]
 pub(crate) struct Installed {
     place: Place,
+    level: reload::Handle<LevelFilter, Registry>,
 }
 
 impl Default for ProgramLog {
@@ -96,14 +101,14 @@ impl ProgramLog {
                 Place::File(Arc::new(LogFile { path: path.clone(), open }))
             }
         };
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(self.level())
+        let (filter, level) = reload::Layer::new(LevelFilter::from_level(self.level()));
+        let lines = tracing_subscriber::fmt::layer()
             .event_format(Lines(self.format))
-            .with_writer(place.clone())
-            .finish();
+            .with_writer(place.clone());
+        let subscriber = tracing_subscriber::registry().with(filter).with(lines);
         // A second log in a process would be a fault of the program, and the first one stays.
         let _ = tracing::subscriber::set_global_default(subscriber);
-        Ok(Installed { place })
+        Ok(Installed { place, level })
     }
 
     /// How important messages must be, by the environment or as it is wanted.
@@ -120,6 +125,13 @@ impl Installed {
             Place::StandardError => None,
             Place::File(file) => Some(&file.path),
         }
+    }
+
+    /// From now on messages must be as important as this, unless the environment says otherwise.
+    pub(crate) fn set_threshold(&self, threshold: Threshold) {
+        let level = ProgramLog { threshold, ..ProgramLog::default() }.level();
+        // The filter goes with the process.
+        let _ = self.level.modify(|filter| *filter = LevelFilter::from_level(level));
     }
 
     /// Begins the file anew if it was moved away. What cannot be opened goes on as it is.
@@ -345,7 +357,8 @@ mod tests {
         let (path, moved) = (folder.path().join("log"), folder.path().join("log.1"));
         let open = Mutex::new(append(&path).unwrap());
         let place = Place::File(Arc::new(LogFile { path: path.clone(), open }));
-        let log = Installed { place: place.clone() };
+        let level = reload::Layer::new(LevelFilter::INFO).1;
+        let log = Installed { place: place.clone(), level };
         place.clone().write_all(b"one\n").unwrap();
         std::fs::rename(&path, &moved).unwrap();
         log.reopen();

@@ -31,6 +31,8 @@ pub(crate) struct Loaded {
     pub(crate) remarks: Vec<String>,
     /// How texts of rules were read.
     pub(crate) settings: Settings,
+    /// Keys of the configuration that have changed and wait for a restart.
+    pub(crate) pending: Vec<String>,
 }
 
 /// Refused rules that are named one by one.
@@ -91,6 +93,7 @@ pub(crate) fn load(
         datasets,
         remarks: Vec::new(),
         settings,
+        pending: Vec::new(),
     }
 }
 

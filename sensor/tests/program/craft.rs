@@ -72,10 +72,16 @@ impl Place {
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
+        self.run_with(&[], arguments)
+    }
+
+    /// With variables in the environment.
+    pub(crate) fn run_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Ran {
         let output = Command::new(env!("CARGO_BIN_EXE_bateleur"))
             .args(arguments)
             .current_dir(self.dir.path())
             .env("TZ", "UTC")
+            .envs(variables.iter().copied())
             .output()
             .unwrap();
         Ran::of(&output)

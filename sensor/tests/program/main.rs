@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "the helpers of tests may unwrap like the tests")]
 
+mod config;
 mod configuration;
 mod craft;
 mod native;

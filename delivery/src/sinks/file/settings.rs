@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::duration::{Delay, Size};
 use crate::sink::Sink;
@@ -23,14 +24,16 @@ const BATCH: u64 = 256 << 10;
 const FRAME: u64 = 1 << 20;
 
 /// `file: {path: /var/log/bateleur/eve.json}`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Settings {
     /// Where, with `{event_type}`, `{sensor}`, `{worker}` and dates.
     path: String,
     /// Files that are open at a time.
     open_files: usize,
+    /// When a file is begun anew, and how many are kept.
     rotate: Rotate,
+    /// How files are compressed.
     compression: Compression,
     /// How hard it compresses.
     level: Option<i32>,
@@ -38,23 +41,30 @@ pub struct Settings {
     batch_size: Option<Size>,
     /// How long a record may wait for others.
     linger: Option<Delay>,
+    /// Rights of files.
     mode: Mode,
+    /// Rights of folders.
     directory_mode: Mode,
+    /// When what was written is forced to the disk.
     sync: Sync,
 }
 
 /// When a file is finished and another one begins, and how many are kept.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(super) struct Rotate {
+    /// After so many bytes.
     pub(super) size: Option<Size>,
+    /// After this time.
     pub(super) every: Option<Delay>,
+    /// So many files are kept.
     pub(super) keep: Option<usize>,
+    /// So many bytes are kept.
     pub(super) keep_bytes: Option<Size>,
 }
 
 /// What becomes of records on their way into a file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Compression {
     #[default]

@@ -3,6 +3,7 @@
 //! Each record is created under the id `sensor-worker-sequence`, so that one that is offered twice
 //! is there once: the second time the server answers 409, which counts as delivered.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -13,7 +14,7 @@ use crate::template::Template;
 use super::job::{Format, Job, Outcome};
 
 /// `bulk: {index: 'eve-{event_type}-{yyyy.MM.dd}'}`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Settings {
     /// Index or data stream; a template.

@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::duration::{Delay, Size};
@@ -31,11 +32,12 @@ use job::{Format, Job, Outcome};
 use lane::{Lane, Servers, Work};
 
 /// `http: {urls: ['https://search:9200'], bulk: {}}`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Settings {
     /// Servers; connections are spread over them.
     #[serde(deserialize_with = "crate::address::urls")]
+    #[schemars(with = "Vec<crate::address::HttpUrl>")]
     pub urls: Vec<String>,
     /// OpenSearch's and Elasticsearch's `_bulk`.
     pub bulk: Option<bulk::Settings>,

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::duration::{Delay, Size};
 use crate::network::Network;
 use crate::stream::TlsSettings;
 
 /// `kafka: {brokers: ["kafka-1:9092"]}`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Settings {
     /// Some of the cluster's brokers, as `host:port`; they name the others.
@@ -55,7 +56,7 @@ pub struct Settings {
 }
 
 /// What decides on the partition.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Key {
     /// `flow_id`: records of a flow stay in order.
@@ -70,7 +71,7 @@ pub enum Key {
 }
 
 /// How batches are compressed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Compression {
     /// Zstandard
@@ -87,7 +88,7 @@ pub enum Compression {
 }
 
 /// Who we are to brokers (RFC 4422).
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Sasl {
     /// How that is proved.
@@ -95,17 +96,19 @@ pub struct Sasl {
     /// Our name.
     pub username: Option<String>,
     /// Our password.
+    #[schemars(with = "Option<crate::secret::Hidden>")]
     pub password: Option<String>,
     /// A file whose first line is our password.
     pub password_file: Option<PathBuf>,
     /// A token of OAuth 2, for `oauthbearer`.
+    #[schemars(with = "Option<crate::secret::Hidden>")]
     pub token: Option<String>,
     /// A file with the token, which is read again whenever it is about to end.
     pub token_file: Option<PathBuf>,
 }
 
 /// Mechanisms of SASL.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mechanism {
     /// The password itself (RFC 4616).
@@ -121,7 +124,7 @@ pub enum Mechanism {
 }
 
 /// An option's value.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(untagged)]
 pub enum Value {
     /// `true` or `false`

@@ -10,7 +10,8 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::dial::Dialer;
 use crate::duration::Delay;
@@ -27,11 +28,12 @@ use host::{Host, Limits};
 const TICK: Duration = Duration::from_millis(5);
 
 /// `lumberjack: {hosts: [logstash:5044]}`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Settings {
     /// Receivers, `HOST:PORT` each.
     #[serde(deserialize_with = "crate::address::list")]
+    #[schemars(with = "Vec<crate::address::HostPort>")]
     pub hosts: Vec<String>,
     /// Which of them get windows.
     pub mode: Mode,
@@ -49,7 +51,7 @@ pub struct Settings {
 }
 
 /// Which receivers get windows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// All that are up, in turn.

@@ -16,7 +16,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{WriterProperties, WriterPropertiesPtr};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::Surroundings;
@@ -38,9 +39,10 @@ const GROUP_BYTES: usize = 32 << 20;
 const WINDOW: usize = 64 << 20;
 
 /// `parquet: {directory: /var/lib/bateleur/parquet}`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Settings {
+    /// The folder.
     directory: PathBuf,
     /// A file is finished when it has so many rows,
     rows: usize,
@@ -50,14 +52,17 @@ pub struct Settings {
     every: Delay,
     /// Files that are open at a time.
     open_files: usize,
+    /// How pages are compressed.
     compression: Codec,
     /// How hard zstd compresses.
     level: i32,
+    /// Rights of files.
     mode: Mode,
+    /// Rights of folders.
     directory_mode: Mode,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum Codec {
     None,

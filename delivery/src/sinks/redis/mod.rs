@@ -14,7 +14,8 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::duration::Delay;
 use crate::record::Record;
@@ -28,16 +29,18 @@ use super::Surroundings;
 use connect::Finder;
 
 /// `redis: {server: 127.0.0.1:6379, mode: list, key: suricata}`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Settings {
     /// `host:port`.
     #[serde(deserialize_with = "crate::address::one")]
+    #[schemars(with = "crate::address::HostPort")]
     pub server: String,
     /// A Unix socket in place of it.
     pub path: Option<PathBuf>,
     /// Sentinels that know who the master is, in place of it.
     #[serde(deserialize_with = "crate::address::list")]
+    #[schemars(with = "Vec<crate::address::HostPort>")]
     pub sentinels: Vec<String>,
     /// The name that sentinels have for the master.
     pub master: String,
@@ -103,7 +106,7 @@ impl Default for Settings {
 }
 
 /// What is done with a record, by Suricata's names.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// `LPUSH`: the newest is the first of the list.

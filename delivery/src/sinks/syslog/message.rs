@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use memchr::memmem;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::calendar::{MONTHS, Moment};
 use crate::record::{PROCESS, Record, SCHEMA_VERSION};
@@ -12,7 +13,7 @@ use crate::record::{PROCESS, Record, SCHEMA_VERSION};
 use super::{Format, Settings, Transport};
 
 /// Facilities of RFC 5424, by their usual names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Facility {
     Kern,
@@ -42,7 +43,7 @@ pub enum Facility {
 }
 
 /// Severities of RFC 5424, by their usual names and those of Suricata.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     #[serde(alias = "emerg")]

@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::dial::Dialer;
 use crate::duration::{Delay, Size};
@@ -25,13 +26,14 @@ use super::Surroundings;
 use message::Writer;
 
 /// `syslog: {transport: tcp, server: logs:601, format: rfc5424}`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Settings {
     /// How messages travel.
     pub transport: Transport,
     /// `host:port` for UDP and TCP; `127.0.0.1:514` when absent.
     #[serde(deserialize_with = "crate::address::optional")]
+    #[schemars(with = "Option<crate::address::HostPort>")]
     pub server: Option<String>,
     /// The socket for Unix transports; `/dev/log` when absent.
     pub path: Option<PathBuf>,
@@ -90,7 +92,7 @@ impl Default for Settings {
 }
 
 /// How messages travel.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Transport {
     /// A datagram each.
@@ -105,7 +107,7 @@ pub enum Transport {
 }
 
 /// Formats of messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Format {
     /// With structured data.
@@ -115,7 +117,7 @@ pub enum Format {
 }
 
 /// How messages are told apart in a stream.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Framing {
     /// Its length before each.
@@ -126,7 +128,7 @@ pub enum Framing {
 }
 
 /// What is done with messages that are too long.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TooLong {
     /// The end is cut off, and counted.

@@ -300,6 +300,7 @@ pub(super) fn empty(limits: DatasetLimits) -> Loaded {
         datasets: Arc::new(Datasets::new(limits)),
         remarks: Vec::new(),
         settings: ::rules::Settings::default(),
+        pending: Vec::new(),
     }
 }
 

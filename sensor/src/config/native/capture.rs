@@ -1,9 +1,11 @@
 //! `capture`: where and how frames are had.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use capture::live::{Method, OrderSettings, PacketSettings, XdpSettings};
 use placement::CpuSet;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use steer::{HashSettings, Tunnels};
@@ -16,25 +18,44 @@ use super::words::{
 };
 
 /// The section.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(super) struct Section {
+    /// Where to capture, unless the command line says.
     interfaces: Vec<Interface>,
+    /// Threads that inspect. One for each CPU but one by default.
     workers: Option<Within<1, 256>>,
+    /// CPUs of workers.
     cpus: Option<Cpus>,
+    /// CPUs of everything else.
     management_cpus: Option<Cpus>,
+    /// Rings and memory of AF_XDP.
     af_xdp: AfXdp,
+    /// Rings of packet sockets.
     af_packet: AfPacket,
+    /// Frames that may wait from each worker to each other one.
     hand_over: Option<Within<2, 1_048_576>>,
+    /// How frames of several interfaces are put in order.
     order: OrderSection,
+    /// What says which worker a flow belongs to, beside its two addresses.
     hash: Hash,
+    /// AF_XDP: flows of which the rest is dropped before it costs anything.
     shunt: Shunt,
+    /// AF_XDP: of a thousand flows so many are left out, whole.
     shed: Option<Within<0, 1000>>,
+    /// AF_XDP: networks whose frames are left out.
     exclude: Vec<Network>,
+    /// Who the process becomes once everything is open.
+    #[schemars(with = "Option<Id>")]
     user: Option<String>,
+    /// The group of the process.
+    #[schemars(with = "Option<Id>")]
     group: Option<String>,
+    /// The control socket.
     control: Option<FileName>,
+    /// Stopping takes no longer than this.
     drain: Option<Patience>,
+    /// Whether the host is prepared.
     plan: PlanWord,
 }
 
@@ -48,18 +69,23 @@ struct Interface {
     snap_length: Option<u32>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct InterfaceMap {
+    /// What tells the interface.
     name: InterfaceName,
+    /// How frames are had.
     #[serde(default)]
     method: MethodWord,
+    /// Receive queues that the card gets.
     queues: Option<Within<1, 1024>>,
+    /// See frames for others, too.
     promiscuous: Option<bool>,
+    /// Frames of packet sockets are cut to this length.
     snap_length: Option<Within<64, 262_144>>,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum MethodWord {
     #[default]
@@ -68,39 +94,51 @@ enum MethodWord {
     AfPacket,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 struct AfXdp {
+    /// Descriptors of each queue's ring, a power of two.
     ring: Option<PowerOfTwo<64, 65536>>,
+    /// Pieces of memory, 2 KiB each, of each queue.
     chunks: Option<Within<128, 1_048_576>>,
+    /// Have the card write into our memory, where it can.
     zero_copy: Option<bool>,
+    /// Only the kernel's own, slow XDP.
     generic: bool,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 struct AfPacket {
+    /// Size of a block, a power of two.
     block_size: Option<BlockSize>,
+    /// Blocks of each worker's ring on each interface.
     blocks: Option<Within<2, 65536>>,
+    /// A block that is not full is looked at after this time.
     block_timeout: Option<Delay>,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 struct OrderSection {
+    /// A frame is seen at most so long after it arrived.
     guard: Option<Delay>,
+    /// No frame waits longer than this for others.
     longest: Option<Delay>,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 struct Hash {
+    /// Ports count.
     ports: bool,
+    /// VLANs count.
     vlans: bool,
+    /// Whose addresses, where there is a packet in a packet.
     tunnels: TunnelsWord,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum TunnelsWord {
     #[default]
@@ -108,22 +146,33 @@ enum TunnelsWord {
     Inner,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 struct Shunt {
+    /// After so many bytes; never by default.
     after: Option<Size>,
+    /// Once the connection is encrypted.
     encrypted: bool,
+    /// Once a rule has let it pass.
     pass: bool,
+    /// How many flows the table holds.
     flows: Option<Within<1, 16_777_216>>,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum PlanWord {
     #[default]
     None,
     Apply,
     Keep,
+}
+
+/// A user or group: its name or its number.
+struct Id;
+
+::delivery::described! {
+    Id, "Id": {"type": ["string", "integer"], "minimum": 0};
 }
 
 /// A key that does not go with what others say.
@@ -209,6 +258,21 @@ impl Interface {
             MethodWord::AfPacket => Method::Packet,
         };
         settings
+    }
+}
+
+impl JsonSchema for Interface {
+    fn schema_name() -> Cow<'static, str> {
+        "Interface".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let name = generator.subschema_for::<InterfaceName>();
+        let map = generator.subschema_for::<InterfaceMap>();
+        json_schema!({
+            "description": "An interface: its name alone, or a map.",
+            "anyOf": [name, map],
+        })
     }
 }
 

@@ -1,5 +1,7 @@
 //! What `sensor.yaml` says and cannot be done, told by its own keys.
 
+use std::path::{Path, PathBuf};
+
 use detect::settings::Settings;
 use placement::CpuSet;
 use rules::address::AddressSet;
@@ -7,6 +9,7 @@ use rules::port::PortSet;
 use rules::variables::Variables;
 use schema::field::{Field, Kind};
 
+use crate::config::process::ProcessSettings;
 use crate::config::size;
 use crate::config::tree::Node;
 
@@ -129,7 +132,7 @@ impl Sensor {
 }
 
 /// Refuses what is no type of record.
-fn known_type(name: &str) -> Result<(), String> {
+pub(super) fn known_type(name: &str) -> Result<(), String> {
     // What `events.records` calls otherwise.
     for (record, event) in [("files", "fileinfo"), ("stream", "stream_tcp")] {
         if name == record {
@@ -178,10 +181,26 @@ fn has(kind: Kind, path: &[&str]) -> bool {
     }
 }
 
+/// A sink may not write to a file that records or statistics go to by themselves.
+pub(super) fn own_files(process: &ProcessSettings, log_dir: &Path) -> Result<(), String> {
+    let whole = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let files = process.files.iter().filter(|file| !file.is_off);
+    let taken: Vec<PathBuf> = files.map(|file| whole(&log_dir.join(&file.filename))).collect();
+    let sinks = process.delivery.iter().flat_map(|delivery| &delivery.sinks);
+    match sinks
+        .filter_map(|sink| sink.file_path())
+        .find(|&path| taken.contains(&whole(path.as_ref())))
+    {
+        Some(path) => Err(format!(
+            "events.sinks: file: {path} is the file of events.file, too; give the sink another \
+             path, or say `file: off`"
+        )),
+        None => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
     use crate::config::suricata::Mode;
     use crate::log::{Level, Log};
@@ -196,6 +215,24 @@ mod tests {
         let log = Log::keeping(Level::Error);
         let done = sensor.settings(Path::new("/tmp"), &Mode::default(), &log);
         done.err().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_file_has_one_writer() {
+        for (text, want) in [
+            ("events: {sinks: [{file: {path: /tmp/eve.json}}]}", "the file of events.file, too"),
+            (
+                "events: {sinks: [{name: a, file: {path: x}}, {name: b, file: {path: x}}]}",
+                "two sinks write to x",
+            ),
+            ("events: {file: off, sinks: [{file: {path: /tmp/eve.json}}]}", ""),
+        ] {
+            let sensor = Sensor::parse(text, "sensor.yaml").unwrap();
+            let mode = Mode { detection: true, ..Mode::default() };
+            let got = sensor.settings(Path::new("/tmp"), &mode, &Log::keeping(Level::Error));
+            let said = got.map_or_else(|error| error.to_string(), |_| String::new());
+            assert!(said.contains(want) && said.is_empty() == want.is_empty(), "{text}: {said}");
+        }
     }
 
     #[test]

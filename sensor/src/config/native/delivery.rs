@@ -9,13 +9,15 @@ use delivery::network::Network;
 use delivery::settings::{DeliverySettings, QUEUE, SpoolSection};
 use delivery::sinks::SinkSettings;
 use delivery::volume::VolumeSettings;
+use schemars::JsonSchema;
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::checks::known_type;
 use super::words::{FileName, Record};
 
 /// The section.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(super) struct Section {
     /// Name of the file of records, or `off`.
@@ -24,16 +26,27 @@ pub(super) struct Section {
     pub(super) records: Option<Vec<Record>>,
     /// Lines of alerts beside the records.
     pub(super) alert_lines: Option<FileName>,
+    /// The data, in alerts.
     pub(super) payload: bool,
+    /// The packet, in alerts.
     pub(super) packet: bool,
+    /// What became of the packet, in alerts.
     pub(super) verdict: bool,
+    /// The seed of community flow identifiers; none: there are none.
     pub(super) community_id: Option<u16>,
+    /// The interface that records leave by.
     interface: Option<String>,
+    /// Addresses that they come from.
     source_address: Addresses,
+    /// Mark of their packets.
     fwmark: Option<u32>,
+    /// Bytes of records that may wait between workers and the spool.
     queue: Option<Size>,
+    /// What is done about too many records for sinks.
     volume: VolumeSettings,
+    /// Where records wait for sinks, on disk.
     spool: SpoolSection,
+    /// Where records go besides the file.
     sinks: Vec<SinkSettings>,
 }
 
@@ -96,10 +109,8 @@ impl Section {
             };
         }
         self.volume.check().map_err(|why| format!("events.volume: {why}"))?;
-        if let Some(name) = self.volume.types().find(|name| schema::event(name).is_none()) {
-            let all: Vec<&str> = schema::EVENTS.iter().map(|event| event.name).collect();
-            let all = all.join(", ");
-            return Err(format!("events.volume: {name} is no type of record; there are {all}"));
+        if let Some(why) = self.volume.types().find_map(|name| known_type(name).err()) {
+            return Err(format!("events.volume: {why}"));
         }
         let mut settings = DeliverySettings {
             network: self.network(),
@@ -132,6 +143,21 @@ impl<'de> Deserialize<'de> for File {
             _ => FileName::try_from(text).map(Self::Name).map_err(D::Error::custom),
         }
     }
+}
+
+::delivery::described! {
+    File, "File": {
+        "description": "The name of a file, or `off`.",
+        "type": "string", "minLength": 1,
+        "not": {"pattern": "^([Yy][Ee][Ss]|[Nn][Oo]|[Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee]|[Oo][Nn]|~|[Nn][Uu][Ll][Ll]|[-+]?[0-9]+(\\.[0-9]+)?)$"},
+    };
+    Addresses, "Addresses": {
+        "description": "An address, or a list of them: one for IPv4, one for IPv6.",
+        "anyOf": [
+            {"type": "string", "pattern": "^[0-9A-Fa-f:.]+$"},
+            {"type": "array", "items": {"type": "string", "pattern": "^[0-9A-Fa-f:.]+$"}},
+        ],
+    };
 }
 
 /// One address, or a list of them.

@@ -30,11 +30,31 @@ const HINTS: [(&str, &str); 14] = [
     ("where", "this goes into `records`: `records: {where: \"dest_port = 443\"}`"),
 ];
 
+/// What is wrong with a text.
+pub(super) struct Fault {
+    /// Line and column.
+    pub(super) at: Option<(usize, usize)>,
+    /// Without secrets.
+    pub(super) what: String,
+    /// Something is not there: the place is that of the map that lacks it.
+    pub(super) is_missing: bool,
+}
+
 /// The message, with the place in front and the faulty line below.
 pub(super) fn render(error: &Error, text: &str, file: &str) -> String {
+    let fault = fault(error, text);
+    match fault.at {
+        None => format!("{file}: {}", fault.what),
+        Some(at) => format!("{file}:{}:{}: {}{}", at.0, at.1, fault.what, excerpt(at, text)),
+    }
+}
+
+/// What an error says.
+pub(super) fn fault(error: &Error, text: &str) -> Fault {
     let error = plain(error);
+    let is_missing = matches!(error, Error::SerdeMissingField { .. });
     let Some(location) = error.location() else {
-        return format!("{file}: {}", reason(error, ""));
+        return Fault { at: None, what: reason(error, "").into_owned(), is_missing };
     };
     let line = usize::try_from(location.line()).unwrap_or(1).max(1);
     let column = usize::try_from(location.column()).unwrap_or(1).max(1);
@@ -43,8 +63,15 @@ pub(super) fn render(error: &Error, text: &str, file: &str) -> String {
     let value: String = line_of(line).chars().skip(column - 1).collect();
     let own = text.lines().nth(line - 1).unwrap_or_default();
     let said = masked::message(&reason(error, &value), own, line_of(line));
-    let said: String = said.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let mut out = format!("{file}:{line}:{column}: {said}");
+    let what = said.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    Fault { at: Some((line, column)), what, is_missing }
+}
+
+/// The line of a place and those before it, without secrets.
+pub(super) fn excerpt((line, column): (usize, usize), text: &str) -> String {
+    let shown = masked::lines(text);
+    let line_of = |at: usize| shown.get(at.saturating_sub(1)).map_or("", String::as_str);
+    let mut out = String::new();
     let width = line.to_string().len();
     let length = line_of(line).chars().count();
     let skipped = if length > WIDTH { column.saturating_sub(WIDTH / 2).min(length) } else { 0 };
@@ -55,7 +82,7 @@ pub(super) fn render(error: &Error, text: &str, file: &str) -> String {
         out.push_str(shown.trim_end());
     }
     // What is hidden is shorter or longer than it was.
-    let caret = (column - 1).min(length).saturating_sub(skipped);
+    let caret = column.saturating_sub(1).min(length).saturating_sub(skipped);
     out.push_str(&format!("\n{:width$} | {:caret$}^", "", ""));
     out
 }

@@ -168,7 +168,8 @@ fn word(line: &str) -> Option<(usize, usize)> {
     None
 }
 
-fn names_a_secret(word: &str) -> bool {
+/// Whether the value of a key is a secret.
+pub(super) fn names_a_secret(word: &str) -> bool {
     let word = word.trim_start_matches('-').to_ascii_lowercase().replace('_', "-");
     if word.ends_with("-file") {
         return false;
@@ -181,7 +182,7 @@ fn names_a_secret(word: &str) -> bool {
 }
 
 /// Without users and passwords of addresses.
-fn without_users(text: &str) -> String {
+pub(super) fn without_users(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
     let end = rest.find(|c: char| c.is_whitespace() || "\"',]}".contains(c)).unwrap_or(rest.len());
     let (address, behind) = rest.split_at_checked(end).unwrap_or((rest, ""));

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
@@ -12,7 +13,7 @@ use crate::log::program::{LineFormat, ProgramLog, Threshold};
 use super::words::FileName;
 
 /// `metrics`: the endpoint for Prometheus.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(crate) struct Metrics {
     /// Addresses with ports; none: there is no endpoint.
@@ -28,11 +29,14 @@ impl Default for Metrics {
 }
 
 /// `log`: the program's own log.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(super) struct Log {
+    /// How lines look.
     format: LineFormat,
+    /// The least important messages that are told.
     level: Option<Threshold>,
+    /// The file, relative to the folder of outputs; standard error by default.
     file: Option<FileName>,
 }
 
@@ -55,6 +59,18 @@ impl<'de> Deserialize<'de> for Listen {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(ListenVisitor)
     }
+}
+
+::delivery::described! {
+    Listen, "Listen": {
+        "description": "ADDRESS:PORT, an IPv6 address in brackets, or a list of them.",
+        "anyOf": [
+            {"type": "string", "pattern": "^([0-9.]+|\\[[0-9A-Fa-f:.%]+\\]):[0-9]{1,5}$"},
+            {"type": "array", "items": {
+                "type": "string", "pattern": "^([0-9.]+|\\[[0-9A-Fa-f:.%]+\\]):[0-9]{1,5}$",
+            }},
+        ],
+    };
 }
 
 #[derive(Clone, Copy)]
@@ -84,7 +100,7 @@ impl<'de> Visitor<'de> for ListenVisitor {
 
 /// `otel`: metrics to a collector.
 #[cfg(feature = "otel")]
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Otel {
     /// `http://host:4318`; `/v1/metrics` is put behind it.
@@ -111,6 +127,11 @@ const fn ten_seconds() -> delivery::duration::Delay {
 #[cfg(not(feature = "otel"))]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Otel;
+
+#[cfg(not(feature = "otel"))]
+::delivery::described! {
+    Otel, "Otel": {"not": {}};
+}
 
 #[cfg(not(feature = "otel"))]
 impl<'de> Deserialize<'de> for Otel {

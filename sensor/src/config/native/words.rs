@@ -13,7 +13,7 @@ use crate::config::capture;
 use crate::config::size;
 
 /// Records that `events.records` can name.
-pub(super) const RECORDS: &[&str] = &[
+pub(crate) const RECORDS: &[&str] = &[
     "alert",
     "anomaly",
     "http",
@@ -57,6 +57,9 @@ pub(super) const RECORDS: &[&str] = &[
     "stats",
 ];
 
+/// Sums that `files.hashes` can name.
+const HASHES: &[&str] = &["md5", "sha1", "sha256"];
+
 /// A kind of record.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "String")]
@@ -94,7 +97,7 @@ impl TryFrom<String> for Hash {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        known(&text, "hash", ["md5", "sha1", "sha256"].into_iter())?;
+        known(&text, "hash", HASHES.iter().copied())?;
         Ok(Self(text))
     }
 }
@@ -340,6 +343,86 @@ impl<'de> Visitor<'de> for CpusVisitor {
             cpus = cpus.union(&text.parse().map_err(A::Error::custom)?);
         }
         self.visit_str(&cpus.to_string())
+    }
+}
+
+::delivery::described! {
+    Record, "Record": {
+        "description": "A kind of record.", "type": "string", "enum": RECORDS,
+    };
+    Protocol, "Protocol": {
+        "description": "An application protocol.", "type": "string",
+        "enum": AppProto::ALL.iter().map(|proto| proto.name()).collect::<Vec<_>>(),
+    };
+    Hash, "Hash": {
+        "description": "A sum of files.", "type": "string", "enum": HASHES,
+    };
+    FileName, "FileName": {
+        "description": "The name of a file or folder.",
+        "type": "string", "minLength": 1,
+        "not": {"pattern": "^([Yy][Ee][Ss]|[Nn][Oo]|[Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee]|[Oo][Nn]|[Oo][Ff][Ff]|~|[Nn][Uu][Ll][Ll]|[-+]?[0-9]+(\\.[0-9]+)?)$"},
+    };
+    Size, "SizeOfMemory": {
+        "description": "A size: a number and KiB, MiB or GiB.",
+        "anyOf": [
+            {"type": "string", "pattern": "^\\s*[0-9]+(\\.[0-9]+)?\\s*(KiB|MiB|GiB|[kKmMgG][bB])\\s*$"},
+            {"const": 0},
+        ],
+        "examples": ["64 MiB"],
+    };
+    BlockSize, "BlockSize": {
+        "description": "A size that is a power of two from 4 KiB to 1 GiB.",
+        "type": "string", "pattern": "^\\s*[0-9]+\\s*(KiB|MiB|GiB|[kKmMgG][bB])\\s*$", "examples": ["1 MiB"],
+    };
+    Patience, "Patience": {
+        "description": "Seconds, or a time such as 500 ms; an hour at most.",
+        "anyOf": [
+            {"type": "integer", "minimum": 1, "maximum": 3600},
+            {"type": "string", "pattern": "^\\s*[0-9]+\\s*(us|ms|s)?\\s*$"},
+        ],
+    };
+    Delay, "ShortDelay": {
+        "description": "A time: a number and us, ms or s; an hour at most.",
+        "type": "string", "pattern": "^[0-9]+\\s*(us|ms|s)$", "examples": ["500 us"],
+    };
+    InterfaceName, "InterfaceName": {
+        "description": "An interface: its name, PCI address or MAC address, resource:NAME of a device \
+                        plugin, network:NAME of a pod.",
+        "type": "string", "minLength": 1,
+    };
+    Network, "Network": {
+        "description": "A network such as 10.0.0.0/8, or one address.",
+        "type": "string", "pattern": "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$",
+    };
+    Cpus, "Cpus": {
+        "description": "CPUs: a number, a range such as 2-5, or a list of such.",
+        "anyOf": [
+            {"type": "integer", "minimum": 0},
+            {"type": "string", "pattern": "^[0-9]"},
+            {"type": "array", "minItems": 1, "items": {"type": ["integer", "string"]}},
+        ],
+    };
+}
+
+impl<const LOW: u32, const HIGH: u32> schemars::JsonSchema for Within<LOW, HIGH> {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        format!("From{LOW}To{HIGH}").into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": "integer", "minimum": LOW, "maximum": HIGH})
+    }
+}
+
+impl<const LOW: u32, const HIGH: u32> schemars::JsonSchema for PowerOfTwo<LOW, HIGH> {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        format!("PowerOfTwoFrom{LOW}To{HIGH}").into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let powers = (0..32).map(|bit| 1u32 << bit);
+        let all: Vec<u32> = powers.filter(|power| (LOW..=HIGH).contains(power)).collect();
+        schemars::json_schema!({"description": "A power of two.", "type": "integer", "enum": all})
     }
 }
 

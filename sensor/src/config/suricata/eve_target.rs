@@ -28,20 +28,16 @@ pub(super) fn read(
     process: &mut ProcessSettings,
 ) -> Result<FileOutput, Fatal> {
     let filetype = node.text("filetype").unwrap_or("regular").to_ascii_lowercase();
-    let (sink, place) = match filetype.as_str() {
-        "regular" | "file" => return outputs::file(config, node, "eve-log", "eve.json"),
-        "unix_dgram" => unix(node, process, "datagram"),
-        "unix_stream" => unix(node, process, "stream"),
-        "redis" => redis(config, node)?,
-        "syslog" => syslog(config, node, "info"),
-        other => {
-            let file = &config.mode.config_file;
-            let said = format!(
-                "Invalid JSON output option: {other} ({file}: outputs.eve-log.filetype; there are \
-                 {KNOWN}, and no plugins)"
-            );
-            return Err(config.fail(MODULE, &said));
-        }
+    if matches!(filetype.as_str(), "regular" | "file") {
+        return outputs::file(config, node, "eve-log", "eve.json");
+    }
+    let Some((sink, place)) = sink_of(config, node, process, &filetype, false)? else {
+        let file = &config.mode.config_file;
+        let said = format!(
+            "Invalid JSON output option: {filetype} ({file}: outputs.eve-log.filetype; there are \
+             {KNOWN}, and no plugins)"
+        );
+        return Err(config.fail(MODULE, &said));
     };
     let output = Output { alerts: false, place: format!("{filetype} {place}") };
     add(config, process, &filetype, sink, output)?;
@@ -50,6 +46,26 @@ pub(super) fn read(
     let mut file = FileOutput::new("eve-log", place);
     file.is_off = true;
     Ok(file)
+}
+
+/// The sink that a filetype is, and what its receiver is known by; none: there is no such type.
+///
+/// # Errors
+/// When its options are wrong; the log has it.
+pub(crate) fn sink_of(
+    config: Config<'_>,
+    node: &Node,
+    process: &ProcessSettings,
+    filetype: &str,
+    is_of_alerts: bool,
+) -> Result<Option<(Value, String)>, Fatal> {
+    Ok(Some(match filetype {
+        "unix_dgram" => unix(node, process, "datagram"),
+        "unix_stream" => unix(node, process, "stream"),
+        "redis" => redis(config, node)?,
+        "syslog" => syslog(config, node, if is_of_alerts { "error" } else { "info" }),
+        _ => return Ok(None),
+    }))
 }
 
 /// The output `syslog`: lines of alerts.

@@ -20,6 +20,7 @@ mod xff;
 
 pub(crate) use self::capture::{Section as CaptureSection, read as read_capture};
 pub(crate) use detect::features;
+pub(crate) use eve_target::sink_of;
 pub(crate) use logging::log_settings;
 
 use std::path::{Path, PathBuf};

@@ -29,11 +29,11 @@ pub(crate) trait Sensor: Send + Sync {
     /// All counters as one JSON object, as the statistics' record has them; none: not counted yet.
     fn counters(&self) -> Option<String>;
 
-    /// Loads the rules anew.
+    /// Loads the rules anew; keys of the configuration that wait for a restart.
     ///
     /// # Errors
     /// When they are not.
-    fn reload(&self, how: Reload) -> Result<(), ReloadRefusal>;
+    fn reload(&self, how: Reload) -> Result<Vec<String>, ReloadRefusal>;
 
     /// When rules were loaded last: microseconds since 1970.
     fn last_reload(&self) -> u64;

@@ -22,7 +22,7 @@ use super::ledger::Ledger;
 const MOST_FAILED: usize = 64;
 
 /// The answer to the wish to load rules.
-pub(super) type ReloadAnswer = Sender<Result<(), ReloadRefusal>>;
+pub(super) type ReloadAnswer = Sender<Result<Vec<String>, ReloadRefusal>>;
 
 /// What others ask of the supervisor.
 #[derive(Debug)]

@@ -84,7 +84,7 @@ impl Sensor for Board {
         answered.recv_timeout(COUNTING).ok()
     }
 
-    fn reload(&self, how: Reload) -> Result<(), ReloadRefusal> {
+    fn reload(&self, how: Reload) -> Result<Vec<String>, ReloadRefusal> {
         if !self.can_reload {
             return Err(ReloadRefusal::CommandLine);
         }

@@ -98,7 +98,7 @@ impl Reloader {
         }
         match answer {
             Some(answer) if waits => self.waiting.push(answer),
-            Some(answer) => drop(answer.send(Ok(()))),
+            Some(answer) => drop(answer.send(Ok(Vec::new()))),
             None => {}
         }
         true
@@ -154,7 +154,8 @@ impl Reloader {
 
     /// Tells those who wait that new rules are in force; everybody else knows by now.
     pub(super) fn tell_done(&mut self) {
-        self.answer(&Ok(()));
+        let pending = self.loaded.pending.clone();
+        self.answer(&Ok(pending));
     }
 
     /// The rules that workers change over to.
@@ -180,7 +181,7 @@ impl Reloader {
         self.figures
     }
 
-    fn answer(&mut self, result: &Result<(), ReloadRefusal>) {
+    fn answer(&mut self, result: &Result<Vec<String>, ReloadRefusal>) {
         for answer in self.waiting.drain(..) {
             let _ = answer.send(result.clone());
         }

@@ -92,7 +92,8 @@ impl Command for Failed {
 
 fn reload(sensor: &dyn Sensor, how: Reload) -> Answer {
     match sensor.reload(how) {
-        Ok(()) => Answer::text("done"),
+        Ok(pending) if pending.is_empty() => Answer::text("done"),
+        Ok(pending) => Answer::text(&format!("done; these need a restart: {}", pending.join(", "))),
         Err(ReloadRefusal::CommandLine) => {
             Answer::refused("Live rule reload not possible if -s or -S option used at runtime.")
         }

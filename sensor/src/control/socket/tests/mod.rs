@@ -85,7 +85,7 @@ impl Sensor for Fake {
         (!held).then(|| r#"{"uptime":5,"decoder":{"pkts":9}}"#.to_owned())
     }
 
-    fn reload(&self, how: Reload) -> Result<(), ReloadRefusal> {
+    fn reload(&self, how: Reload) -> Result<Vec<String>, ReloadRefusal> {
         self.note(format!("{how:?}"));
         if how == Reload::Begin {
             let failures = [ReloadRefusal::CommandLine, ReloadRefusal::Busy];
@@ -95,7 +95,7 @@ impl Sensor for Fake {
         }
         let held = self.held.lock().unwrap();
         drop(self.released.wait_while(held, |held| *held).unwrap());
-        Ok(())
+        Ok(Vec::new())
     }
 
     fn last_reload(&self) -> u64 {
