@@ -5,4 +5,16 @@
 //! knows nothing of detection.
 #![forbid(unsafe_code)]
 
+mod data_files;
+pub mod fetch;
+pub mod glob;
 pub mod manifest;
+pub mod merge;
+pub mod rollback;
+pub mod rule_line;
+pub mod selection;
+pub mod settings;
+pub mod source;
+pub mod store;
+pub mod test;
+pub mod update;

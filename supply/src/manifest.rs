@@ -11,6 +11,8 @@ use sha2::{Digest, Sha256};
 pub const FILE: &str = "manifest.json";
 /// The file with all rules, one a line.
 pub const RULES: &str = "bateleur.rules";
+/// The size that a manifest has at most, in bytes.
+pub const MOST: u64 = 16 << 20;
 /// The layout that this program writes and reads.
 pub const FORMAT: u32 = 1;
 

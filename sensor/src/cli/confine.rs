@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use delivery::reach::Paths;
 
-use crate::config::process::ProcessSettings;
+use crate::config::process::{ProcessSettings, RuleStore};
 use crate::control::privileges::{Account, Filter, Sandbox};
 use crate::process::load::Loaded;
 
@@ -124,6 +124,10 @@ fn sources(open: &Open<'_>) -> Vec<PathBuf> {
     let files = [&rules.classification, &rules.reference, &rules.threshold];
     let files = files.into_iter().flatten().map(PathBuf::as_path).chain(open.config);
     read.extend(files.map(folder_of));
+    if let Some(RuleStore::Current(store)) = &rules.store {
+        // The link there leads to other folders of it in time.
+        read.push(store.clone());
+    }
     read.push(open.process.datasets.data_dir.clone());
     if open.process.delivery.is_some() {
         read.extend(open.delivering.read.iter().cloned());

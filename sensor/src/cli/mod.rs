@@ -1,7 +1,6 @@
 //! The command line: the native face, and Suricata's.
 
 mod capturing;
-mod check;
 mod config;
 mod confine;
 mod cpus;
@@ -14,6 +13,7 @@ mod plan;
 mod reloading;
 mod replay;
 mod restorer;
+mod rules;
 mod run;
 mod schema;
 pub(crate) mod suricata;

@@ -13,7 +13,7 @@ use super::config::ConfigCommand;
 use super::cpus::CpuList;
 use super::doctor::DoctorArguments;
 use super::schema::SchemaArguments;
-use super::{check, list, replay};
+use super::{list, replay};
 
 /// Where a pod is told its networks.
 pub(super) const ANNOTATIONS: &str = "/etc/podnetinfo/annotations";
@@ -41,7 +41,7 @@ enum What {
     Config(ConfigCommand),
     /// Work with rule files.
     #[command(subcommand)]
-    Rules(RulesCommand),
+    Rules(super::rules::RulesCommand),
     /// Show what rules can name.
     List {
         /// Of what.
@@ -219,29 +219,6 @@ pub(super) struct RightsArguments {
     pub(super) insecure: bool,
 }
 
-#[derive(Debug, Subcommand)]
-enum RulesCommand {
-    /// Say which rules load, and why others do not.
-    Check(CheckArguments),
-}
-
-/// Arguments of `rules check`.
-#[derive(Clone, Debug, Args)]
-pub(super) struct CheckArguments {
-    /// Configuration (sensor.yaml) for variables and protocols.
-    #[arg(long, short, value_name = "FILE")]
-    pub(super) config: Option<PathBuf>,
-    /// Only figures, and the reasons with how often they occur.
-    #[arg(long)]
-    pub(super) summary: bool,
-    /// Nothing but the exit status.
-    #[arg(long, short, conflicts_with = "summary")]
-    pub(super) quiet: bool,
-    /// Rule files; patterns such as `rules/*.rules` are understood.
-    #[arg(required = true, value_name = "FILE")]
-    pub(super) files: Vec<String>,
-}
-
 /// How frames are had from an interface.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum CaptureMethod {
@@ -294,8 +271,8 @@ pub(super) fn run(arguments: Vec<OsString>) -> ExitCode {
         What::Run(arguments) => super::run::run(&arguments),
         What::Plan(arguments) => super::plan::run(&arguments),
         What::Doctor(arguments) => super::doctor::run(&arguments),
-        What::Rules(RulesCommand::Check(arguments)) => check::run(&arguments),
         What::Config(command) => super::config::run(&command),
+        What::Rules(command) => super::rules::run(&command),
         What::List { what } => list::run(what),
         What::Schema(arguments) => super::schema::run(&arguments),
         What::MarkSockets { mark } => super::marking::serve(mark)

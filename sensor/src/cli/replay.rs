@@ -25,6 +25,7 @@ use crate::process::{glob, input, summary};
 
 use super::delivered;
 use super::native::ReplayArguments;
+use super::rules::stored;
 use super::writing::{Delivering, Writing};
 
 pub(super) fn run(mut arguments: ReplayArguments) -> Result<ExitCode> {
@@ -163,28 +164,30 @@ pub(super) fn rules(process: &mut ProcessSettings) -> Result<Loaded> {
 
 /// Loads them; with `before` they take the place of these in a running sensor.
 pub(super) fn load_rules(process: &mut ProcessSettings, before: Option<&Loaded>) -> Result<Loaded> {
-    let sources = &process.rules;
+    let (sources, set) = stored::with_current(&process.rules)?;
+    let sources = &sources;
     let read = |path: &PathBuf| {
         fs::read(path)
             .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
             .with_context(|| format!("{}: cannot be read", placed(sources, &path_name(path))))
     };
-    if let Some(path) = &process.rules.classification {
-        let text = read(path)?;
-        process.loader.classifications = rules::classification::Classifications::parse(&text).0;
+    let configured = sources.classification.as_ref().map(read).transpose()?;
+    if let Some(text) = stored::classes(configured, set.as_ref()) {
+        process.loader.classifications = ::rules::classification::Classifications::parse(&text).0;
     }
-    if let Some(path) = &process.rules.reference {
-        process.loader.references = rules::reference::References::parse(&read(path)?).0;
+    let configured = sources.reference.as_ref().map(read).transpose()?;
+    if let Some(text) = stored::references(configured, set.as_ref()) {
+        process.loader.references = ::rules::reference::References::parse(&text).0;
     }
     let mut entries = ThresholdFile::default();
-    if let Some(path) = &process.rules.threshold {
+    if let Some(path) = &sources.threshold {
         let (file, bad) = ThresholdFile::parse(&read(path)?, &process.loader.variables);
         if let Some(bad) = bad.first() {
             bail!("{}:{}: {}", path.display(), bad.line, bad.message);
         }
         entries = file;
     }
-    let texts = texts(&process.rules)?;
+    let texts = texts(sources)?;
     let mut loaded = load(
         &texts,
         process.loader.clone(),
@@ -197,7 +200,7 @@ pub(super) fn load_rules(process: &mut ProcessSettings, before: Option<&Loaded>)
         tracing::warn!("{note}");
     }
     if !process.rules.allow_refused {
-        has_rules(&process.rules, &texts, &loaded)?;
+        has_rules(sources, &texts, &loaded)?;
     }
     if before.is_some() {
         loaded.remarks = loaded.complaints();

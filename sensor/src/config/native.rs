@@ -15,6 +15,7 @@ mod masked;
 mod observe;
 mod reading;
 pub(crate) mod reload;
+mod rules;
 pub(crate) mod schema;
 mod warnings;
 mod words;
@@ -45,8 +46,8 @@ use words::{FileName, Hash, Protocol, Size};
 const DEFAULTS: &str = include_str!("../data/defaults.yaml");
 /// Each key with its default, as it is documented.
 const DOCUMENTED: &str = include_str!("../../../docs/sensor.yaml");
-const CLASSIFICATION: &str = include_str!("../data/classification.config");
-const REFERENCE: &str = include_str!("../data/reference.config");
+pub(crate) const CLASSIFICATION: &str = include_str!("../data/classification.config");
+pub(crate) const REFERENCE: &str = include_str!("../data/reference.config");
 
 /// The file.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -119,6 +120,8 @@ pub(crate) struct Rules {
     pub(crate) thresholds: Option<PathBuf>,
     /// A folder that is there, for data sets that rules load or save.
     data_directory: Option<PathBuf>,
+    pub(crate) store: Option<supply::settings::StoreSettings>,
+    pub(crate) update: supply::settings::UpdateSettings,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -259,8 +262,8 @@ impl Sensor {
         }
         checks::own_files(&all.process, log_dir).map_err(wrong)?;
         let loader = &mut all.process.loader;
-        loader.classifications = rules::classification::Classifications::parse(CLASSIFICATION).0;
-        loader.references = rules::reference::References::parse(REFERENCE).0;
+        loader.classifications = ::rules::classification::Classifications::parse(CLASSIFICATION).0;
+        loader.references = ::rules::reference::References::parse(REFERENCE).0;
         Ok(all)
     }
 
@@ -278,6 +281,7 @@ impl Sensor {
         rules.classification = self.rules.classification.clone();
         rules.reference = self.rules.reference.clone();
         rules.threshold = self.rules.thresholds.clone();
+        rules.store = self.rules.stored();
         for (number, pattern) in self.rules.files.iter().enumerate() {
             let place = self.place_of(&format!("rules.files.{number}"));
             rules.places.insert(pattern.clone(), place);

@@ -115,11 +115,22 @@ pub(crate) struct FileStoreOutput {
     pub(crate) max_open_files: usize,
 }
 
+/// Rules that are kept with what belongs to them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum RuleStore {
+    /// What is current in a store when rules are loaded.
+    Current(PathBuf),
+    /// A set in this folder.
+    Set(PathBuf),
+}
+
 /// Where rules and what belongs to them come from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RuleSources {
     /// Files or patterns, in order.
     pub(crate) patterns: Vec<String>,
+    /// Where further rules are kept.
+    pub(crate) store: Option<RuleStore>,
     /// `classification-file`
     pub(crate) classification: Option<PathBuf>,
     /// `reference-config-file`

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use anyhow::Result;
+use clap::Args;
 use rules::loader::Failure;
 
 use crate::config::native::Sensor;
@@ -15,7 +16,23 @@ use crate::config::suricata::Mode;
 use crate::log::Log;
 use crate::process::load::{Loaded, complaint};
 
-use super::native::CheckArguments;
+/// Arguments of `rules check`.
+#[derive(Clone, Debug, Args)]
+pub(in crate::cli) struct CheckArguments {
+    /// Configuration (sensor.yaml) for variables and protocols.
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Only figures, and the reasons with how often they occur.
+    #[arg(long)]
+    summary: bool,
+    /// Nothing but the exit status.
+    #[arg(long, short, conflicts_with = "summary")]
+    quiet: bool,
+    /// Rule files; patterns such as `rules/*.rules` are understood. By default those of the
+    /// configuration.
+    #[arg(required_unless_present = "config", value_name = "FILE")]
+    files: Vec<String>,
+}
 
 /// Columns of a report when the terminal does not say.
 const WIDTH: usize = 120;
@@ -27,9 +44,12 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<ExitCode> {
     let mut all = sensor.settings(Path::new("."), &mode, &log)?;
     // Everything that rules can ask for is there when they are only checked.
     all.process.loader.file_store = true;
-    all.process.rules.patterns.clone_from(&arguments.files);
+    if !arguments.files.is_empty() {
+        all.process.rules.patterns.clone_from(&arguments.files);
+        all.process.rules.store = None;
+    }
     all.process.rules.allow_refused = true;
-    let loaded = super::replay::rules(&mut all.process)?;
+    let loaded = crate::cli::replay::rules(&mut all.process)?;
     if !arguments.quiet {
         let text = match arguments.summary {
             true => figures(&loaded),

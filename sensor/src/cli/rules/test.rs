@@ -1,0 +1,31 @@
+//! Whether a set of rules loads as this sensor would load it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use supply::test::Tested;
+
+use crate::config::native::Sensor;
+use crate::config::process::RuleStore;
+use crate::config::suricata::Mode;
+use crate::log::Log;
+
+/// Loads the rules of a folder with a sensor's variables and protocols.
+pub(in crate::cli) fn load(sensor: &Sensor, folder: &Path) -> Result<Tested, String> {
+    let mode = Mode { inline: sensor.inline, detection: true, ..Mode::default() };
+    let all = sensor.settings(Path::new("."), &mode, &Log::errors());
+    let mut process = all.map_err(|error| error.to_string())?.process;
+    process.loader.file_store = true;
+    process.rules.patterns.clear();
+    process.rules.threshold = None;
+    process.rules.store = Some(RuleStore::Set(folder.to_path_buf()));
+    process.rules.allow_refused = true;
+    let loaded = crate::cli::replay::rules(&mut process).map_err(|error| format!("{error:#}"))?;
+    let mut reasons: BTreeMap<String, u64> = BTreeMap::new();
+    for failure in &loaded.failures {
+        *reasons.entry(failure.error.message.to_string()).or_default() += 1;
+    }
+    let mut reasons: Vec<(String, u64)> = reasons.into_iter().collect();
+    reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    Ok(Tested { loaded: loaded.accepted as u64, refused: loaded.failures.len() as u64, reasons })
+}

@@ -1,0 +1,334 @@
+//! `rules.store` and `rules.update` of sensor.yaml.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, Visitor};
+
+/// Where rules are put, and how many sets are kept.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct StoreSettings {
+    /// The folder.
+    pub directory: PathBuf,
+    /// Generations to go back to; two at least.
+    pub keep: usize,
+}
+
+impl Default for StoreSettings {
+    fn default() -> Self {
+        Self { directory: PathBuf::from("/var/lib/bateleur/rules"), keep: 5 }
+    }
+}
+
+/// What `rules update` does.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct UpdateSettings {
+    /// Where rules come from, in the order in which later ones win.
+    pub sources: Vec<SourceSettings>,
+    /// Rules to enable, in the words of suricata-update's enable.conf.
+    pub enable: Option<PathBuf>,
+    /// Rules to disable.
+    pub disable: Option<PathBuf>,
+    /// Rules to make drop.
+    pub drop: Option<PathBuf>,
+    /// Texts of rules to change.
+    pub modify: Option<PathBuf>,
+    /// Files of sources that are left out, by patterns for their names.
+    pub ignore: Vec<String>,
+    /// What becomes of an update while a source can't be reached.
+    pub when_unreachable: WhenUnreachable,
+    /// The share of rules that may be refused.
+    pub most_refused: Percent,
+    /// What one request may take.
+    pub timeout: Span,
+}
+
+impl Default for UpdateSettings {
+    fn default() -> Self {
+        Self {
+            sources: vec![SourceSettings::et_open()],
+            enable: None,
+            disable: None,
+            drop: None,
+            modify: None,
+            ignore: vec!["*deleted.rules".to_owned()],
+            when_unreachable: WhenUnreachable::Keep,
+            most_refused: Percent(5.0),
+            timeout: Span(Duration::from_secs(300)),
+        }
+    }
+}
+
+/// A place that rules come from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct SourceSettings {
+    /// For messages, and for its files in the store.
+    pub name: String,
+    /// An archive or a rule file on a server.
+    #[serde(default)]
+    pub url: Option<String>,
+    /// A file, an archive, a folder or a pattern.
+    #[serde(default)]
+    pub path: Option<PathBuf>,
+    /// The sum that is fetched from beside the file.
+    #[serde(default)]
+    pub checksum: Checksum,
+    /// A public key of minisign; the signature is fetched from beside the file.
+    #[serde(default)]
+    pub key: Option<PathBuf>,
+    /// What stands for `%(NAME)s` in the address: the content of a file.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, PathBuf>,
+}
+
+impl SourceSettings {
+    /// The open rules of Emerging Threats.
+    pub fn et_open() -> Self {
+        Self {
+            name: "et-open".to_owned(),
+            url: Some(
+                "https://rules.emergingthreats.net/open/suricata-7.0.3/emerging.rules.tar.gz"
+                    .to_owned(),
+            ),
+            checksum: Checksum::Md5,
+            ..Self::default()
+        }
+    }
+}
+
+/// Which sum lies beside a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Checksum {
+    /// None.
+    #[default]
+    Off,
+    /// `URL.md5`: tells damage, not forgery.
+    Md5,
+    /// `URL.sha256`
+    Sha256,
+}
+
+/// What becomes of an update while a source can't be reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WhenUnreachable {
+    /// The last download is used, with a warning; without one the update fails.
+    #[default]
+    Keep,
+    /// The update fails.
+    Fail,
+}
+
+/// A part of a hundred: `5 %` or `5`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Percent(pub f64);
+
+/// A span of time: `90 s`, `5 min`, `1 h`; a number alone is seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span(pub Duration);
+
+/// A key that says what can't be: its path below `rules.update`, and the reason.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("rules.update.{key}: {what}")]
+pub struct Wrong {
+    /// Such as `sources.0.url`.
+    pub key: String,
+    /// What is wrong.
+    pub what: String,
+}
+
+impl StoreSettings {
+    /// Relative paths are those of the configuration's folder.
+    pub fn relative_to(&mut self, base: &Path) {
+        self.directory = base.join(&self.directory);
+    }
+}
+
+impl UpdateSettings {
+    /// Relative paths are those of the configuration's folder.
+    pub fn relative_to(&mut self, base: &Path) {
+        for file in [&mut self.enable, &mut self.disable, &mut self.drop, &mut self.modify] {
+            *file = file.take().map(|file| base.join(file));
+        }
+        for source in &mut self.sources {
+            source.path = source.path.take().map(|path| base.join(path));
+            source.key = source.key.take().map(|key| base.join(key));
+            source.secrets.values_mut().for_each(|file| *file = base.join(&*file));
+        }
+    }
+
+    /// Whether sources can be what they say.
+    ///
+    /// # Errors
+    /// With the first that can't.
+    pub fn check(&self) -> Result<(), Wrong> {
+        let mut names = BTreeSet::new();
+        for (at, source) in self.sources.iter().enumerate() {
+            source.check().map_err(|(key, what)| {
+                let key = if key.is_empty() { String::new() } else { format!(".{key}") };
+                Wrong { key: format!("sources.{at}{key}"), what }
+            })?;
+            if !names.insert(&source.name) {
+                let what = format!("another source is named {:?}, too", source.name);
+                return Err(Wrong { key: format!("sources.{at}.name"), what });
+            }
+        }
+        match self.sources.is_empty() {
+            true => Err(Wrong { key: "sources".to_owned(), what: "there is none".to_owned() }),
+            false => Ok(()),
+        }
+    }
+}
+
+impl SourceSettings {
+    fn check(&self) -> Result<(), (&'static str, String)> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        let name = &self.name;
+        if name.is_empty() || name.len() > 64 || name.starts_with('.') || !name.chars().all(plain) {
+            let what = format!("{name:?} is no name: letters, digits, `-`, `_` and `.` make one");
+            return Err(("name", what));
+        }
+        match (&self.url, &self.path) {
+            (Some(_), Some(_)) => Err(("path", "a source has a url or a path, not both".into())),
+            (None, None) => Err(("", format!("{name} has neither a url nor a path"))),
+            (Some(url), None) => match url.split_once("://") {
+                Some(("http" | "https", rest)) if !rest.is_empty() => Ok(()),
+                _ => Err(("url", "an address begins with https:// or http://".to_owned())),
+            },
+            (None, Some(_)) if self.checksum != Checksum::Off => {
+                Err(("checksum", "only downloads are compared with a sum".to_owned()))
+            }
+            (None, Some(_)) if self.key.is_some() => {
+                Err(("key", "only downloads are compared with a signature".to_owned()))
+            }
+            (None, Some(_)) => Ok(()),
+        }
+    }
+}
+
+/// Takes a number or a text.
+struct Words<T>(fn(&str) -> Result<T, String>);
+
+impl<T> Visitor<'_> for Words<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number or a text")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        (self.0)(text).map_err(E::custom)
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<T, E> {
+        self.visit_str(&number.to_string())
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<T, E> {
+        self.visit_str(&number.to_string())
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<T, E> {
+        self.visit_str(&number.to_string())
+    }
+}
+
+impl<'de> Deserialize<'de> for Percent {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Words(|text| {
+            let number = text.trim().trim_end_matches('%').trim_end().parse::<f64>().ok();
+            let percent = number.filter(|number| (0.0..=100.0).contains(number)).map(Percent);
+            percent.ok_or_else(|| format!("{text:?} is no share: write e.g. `5 %`"))
+        }))
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Words(|text| {
+            let wrong =
+                || format!("{text:?} is no span of time: write e.g. `90 s`, `5 min`, `1 h`");
+            let word = text.trim();
+            let end = word.find(|c: char| !c.is_ascii_digit()).unwrap_or(word.len());
+            let (number, unit) = word.split_at_checked(end).ok_or_else(wrong)?;
+            let factor = match unit.trim() {
+                "" | "s" => 1,
+                "m" | "min" => 60,
+                "h" => 3600,
+                "d" => 86_400,
+                _ => return Err(wrong()),
+            };
+            let seconds = number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
+            let seconds = seconds.filter(|seconds| (1..=365 * 86_400).contains(seconds));
+            seconds.map(|seconds| Self(Duration::from_secs(seconds))).ok_or_else(wrong)
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Result<UpdateSettings, String> {
+        let settings: UpdateSettings =
+            serde_json::from_str(json).map_err(|error| error.to_string())?;
+        settings.check().map_err(|error| error.to_string())?;
+        Ok(settings)
+    }
+
+    #[test]
+    fn what_nobody_says_is_et_open() {
+        let settings = read("{}").unwrap();
+        assert_eq!(settings, UpdateSettings::default());
+        assert_eq!(settings.sources, [SourceSettings::et_open()]);
+    }
+
+    #[test]
+    fn paths_are_those_of_the_configuration() {
+        let mut settings = read(
+            r#"{"sources":[{"name":"a","path":"r/*.rules"},{"name":"b","url":"https://h/x","key":"/k","secrets":{"c":"code"}}],
+                "disable":"disable.conf","timeout":"2 min","most-refused":"2.5 %"}"#,
+        )
+        .unwrap();
+        settings.relative_to(Path::new("/etc/bateleur"));
+        let [local, remote] = settings.sources.as_slice() else { panic!("two sources") };
+        assert_eq!(local.path.as_deref(), Some(Path::new("/etc/bateleur/r/*.rules")));
+        assert_eq!(remote.key.as_deref(), Some(Path::new("/k")));
+        assert_eq!(remote.secrets["c"], Path::new("/etc/bateleur/code"));
+        assert_eq!(settings.disable.as_deref(), Some(Path::new("/etc/bateleur/disable.conf")));
+        assert_eq!(settings.timeout.0.as_secs(), 120);
+        assert_eq!(settings.most_refused, Percent(2.5));
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        let source = |text: &str| format!(r#"{{"sources":[{{{text}}}]}}"#);
+        let check = |json: &str, part: &str| {
+            let error = read(json).unwrap_err();
+            assert!(error.contains(part), "{json}: {error}");
+        };
+        check(r#"{"sources":[]}"#, "rules.update.sources: there is none");
+        check(&source(r#""name":"a""#), "sources.0: a has neither a url nor a path");
+        check(&source(r#""name":"a","path":"x","url":"http://h""#), "sources.0.path: ");
+        check(&source(r#""name":"a","url":"ftp://h""#), "sources.0.url: an address begins");
+        check(&source(r#""name":"../a","path":"x""#), "sources.0.name: ");
+        check(&source(r#""name":"a","path":"x","checksum":"md5""#), "sources.0.checksum: ");
+        check(&source(r#""name":"a","path":"x","key":"k""#), "sources.0.key: ");
+        check(&source(r#""name":"a","path":"x","sum":"k""#), "unknown field `sum`");
+        check(
+            r#"{"sources":[{"name":"a","path":"x"},{"name":"a","path":"y"}]}"#,
+            "sources.1.name: another source",
+        );
+        check(r#"{"timeout":"0"}"#, "no span of time");
+        check(r#"{"timeout":"5 parsecs"}"#, "no span of time");
+        check(r#"{"most-refused":"101 %"}"#, "no share");
+        check(r#"{"when-unreachable":"maybe"}"#, "unknown variant");
+    }
+}
