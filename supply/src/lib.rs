@@ -5,15 +5,23 @@
 //! knows nothing of detection.
 #![forbid(unsafe_code)]
 
+pub mod bundle;
 mod data_files;
 pub mod fetch;
+pub mod follow;
 pub mod glob;
+pub mod in_force;
+pub mod layout;
 pub mod manifest;
 pub mod merge;
+pub mod receipt;
 pub mod rollback;
+pub mod rollout;
 pub mod rule_line;
 pub mod selection;
+pub mod server;
 pub mod settings;
+pub mod sign;
 pub mod source;
 pub mod store;
 pub mod test;

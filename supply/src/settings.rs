@@ -1,15 +1,17 @@
 //! `rules.store` and `rules.update` of sensor.yaml.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor};
 
 /// Where rules are put, and how many sets are kept.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct StoreSettings {
     /// The folder.
@@ -25,7 +27,7 @@ impl Default for StoreSettings {
 }
 
 /// What `rules update` does.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct UpdateSettings {
     /// Where rules come from, in the order in which later ones win.
@@ -65,7 +67,7 @@ impl Default for UpdateSettings {
 }
 
 /// A place that rules come from.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SourceSettings {
     /// For messages, and for its files in the store.
@@ -103,7 +105,7 @@ impl SourceSettings {
 }
 
 /// Which sum lies beside a file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Checksum {
     /// None.
@@ -116,7 +118,7 @@ pub enum Checksum {
 }
 
 /// What becomes of an update while a source can't be reached.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum WhenUnreachable {
     /// The last download is used, with a warning; without one the update fails.
@@ -269,6 +271,38 @@ impl<'de> Deserialize<'de> for Span {
             let seconds = seconds.filter(|seconds| (1..=365 * 86_400).contains(seconds));
             seconds.map(|seconds| Self(Duration::from_secs(seconds))).ok_or_else(wrong)
         }))
+    }
+}
+
+impl JsonSchema for Percent {
+    fn schema_name() -> Cow<'static, str> {
+        "Percent".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A part of a hundred: 5 or `5 %`.",
+            "anyOf": [
+                {"type": "number", "minimum": 0, "maximum": 100},
+                {"type": "string", "pattern": "^\\s*[0-9.]+\\s*%?\\s*$"},
+            ],
+        })
+    }
+}
+
+impl JsonSchema for Span {
+    fn schema_name() -> Cow<'static, str> {
+        "Span".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A span of time: seconds, or a number and s, min, h or d.",
+            "anyOf": [
+                {"type": "integer", "minimum": 1},
+                {"type": "string", "pattern": "^\\s*[0-9]+\\s*(s|m|min|h|d)?\\s*$"},
+            ],
+        })
     }
 }
 

@@ -41,9 +41,9 @@ impl Known {
         known
     }
 
-    /// The rule with this text in this file.
-    pub(crate) fn rule(&self, file: &str, text: &str) -> Option<&Arc<Rule>> {
-        self.rules.get(text).filter(|rule| &*rule.file == file)
+    /// The rule with this text, in whichever file.
+    pub(crate) fn rule(&self, text: &str) -> Option<&Arc<Rule>> {
+        self.rules.get(text)
     }
 
     /// Texts of new rules would keep whole files in memory beside those of the rules in force.

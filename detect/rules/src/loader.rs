@@ -102,17 +102,16 @@ pub struct Loader {
 enum Slot {
     /// One that was read.
     New(Box<Rule>),
-    /// One that was known, and its line now.
-    Kept(Arc<Rule>, u32),
+    /// One that was known, and its file and line now.
+    Kept(Arc<Rule>, Arc<str>, u32),
 }
 
 impl Slot {
     fn place(&self) -> (Arc<str>, u32) {
-        let line = match self {
-            Self::New(rule) => rule.line,
-            Self::Kept(_, line) => *line,
-        };
-        (Arc::clone(&self.file), line)
+        match self {
+            Self::New(rule) => (Arc::clone(&rule.file), rule.line),
+            Self::Kept(_, file, line) => (Arc::clone(file), *line),
+        }
     }
 }
 
@@ -122,7 +121,7 @@ impl Deref for Slot {
     fn deref(&self) -> &Rule {
         match self {
             Self::New(rule) => rule,
-            Self::Kept(rule, _) => rule,
+            Self::Kept(rule, ..) => rule,
         }
     }
 }
@@ -173,8 +172,8 @@ impl Loader {
                 Ok(rule) => {
                     let start = rule.as_ptr().addr().wrapping_sub(text.as_ptr().addr());
                     let piece = text.get(start..start.saturating_add(rule.len()));
-                    if let Some(known) = self.known.rule(&file, rule) {
-                        let slot = Slot::Kept(Arc::clone(known), number);
+                    if let Some(known) = self.known.rule(rule) {
+                        let slot = Slot::Kept(Arc::clone(known), Arc::clone(&file), number);
                         self.accept(slot, Vec::new());
                         continue;
                     }
@@ -229,7 +228,7 @@ impl Loader {
         for slot in self.rules.into_iter().flatten() {
             match slot {
                 Slot::New(rule) => self.loaded.rules.push(rule),
-                Slot::Kept(rule, _) => self.loaded.kept.push(rule),
+                Slot::Kept(rule, ..) => self.loaded.kept.push(rule),
             }
         }
         self.loaded.names = self.shared.names;

@@ -342,7 +342,7 @@ pub struct Rule {
     pub fast_pattern: Option<FastPattern>,
     /// `prefilter` was given: the check it marks.
     pub prefilter: bool,
-    /// File it came from.
+    /// File it came from, when it was read; see [`Rule::line`].
     pub file: std::sync::Arc<str>,
     /// Line (last physical line of a joined one), from 1, when it was read; later loads that take it
     /// over may find it elsewhere.

@@ -41,6 +41,7 @@ pub(crate) use environment::variables;
 pub(crate) use inspect::{Finding, Inspected, Severity, inspect};
 pub(crate) use observe::{Metrics, Otel};
 pub(crate) use words::RECORDS;
+use self::rules::Follow;
 use words::{FileName, Hash, Protocol, Size};
 
 const DEFAULTS: &str = include_str!("../data/defaults.yaml");
@@ -120,8 +121,12 @@ pub(crate) struct Rules {
     pub(crate) thresholds: Option<PathBuf>,
     /// A folder that is there, for data sets that rules load or save.
     data_directory: Option<PathBuf>,
+    /// Where programs put rules; what is current there is loaded beside the files.
     pub(crate) store: Option<supply::settings::StoreSettings>,
+    /// What `bateleur rules update` does.
     pub(crate) update: supply::settings::UpdateSettings,
+    /// Where `bateleur rules follow` takes bundles from.
+    pub(crate) follow: Option<Follow>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -308,7 +313,6 @@ impl Sensor {
     }
 
     /// The name that the configuration gives to the sensor.
-    #[cfg(feature = "otel")]
     pub(crate) fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }

@@ -13,10 +13,23 @@ use serde_json::{Value, json};
 /// # Errors
 /// When no sensor answers, or it refuses.
 pub(crate) fn ask(path: &Path, command: &str, arguments: Option<Value>) -> Result<Value> {
+    ask_within(path, command, arguments, Duration::from_secs(10))
+}
+
+/// The same of a command that may take its time.
+///
+/// # Errors
+/// When no sensor answers in time, or it refuses.
+pub(crate) fn ask_within(
+    path: &Path,
+    command: &str,
+    arguments: Option<Value>,
+    within: Duration,
+) -> Result<Value> {
     let name = path.display();
     let mut socket =
         UnixStream::connect(path).with_context(|| format!("{name}: no sensor answers"))?;
-    socket.set_read_timeout(Some(Duration::from_secs(10)))?;
+    socket.set_read_timeout(Some(within))?;
     let mut answers = BufReader::new(socket.try_clone()?);
     let mut call = |message: Value| -> Result<Value> {
         socket.write_all(format!("{message}\n").as_bytes())?;

@@ -60,6 +60,10 @@ fn capture(page: &mut Page, live: &dyn Observed) {
     {
         page.add("rules", &[("state", state)], count);
     }
+    if let Some((bundle, version)) = &rules.set {
+        let version = version.to_string();
+        page.add("rules_bundle", &[("bundle", bundle.as_str()), ("version", version.as_str())], 1);
+    }
     page.add_real("rules_loaded_timestamp_seconds", &[], rules.loaded_at as f64 / 1e6);
 }
 

@@ -48,7 +48,7 @@ pub(crate) struct Lane {
 }
 
 /// Rules at a moment.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Rules {
     /// When they were loaded, microseconds since 1970.
     pub(crate) loaded_at: u64,
@@ -58,6 +58,8 @@ pub(crate) struct Rules {
     pub(crate) failed: u64,
     /// Rules for other sensors.
     pub(crate) skipped: u64,
+    /// The set of a store that they are of: its sum and version.
+    pub(crate) set: Option<(String, u64)>,
 }
 
 /// Live capture, for those who look at it. Nothing here waits.

@@ -33,6 +33,17 @@ pub(crate) struct Loaded {
     pub(crate) settings: Settings,
     /// Keys of the configuration that have changed and wait for a restart.
     pub(crate) pending: Vec<String>,
+    /// The set of a store that they are of, if they are of one.
+    pub(crate) set: Option<RuleSet>,
+}
+
+/// A set of rules as a manifest beside its file names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RuleSet {
+    /// By which it is known everywhere.
+    pub(crate) bundle: String,
+    /// As its manifest has it.
+    pub(crate) version: u64,
 }
 
 /// Refused rules that are named one by one.
@@ -94,7 +105,17 @@ pub(crate) fn load(
         remarks: Vec::new(),
         settings,
         pending: Vec::new(),
+        set: set_of(texts),
     }
+}
+
+/// The set of the first file that is of one: a sensor has one store.
+fn set_of(texts: &Texts) -> Option<RuleSet> {
+    let of = |(name, text): &(String, Arc<Vec<u8>>)| {
+        let (hash, manifest) = supply::in_force::set_of(Path::new(name), text)?;
+        Some(RuleSet { bundle: hash.to_string(), version: manifest.version })
+    };
+    texts.iter().find_map(of)
 }
 
 impl Loaded {

@@ -104,11 +104,22 @@ fn settings_that_give_texts_another_meaning_are_told() {
 }
 
 #[test]
-fn rules_of_another_file_are_read() {
-    let settings = settings();
-    let (names, rules) = shared(load(&settings, Known::default(), BEFORE));
-    let mut loader = Loader::taking_over(settings, Known::new(names, &rules));
-    // Data sets and lists are looked for beside the file.
-    loader.load("elsewhere.rules", BEFORE.as_bytes());
-    assert!(loader.finish().kept.is_empty());
+fn what_lies_beside_a_file_is_looked_for_where_the_file_is_now() {
+    let check = |rule: &str, kept: usize| {
+        let settings = Settings { dataset_absolute_paths: true, ..settings() };
+        let rule = format!("alert http any any -> any any ({rule} sid:1;)\n");
+        let (names, rules) = shared(load(&settings, Known::default(), &rule));
+        assert_eq!(rules.len(), 1, "{rule}");
+        let mut loader = Loader::taking_over(settings, Known::new(names, &rules));
+        // Versions of a set of rules have folders of their own.
+        loader.load("elsewhere/test.rules", rule.as_bytes());
+        loader.load("elsewhere/again.rules", rule.as_bytes());
+        let loaded = loader.finish();
+        assert_eq!((loaded.kept.len(), loaded.rules.len()), (kept, 1 - kept), "{rule}");
+        let [failure] = loaded.failures.as_slice() else { panic!("{loaded:?}") };
+        assert_eq!(&*failure.file, "elsewhere/again.rules");
+    };
+    check("http.uri; content:\"a\";", 1);
+    check("filemd5:list;", 0);
+    check("http.uri; dataset:isset,seen,type string,load seen.lst;", 0);
 }

@@ -9,7 +9,7 @@ use clap::Args;
 use supply::rollback::rollback;
 use supply::store::Store;
 
-use crate::cli::doctor;
+use crate::control::client::ask_within;
 
 /// Arguments of `rules rollback`.
 #[derive(Clone, Debug, Args)]
@@ -31,7 +31,7 @@ pub(super) fn run(arguments: &RollbackArguments) -> Result<ExitCode> {
     let to = rollback(&store, arguments.to.as_deref())?;
     let _ = writeln!(io::stdout(), "generation {} ({}) is in use", to.number, to.hash.short());
     if let Some(control) = &arguments.control {
-        doctor::command(control, "reload-rules", super::RELOAD)
+        ask_within(control, "reload-rules", None, super::RELOAD)
             .context("the sensor has not loaded it")?;
         let _ = writeln!(io::stdout(), "the sensor has loaded it");
     }

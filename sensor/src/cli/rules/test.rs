@@ -29,3 +29,9 @@ pub(in crate::cli) fn load(sensor: &Sensor, folder: &Path) -> Result<Tested, Str
     reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     Ok(Tested { loaded: loaded.accepted as u64, refused: loaded.failures.len() as u64, reasons })
 }
+
+/// The same by a configuration that is read each time: it may have changed.
+pub(super) fn test(config: Option<&Path>, folder: &Path) -> Result<Tested, String> {
+    let sensor = Sensor::of(config).map_err(|error| error.to_string())?;
+    load(&sensor, folder)
+}

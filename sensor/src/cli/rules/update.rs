@@ -10,9 +10,9 @@ use clap::Args;
 use supply::store::{Came, Generation, Outcome, Store};
 use supply::update::{Report, Update};
 
-use crate::cli::doctor;
 
 const PROGRAM: &str = concat!("bateleur/", env!("CARGO_PKG_VERSION"));
+use crate::control::client::ask_within;
 
 /// Arguments of `rules update`.
 #[derive(Clone, Debug, Args)]
@@ -79,7 +79,7 @@ fn reload(
     keep: usize,
     before: Option<&Generation>,
 ) -> Result<()> {
-    let Err(error) = doctor::command(control, "reload-rules", super::RELOAD) else {
+    let Err(error) = ask_within(control, "reload-rules", None, super::RELOAD) else {
         let _ = writeln!(io::stdout(), "the sensor has loaded them");
         return Ok(());
     };

@@ -301,6 +301,7 @@ pub(super) fn empty(limits: DatasetLimits) -> Loaded {
         remarks: Vec::new(),
         settings: ::rules::Settings::default(),
         pending: Vec::new(),
+        set: None,
     }
 }
 

@@ -47,6 +47,7 @@ impl Sensor {
         for name in &mut self.rules.files {
             *name = base.join(&*name).display().to_string();
         }
+        self.place_rules(base)?;
         for place in [
             &mut self.rules.classification,
             &mut self.rules.reference,

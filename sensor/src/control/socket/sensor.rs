@@ -41,6 +41,9 @@ pub(crate) trait Sensor: Send + Sync {
     /// How many rules there are.
     fn rules(&self) -> RuleFigures;
 
+    /// The set of a store that the rules are of: its sum and version.
+    fn rule_set(&self) -> Option<(String, u64)>;
+
     /// Rules that failed, up to a number.
     fn failed_rules(&self, most: usize) -> Vec<FailedRule>;
 

@@ -127,6 +127,12 @@ pub(super) const METRICS: &[Descriptor] = &[
         .named("rules_reload_duration_seconds")
         .divided(1000),
     own("rules", "Rules by what became of them: loaded, failed or skipped.").by(&["state"]),
+    Descriptor::own(
+        "rules_bundle",
+        Kind::Info,
+        "The set of rules in force, where they are of a store: its sum and version.",
+    )
+    .by(&["bundle", "version"]),
     own("rules_loaded_timestamp_seconds", "When the rules in force were loaded, Unix time."),
     counter("control.clients", "Clients of the control socket."),
     counter("control.refused", "Clients of the control socket for which there was no seat."),

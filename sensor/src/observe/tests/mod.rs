@@ -94,7 +94,7 @@ impl Observed for Fake {
     }
 
     fn rules(&self) -> Rules {
-        Rules { loaded_at: 1_795_257_233_000_000, loaded: 3, failed: 1, skipped: 0 }
+        Rules { loaded_at: 1_795_257_233_000_000, loaded: 3, failed: 1, skipped: 0, set: None }
     }
 
     fn troubles(&self) -> Vec<String> {

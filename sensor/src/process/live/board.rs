@@ -11,7 +11,7 @@ use detect::settings::Settings;
 
 use crate::clock::now_us;
 use crate::control::socket::{FailedRule, Memcap, ReloadRefusal, RuleFigures};
-use crate::process::load::Loaded;
+use crate::process::load::{Loaded, RuleSet};
 
 use super::Lookup;
 use super::balance::Balance;
@@ -45,6 +45,7 @@ pub(super) struct RuleFacts {
     pub(super) loaded_at: u64,
     pub(super) figures: RuleFigures,
     pub(super) failed: Vec<FailedRule>,
+    pub(super) set: Option<RuleSet>,
 }
 
 /// The board.
@@ -198,7 +199,8 @@ impl RuleFacts {
             failed: loaded.failures.len() as u64,
             skipped: loaded.skipped.len() as u64,
         };
-        Self { loaded_at: now_us(), figures, failed: failed.collect() }
+        let set = loaded.set.clone();
+        Self { loaded_at: now_us(), figures, failed: failed.collect(), set }
     }
 }
 

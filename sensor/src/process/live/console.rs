@@ -102,6 +102,10 @@ impl Sensor for Board {
         Self::rules(self).figures
     }
 
+    fn rule_set(&self) -> Option<(String, u64)> {
+        Self::rules(self).set.as_ref().map(|set| (set.bundle.clone(), set.version))
+    }
+
     fn failed_rules(&self, most: usize) -> Vec<FailedRule> {
         Self::rules(self).failed.iter().take(most).cloned().collect()
     }

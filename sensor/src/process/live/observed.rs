@@ -66,6 +66,7 @@ impl Observed for Board {
             loaded: rules.figures.loaded,
             failed: rules.figures.failed,
             skipped: rules.figures.skipped,
+            set: rules.set.as_ref().map(|set| (set.bundle.clone(), set.version)),
         }
     }
 

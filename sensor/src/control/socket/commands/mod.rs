@@ -28,6 +28,7 @@ static COMMANDS: &[&dyn Command] = &[
     &rules::ReloadTime,
     &rules::Statistics,
     &rules::Failed,
+    &rules::InForce,
     &outputs::ReopenLogFiles,
     &memory::Set,
     &memory::Show,

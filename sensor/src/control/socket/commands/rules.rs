@@ -69,6 +69,28 @@ impl Command for Statistics {
     }
 }
 
+/// `rules-in-force`, which Suricata does not have: the set of a store that is in force.
+pub(super) struct InForce;
+
+impl Command for InForce {
+    fn name(&self) -> &'static str {
+        "rules-in-force"
+    }
+
+    fn answer(&self, _: &Arguments, sensor: &dyn Sensor) -> Answer {
+        let rules = sensor.rules();
+        let set = sensor.rule_set();
+        Answer::of(|writer| {
+            writer.open();
+            if let Some((bundle, version)) = &set {
+                writer.field_str("bundle", bundle).field_u64("version", *version);
+            }
+            writer.field_u64("loaded", rules.loaded).field_u64("refused", rules.failed);
+            writer.field_u64("since", sensor.last_reload() / 1_000_000).close();
+        })
+    }
+}
+
 /// `ruleset-failed-rules`
 pub(super) struct Failed;
 

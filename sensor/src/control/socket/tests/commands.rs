@@ -76,6 +76,14 @@ fn commands_answer_as_suricata_does() {
             r#""filename":"\/tmp\/local.rules","line":2}],"return":"OK"}"#
         ),
     );
+    check(
+        "rules-in-force",
+        "",
+        &format!(
+            r#"{{"message":{{"bundle":"{}","version":7,"loaded":1,"refused":2,"since":1795298192}},"return":"OK"}}"#,
+            "ab".repeat(32)
+        ),
+    );
     check("reopen-log-files", "", done);
     check("shutdown", "", r#"{"message":"Closing Suricata","return":"OK"}"#);
     assert_eq!(stage.sensor.noted(), ["21", "reopen", "shutdown"]);

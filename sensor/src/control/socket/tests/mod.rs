@@ -106,6 +106,10 @@ impl Sensor for Fake {
         RuleFigures { loaded: 1, failed: 2, skipped: 3 }
     }
 
+    fn rule_set(&self) -> Option<(String, u64)> {
+        Some(("ab".repeat(32), 7))
+    }
+
     fn failed_rules(&self, most: usize) -> Vec<FailedRule> {
         self.note(most.to_string());
         let rule = "alert (msg:\"b\")".to_owned();

@@ -1,0 +1,233 @@
+//! The server with real sockets.
+
+use std::fs;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::bundle::{bundle, describe};
+use crate::layout::Layout;
+use crate::manifest::Hash;
+use crate::sign::{SecretKey, generate};
+
+struct Served {
+    folder: TempDir,
+    key: SecretKey,
+    server: Option<Server>,
+}
+
+fn settings(folder: &Path, token: Option<&str>) -> Settings {
+    let limits = Limits { clients: 4, request: Duration::from_millis(300), ..Limits::default() };
+    Settings {
+        directory: folder.to_path_buf(),
+        listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
+        token: token.map(str::to_owned),
+        limits,
+    }
+}
+
+fn served(token: Option<&str>) -> Served {
+    let folder = tempfile::tempdir().unwrap();
+    let key = SecretKey::parse(&generate(None).unwrap().secret, None).unwrap();
+    let server = Some(Server::start(settings(folder.path(), token)).unwrap());
+    Served { folder, key, server }
+}
+
+impl Served {
+    fn layout(&self) -> Layout {
+        Layout::at(self.folder.path())
+    }
+
+    fn add(&self, version: u64) -> Hash {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("bateleur.rules"), format!("# {version}\n")).unwrap();
+        let manifest = describe(folder.path(), version, 1, "test").unwrap();
+        let hash = manifest.hash();
+        let write = |to: &mut dyn Write| bundle(folder.path(), &manifest, &self.key, to).map(drop);
+        self.layout().add(&hash, write).unwrap();
+        hash
+    }
+
+    fn say(&self, text: &str) -> (u16, String) {
+        let server = self.server.as_ref().unwrap();
+        let mut stream = TcpStream::connect(server.addresses()[0]).unwrap();
+        stream.write_all(text.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        let text = String::from_utf8_lossy(&answer).into_owned();
+        let status = text.split(' ').nth(1).map_or(0, |status| status.parse().unwrap());
+        let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        (status, body.to_owned())
+    }
+
+    fn get(&self, path: &str) -> (u16, String) {
+        self.say(&format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"))
+    }
+
+    fn post(&self, path: &str, body: &str, token: &str) -> (u16, String) {
+        let length = body.len();
+        self.say(&format!(
+            "POST {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\
+             Content-Length: {length}\r\n\r\n{body}"
+        ))
+    }
+
+    fn restart(&mut self) {
+        self.server = None;
+        self.server = Some(Server::start(settings(self.folder.path(), None)).unwrap());
+    }
+}
+
+fn receipt(sensor: &str, state: &str, bundle: &Hash, wanted: &Hash) -> String {
+    format!(
+        "{{\"sensor\":\"{sensor}\",\"channel\":\"default\",\"bundle\":\"{bundle}\",\"version\":1,\
+         \"state\":\"{state}\",\"reason\":\"r\",\"wanted\":\"{wanted}\"}}"
+    )
+}
+
+#[test]
+fn the_layout_is_served() {
+    let served = served(None);
+    let hash = served.add(3);
+    assert_eq!(served.get("/v1/channels/default.json").0, 404);
+    served.layout().publish("default", &hash, false).unwrap();
+    let (status, body) = served.get("/v1/channels/default.json?sensor=a");
+    assert_eq!(status, 200);
+    assert!(body.contains(&hash.to_string()), "{body}");
+    let server = served.server.as_ref().unwrap();
+    let mut stream = TcpStream::connect(server.addresses()[0]).unwrap();
+    write!(stream, "GET /v1/bundles/{hash}.tar.zst HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let bytes = fs::read(served.layout().bundle_file(&hash)).unwrap();
+    assert!(answer.ends_with(&bytes));
+    for (path, status) in [
+        ("/", 404),
+        ("/v1/channels/..%2f.json", 400),
+        ("/v1/channels/../../state/receipts.json", 400),
+        ("/v1/bundles/../../state/lock", 404),
+        (&format!("/v1/bundles/{}.tar.zst", Hash::of(b"")), 404),
+        ("/v1/rollouts/default", 404),
+        ("/state/receipts.json", 404),
+        ("/healthz", 200),
+        ("/metrics", 200),
+        ("/v1/receipts", 200),
+        ("/v1/channels/default.json?sensor=../a", 400),
+    ] {
+        assert_eq!(served.get(path).0, status, "{path}");
+    }
+    assert!(matches!(
+        Server::start(settings(served.folder.path(), None)),
+        Err(DeskError::Taken(_))
+    ));
+}
+
+#[test]
+fn receipts_are_kept_over_a_restart() {
+    let mut served = served(None);
+    let (one, two) = (Hash::of(b"1"), Hash::of(b"2"));
+    for body in [receipt("a", "in-force", &one, &one), receipt("b", "refused", &one, &two)] {
+        assert_eq!(served.post("/v1/receipts", &body, "").0, 200);
+    }
+    assert_eq!(served.post("/v1/receipts", "{}", "").0, 400);
+    served.restart();
+    let (_, body) = served.get("/v1/receipts");
+    let all: Vec<Kept> = serde_json::from_str(&body).unwrap();
+    assert_eq!(all.len(), 2);
+    assert_eq!(all[1].receipt.reason, "r");
+    let (_, page) = served.get("/metrics");
+    let line = "bateleur_rules_server_receipts{channel=\"default\",state=\"refused\"} 1";
+    assert!(page.contains(line), "{page}");
+    assert!(page.contains("bateleur_rules_server_sensors{channel=\"default\",bundle=\""));
+}
+
+#[test]
+fn strangers_change_nothing() {
+    let served = served(Some("secret"));
+    let hash = served.add(1);
+    served.layout().publish("default", &hash, false).unwrap();
+    let body = receipt("a", "in-force", &hash, &hash);
+    for token in ["", "secre", "secret2", "Secret"] {
+        assert_eq!(served.post("/v1/receipts", &body, token).0, 401, "{token}");
+        assert_eq!(served.post("/v1/rollouts/default", "{}", token).0, 401, "{token}");
+    }
+    assert_eq!(served.get("/v1/channels/default.json?sensor=a").0, 401);
+    assert_eq!(served.get("/v1/channels/default.json").0, 200);
+    assert_eq!(served.post("/v1/receipts", &body, "secret").0, 200);
+}
+
+#[test]
+fn a_roll_out_survives_restarts() {
+    let mut served = served(None);
+    let (one, two) = (served.add(1), served.add(2));
+    served.layout().publish("default", &one, false).unwrap();
+    for sensor in ["a", "b"] {
+        served.post("/v1/receipts", &receipt(sensor, "in-force", &one, &one), "");
+    }
+    let wanted = |served: &Served, sensor: &str| {
+        let (_, body) = served.get(&format!("/v1/channels/default.json?sensor={sensor}"));
+        body.contains(&two.to_string()) && !body.contains("allow-older")
+    };
+    let both = |served: &Served| ["a", "b"].map(|sensor| wanted(served, sensor));
+    let plan = "{\"stages\":[50,100],\"soak\":0}";
+    let start = format!("{{\"order\":\"start\",\"bundle\":\"{two}\",\"plan\":{plan}}}");
+    let order = |served: &Served, text: &str| {
+        served.post("/v1/rollouts/default", &format!("{{\"order\":\"{text}\"}}"), "").0
+    };
+    assert_eq!(order(&served, "stop"), 404);
+    assert_eq!(served.post("/v1/rollouts/default", &start, "").0, 200);
+    assert_eq!(served.post("/v1/rollouts/default", &start, "").0, 409, "twice");
+    assert!(served.layout().publish("default", &two, false).is_err(), "it would be passed over");
+    let first = both(&served);
+    assert_eq!(first.iter().filter(|has| **has).count(), 1, "{first:?}");
+    served.restart();
+    assert_eq!(both(&served), first);
+    let [first_name, other_name] = if first[0] { ["a", "b"] } else { ["b", "a"] };
+    served.post("/v1/receipts", &receipt(first_name, "refused", &one, &two), "");
+    served.restart();
+    let (_, state) = served.get("/v1/rollouts/default");
+    assert!(state.contains("\"stopped\"") && state.contains("refused: r"), "{state}");
+    assert!(!wanted(&served, other_name));
+    assert_eq!(order(&served, "resume"), 200);
+    served.post("/v1/receipts", &receipt(first_name, "in-force", &two, &two), "");
+    assert!(wanted(&served, other_name));
+    served.restart();
+    served.post("/v1/receipts", &receipt(other_name, "in-force", &two, &two), "");
+    let channel = served.layout().channel("default").unwrap().unwrap();
+    assert_eq!((channel.bundle, channel.previous), (two, Some(one)), "it is over");
+    assert_eq!(served.get("/v1/channels/default.json").0, 200);
+    assert_eq!(order(&served, "back"), 200);
+    served.restart();
+    let channel = served.layout().channel("default").unwrap().unwrap();
+    assert_eq!((channel.bundle, channel.allow_older), (one, true));
+    let (_, page) = served.get("/metrics");
+    let line = "bateleur_rules_server_rollout{channel=\"default\",state=\"back\"} 1";
+    assert!(page.contains(line), "{page}");
+    // A channel that is published by hand afterwards stays so.
+    served.layout().publish("default", &two, false).unwrap();
+    served.restart();
+    assert_eq!(served.layout().channel("default").unwrap().unwrap().bundle, two);
+}
+
+#[test]
+fn slow_and_many_clients_do_no_harm() {
+    let served = served(None);
+    let address = served.server.as_ref().unwrap().addresses()[0];
+    let silent: Vec<_> = (0..12).map(|_| TcpStream::connect(address).unwrap()).collect();
+    let mut slow = TcpStream::connect(address).unwrap();
+    let _ = slow.write_all(b"GET /healthz HT");
+    std::thread::sleep(Duration::from_millis(1500));
+    assert_eq!(served.get("/healthz").0, 200, "their time is over");
+    drop(silent);
+    let mut slow = TcpStream::connect(address).unwrap();
+    slow.write_all(b"GET /healthz HT").unwrap();
+    let mut answer = String::new();
+    slow.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+    let long = format!("GET /{} HTTP/1.1\r\n", "x".repeat(9000));
+    let (status, _) = served.say(&long);
+    assert_eq!(status, 431);
+    let (_, page) = served.get("/metrics");
+    assert!(page.contains("clients_late_total"), "{page}");
+}
