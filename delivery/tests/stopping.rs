@@ -4,10 +4,10 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use delivery::{Delivery, StartError};
 use delivery::record::Batch;
 use delivery::settings::DeliverySettings;
 use delivery::spool::{SpoolError, SpoolSettings, Sync};
+use delivery::{Delivery, StartError};
 
 const RECORDS: u64 = 20_000;
 

@@ -35,13 +35,13 @@ use super::suricata::{self, Config, Everything, Mode};
 use super::tree::Node;
 use super::yaml::Loader;
 
+use self::rules::Follow;
 pub(crate) use document::{Document, Kind, Origin, Value};
 pub(crate) use effective::{Change, changes, in_force, is_secret_file, masked, masked_at, unset};
 pub(crate) use environment::variables;
 pub(crate) use inspect::{Finding, Inspected, Severity, inspect};
 pub(crate) use observe::{Metrics, Otel};
 pub(crate) use words::RECORDS;
-use self::rules::Follow;
 use words::{FileName, Hash, Protocol, Size};
 
 const DEFAULTS: &str = include_str!("../data/defaults.yaml");

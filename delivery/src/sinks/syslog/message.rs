@@ -45,6 +45,10 @@ pub enum Facility {
 /// Severities of RFC 5424, by their usual names and those of Suricata.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[schemars(extend("enum" = [
+    "emergency", "emerg", "alert", "critical", "crit", "error", "err", "warning", "warn", "notice",
+    "info", "information", "debug",
+]))]
 pub enum Severity {
     #[serde(alias = "emerg")]
     Emergency,

@@ -10,7 +10,6 @@ use clap::Args;
 use supply::store::{Came, Generation, Outcome, Store};
 use supply::update::{Report, Update};
 
-
 const PROGRAM: &str = concat!("bateleur/", env!("CARGO_PKG_VERSION"));
 use crate::control::client::ask_within;
 

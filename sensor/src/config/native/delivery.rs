@@ -154,8 +154,8 @@ impl<'de> Deserialize<'de> for File {
     Addresses, "Addresses": {
         "description": "An address, or a list of them: one for IPv4, one for IPv6.",
         "anyOf": [
-            {"type": "string", "pattern": "^[0-9A-Fa-f:.]+$"},
-            {"type": "array", "items": {"type": "string", "pattern": "^[0-9A-Fa-f:.]+$"}},
+            {"type": "string", "pattern": "^([0-9]{1,3}(\\.[0-9]{1,3}){3}|[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*)$"},
+            {"type": "array", "items": {"type": "string", "pattern": "^([0-9]{1,3}(\\.[0-9]{1,3}){3}|[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*)$"}},
         ],
     };
 }

@@ -146,7 +146,8 @@ fn word(json: &Json) -> Option<Value> {
 pub(crate) fn masked(value: &Value) -> Value {
     fn hide(value: &mut Value, is_secret: bool) {
         match &mut value.kind {
-            Kind::Scalar { text, is_plain } if is_secret => {
+            // No secret is a yes or no: `shunt.pass` is one.
+            Kind::Scalar { text, is_plain } if is_secret && !(*is_plain && is_truth(text)) => {
                 HIDDEN.clone_into(text);
                 *is_plain = false;
             }
@@ -164,6 +165,10 @@ pub(crate) fn masked(value: &Value) -> Value {
     shown
 }
 
+fn is_truth(text: &str) -> bool {
+    matches!(text, "true" | "false")
+}
+
 /// Whether a key names a file that has a secret in it.
 pub(crate) fn is_secret_file(path: &str) -> bool {
     let key = path.rsplit('.').next().unwrap_or(path);
@@ -172,9 +177,10 @@ pub(crate) fn is_secret_file(path: &str) -> bool {
 
 /// A value at a path as it may be shown.
 pub(crate) fn masked_at(path: &str, value: &Value) -> String {
-    match path.split('.').any(names_a_secret) {
+    let text = value.to_string();
+    match path.split('.').any(names_a_secret) && !is_truth(&text) {
         true => HIDDEN.to_owned(),
-        false => without_users(&value.to_string()),
+        false => without_users(&text),
     }
 }
 

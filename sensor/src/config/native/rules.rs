@@ -36,7 +36,6 @@ impl Follow {
     }
 }
 
-
 impl Sensor {
     /// Paths are relative to the configuration, and what `rules.update` says can be.
     pub(super) fn place_rules(&mut self, base: &Path) -> Result<(), NativeError> {

@@ -392,7 +392,7 @@ impl<'de> Visitor<'de> for CpusVisitor {
     };
     Network, "Network": {
         "description": "A network such as 10.0.0.0/8, or one address.",
-        "type": "string", "pattern": "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$",
+        "type": "string", "pattern": "^([0-9]{1,3}(\\.[0-9]{1,3}){3}|[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*)(/[0-9]{1,3})?$",
     };
     Cpus, "Cpus": {
         "description": "CPUs: a number, a range such as 2-5, or a list of such.",
