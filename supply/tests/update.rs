@@ -1,5 +1,6 @@
 //! Updates from a real server: whatever goes wrong on the way, the rules that are in use stay, and
 //! the reason is told.
+#![allow(clippy::unwrap_used, reason = "a test may end at what should not be")]
 
 use std::collections::HashMap;
 use std::fs;

@@ -5,9 +5,6 @@ pub(crate) mod address;
 mod agent;
 mod proof;
 
-#[cfg(test)]
-mod tests;
-
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};

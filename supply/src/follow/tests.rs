@@ -133,7 +133,7 @@ impl Maker {
         Follower::new(self.settings(sensor), origin, &test, control)
     }
 
-    fn from_folder<'a>(&self, sensor: &str, control: &'a Fake) -> Follower<'a> {
+    fn follower_of_folder<'a>(&self, sensor: &str, control: &'a Fake) -> Follower<'a> {
         let layout = self.layout();
         self.follower(&layout.folder().display().to_string(), sensor, control)
     }
@@ -176,7 +176,7 @@ fn receipts(server: &Server) -> Vec<Kept> {
 fn bundles_of_a_folder_come_into_force() {
     let maker = maker();
     let sensor = maker.sensor("a");
-    let mut follower = maker.from_folder("a", &sensor);
+    let mut follower = maker.follower_of_folder("a", &sensor);
     assert!(reason(&follower.step(0)).contains("no channel default"));
     let one = maker.add(1, "one");
     maker.publish(&one);
@@ -193,7 +193,7 @@ fn bundles_of_a_folder_come_into_force() {
     assert!(reason(&follower.step(40)).contains("older than 2"));
     assert_eq!(has(&sensor), Some(two));
     maker.layout().publish("default", &one, true).unwrap();
-    let mut careful = maker.from_folder("a", &sensor);
+    let mut careful = maker.follower_of_folder("a", &sensor);
     careful.settings.never_older = true;
     assert!(reason(&careful.step(45)).contains("older than 2"));
     assert_eq!(follower.step(50), Step::Changed(one));
@@ -203,7 +203,7 @@ fn bundles_of_a_folder_come_into_force() {
 fn what_is_wrong_changes_nothing() {
     let maker = maker();
     let sensor = maker.sensor("a");
-    let mut follower = maker.from_folder("a", &sensor);
+    let mut follower = maker.follower_of_folder("a", &sensor);
     let one = maker.add(1, "one");
     maker.publish(&one);
     follower.step(0);
@@ -324,7 +324,7 @@ fn a_killed_follower_goes_on() {
     let (one, two) = (maker.add(1, "one"), maker.add(2, "two"));
     let sensor = maker.sensor("a");
     maker.publish(&one);
-    maker.from_folder("a", &sensor).step(0);
+    maker.follower_of_folder("a", &sensor).step(0);
     maker.publish(&two);
     // The set is there, not yet current.
     let keys = PublicKeys::parse(&maker.pair.public).unwrap();
@@ -344,14 +344,14 @@ fn a_killed_follower_goes_on() {
     notes.write(&maker.store("a")).unwrap();
     Store::open(&maker.store("a"), 3).unwrap().switch(&generation).unwrap();
     assert_eq!(has(&sensor), Some(one));
-    assert_eq!(maker.from_folder("a", &sensor).step(10), Step::Changed(two));
+    assert_eq!(maker.follower_of_folder("a", &sensor).step(10), Step::Changed(two));
     assert_eq!(has(&sensor), Some(two));
     // It is current, and the sensor will not have it.
     let three = maker.add(3, "three");
     maker.publish(&three);
     let refusal = Refusal::Refused("no".to_owned());
     *sensor.refuses.borrow_mut() = Some((three, refusal));
-    assert!(matches!(maker.from_folder("a", &sensor).step(20), Step::Refused(_)));
+    assert!(matches!(maker.follower_of_folder("a", &sensor).step(20), Step::Refused(_)));
     let store = Store::open(&maker.store("a"), 3).unwrap();
     let third = store.generations().unwrap().into_iter().find(|g| g.hash == three).unwrap();
     store.switch(&third).unwrap();
@@ -360,12 +360,12 @@ fn a_killed_follower_goes_on() {
     let mut notes = Notes::read(&maker.store("a"));
     (notes.pending, notes.back) = (Some(three), Some(two));
     notes.write(&maker.store("a")).unwrap();
-    assert!(matches!(maker.from_folder("a", &sensor).step(30), Step::Refused(_)));
+    assert!(matches!(maker.follower_of_folder("a", &sensor).step(30), Step::Refused(_)));
     assert_eq!((maker.current("a"), has(&sensor)), (Some(two), Some(two)));
     // What it noted is gone or damaged.
     fs::write(maker.store("a").join("follow.json"), "{").unwrap();
     *sensor.refuses.borrow_mut() = None;
-    assert_eq!(maker.from_folder("a", &sensor).step(40), Step::Changed(three));
+    assert_eq!(maker.follower_of_folder("a", &sensor).step(40), Step::Changed(three));
 }
 
 /// A server that breaks off within a bundle.
@@ -375,7 +375,7 @@ fn a_server_that_dies_while_it_sends_changes_nothing() {
     let sensor = maker.sensor("a");
     let one = maker.add(1, "one");
     maker.publish(&one);
-    maker.from_folder("a", &sensor).step(0);
+    maker.follower_of_folder("a", &sensor).step(0);
     let two = maker.add(2, "two");
     maker.publish(&two);
     let channel = maker.layout().channel("default").unwrap().unwrap().to_bytes();

@@ -543,7 +543,7 @@ impl<'t> Reader<'t> {
     }
 
     /// What comes next in a map or list; none: it ends.
-    fn begin(&mut self) -> Result<Option<(Begun, (usize, usize))>, String> {
+    fn begin(&mut self) -> Result<Next, String> {
         let (event, at) = self.next()?;
         match event {
             Event::MappingEnd | Event::SequenceEnd | Event::StreamEnd => Ok(None),
@@ -555,6 +555,9 @@ impl<'t> Reader<'t> {
 fn value_of(origin: Origin, at: (usize, usize)) -> Value {
     Value { origin, at, ..Value::default() }
 }
+
+/// The beginning of a value and its place; none at the end of a map or list.
+type Next = Option<(Begun, (usize, usize))>;
 
 /// The first event of a value.
 enum Begun {

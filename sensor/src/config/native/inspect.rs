@@ -169,7 +169,7 @@ impl Inspection<'_> {
         while self.findings.len() < MOST {
             let (place, fault) = match Sensor::built(document.clone()) {
                 Ok(sensor) => return Some(sensor),
-                Err(wrong) => wrong,
+                Err(wrong) => *wrong,
             };
             self.tell(&place, fault.what);
             let path = place.path?;

@@ -34,7 +34,8 @@ impl Sensor {
                     .and_then(|variable| variable.apply(&mut document))
                     .map_err(NativeError::Faulty)?;
             }
-            sensor = Self::built(document).map_err(|(place, fault)| {
+            sensor = Self::built(document).map_err(|wrong| {
+                let (place, fault) = *wrong;
                 NativeError::Faulty(format!("{place}: {}", fault.what))
             })?;
         }
@@ -82,14 +83,14 @@ impl Sensor {
     ///
     /// # Errors
     /// With the path of what is wrong, if that can be told, and why.
-    pub(super) fn built(document: Document) -> Result<Self, (Place, Fault)> {
+    pub(super) fn built(document: Document) -> Result<Self, Box<(Place, Fault)>> {
         let (text, lines) = document.text();
         match serde_saphyr::from_str::<Self>(&text) {
             _ if document.root.is_none() => Ok(Self { document, ..Self::default() }),
             Ok(sensor) => Ok(Self { document, ..sensor }),
             Err(error) => {
                 let fault = faults::fault(&error, &text);
-                Err((Place::of(&document, &lines, &fault), fault))
+                Err(Box::new((Place::of(&document, &lines, &fault), fault)))
             }
         }
     }
