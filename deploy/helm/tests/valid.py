@@ -13,7 +13,7 @@ import yaml
 import tools
 
 KUBERNETES = "1.34"
-CAPABILITIES = {"NET_RAW", "NET_ADMIN", "BPF", "IPC_LOCK", "SYS_NICE"}
+CAPABILITIES = {"NET_RAW", "NET_ADMIN", "BPF", "PERFMON", "IPC_LOCK"}
 LABEL = re.compile(r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$")
 NAME = re.compile(r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$")
 
