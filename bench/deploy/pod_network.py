@@ -34,11 +34,7 @@ class Pod(Network):
     def __enter__(self):
         self.configure()
         try:
-            for name in (self.sensor, self.sender):
-                run("ip", "netns", "add", name)
-                run("ip", "netns", "exec", name, "sysctl", "-qw",
-                    "net.ipv6.conf.all.disable_ipv6=1", check=False)
-                run("ip", "-n", name, "link", "set", "lo", "up")
+            self.spaces()
             result = self.cni("add", "event", "eth0")
             inside = next(i for i in result["interfaces"] if i.get("sandbox"))
             addresses = [ip["address"].split("/")[0] for ip in result["ips"]]
@@ -109,17 +105,10 @@ class Pod(Network):
             run("ip", "link", "del", self.device(number), check=False)
         run("ip", "link", "del", self.bridge, check=False)
 
-    def returned(self, number):
-        """The plugin gave the device back to the host; asked after `cnitool del`."""
-        return bool(run("ip", "link", "show", self.device(number), check=False))
-
     def annotations(self):
         """The file that the downward API makes of the pod's annotations."""
         text = json.dumps(self.status, indent=4)
         return f"{STATUS}={json.dumps(text)}\nkubernetes.io/config.source=\"api\"\n"
-
-    def sender_interfaces(self):
-        return [f"g{number}" for number in range(self.pairs)]
 
 
 def device_plugin(number, address):

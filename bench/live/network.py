@@ -25,13 +25,17 @@ class Network:
         self.pairs, self.queues, self.mtu = pairs, queues, mtu
         self.sender_mtu, self.most_queues = sender_mtu or mtu, most_queues or queues
 
+    def spaces(self):
+        """Makes both namespaces, with nothing in them but a loopback interface that is up."""
+        for name in (self.sensor, self.sender):
+            run("ip", "netns", "add", name)
+            run("ip", "netns", "exec", name, "sysctl", "-qw",
+                "net.ipv6.conf.all.disable_ipv6=1", check=False)
+            run("ip", "-n", name, "link", "set", "lo", "up")
+
     def __enter__(self):
         try:
-            for name in (self.sensor, self.sender):
-                run("ip", "netns", "add", name)
-                run("ip", "netns", "exec", name, "sysctl", "-qw",
-                    "net.ipv6.conf.all.disable_ipv6=1", check=False)
-                run("ip", "-n", name, "link", "set", "lo", "up")
+            self.spaces()
             for number in range(self.pairs):
                 self.pair(number)
         except BaseException:

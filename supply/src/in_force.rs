@@ -6,7 +6,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use crate::layout::read_some;
-use crate::manifest::{FILE, Hash, Manifest};
+use crate::manifest::{FILE, Hash, Manifest, hexadecimal};
 
 /// Bytes of a manifest that is looked at.
 const MOST: u64 = 16 << 20;
@@ -18,7 +18,7 @@ pub fn set_of(rules: &Path, text: &[u8]) -> Option<(Hash, Manifest)> {
     let manifest = Manifest::parse(&bytes).ok()?;
     let name = rules.file_name()?.to_str()?;
     let record = manifest.files.iter().find(|file| file.path == name)?;
-    let sum: String = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
+    let sum = hexadecimal(&Sha256::digest(text));
     let is_it = record.bytes == text.len() as u64 && record.sha256.eq_ignore_ascii_case(&sum);
     is_it.then(|| (Hash::of(&bytes), manifest))
 }

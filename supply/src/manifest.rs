@@ -180,6 +180,11 @@ impl Manifest {
     }
 }
 
+/// Bytes as hexadecimal digits, the way sums are written.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// A path that stays below the folder it is relative to; none for others.
 pub fn below(path: &str) -> Option<PathBuf> {
     let path = Path::new(path);

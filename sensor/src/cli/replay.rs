@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use delivery::Delivery;
 use rules::threshold::ThresholdFile;
+use supply::glob;
 
 use crate::bpf::Filter;
 use crate::config::native::Sensor;
@@ -21,7 +22,7 @@ use crate::process::load::{Loaded, Texts, complaint, load};
 use crate::process::progress::Progress;
 use crate::process::replay::Replay;
 use crate::process::stop::Stop;
-use crate::process::{glob, input, summary};
+use crate::process::{input, summary};
 
 use super::delivered;
 use super::native::ReplayArguments;

@@ -2,7 +2,6 @@
 
 mod distribute;
 pub(crate) mod file_kind;
-pub(crate) mod glob;
 pub(crate) mod input;
 pub(crate) mod live;
 pub(crate) mod load;

@@ -81,7 +81,7 @@ pub fn pack(
         let opened = File::open(&path).map_err(named)?;
         let mut content = Summing { inner: opened.take(file.bytes), sum: Sha256::new(), bytes: 0 };
         add(&file.path, file.bytes, &mut content).map_err(named)?;
-        if content.bytes != file.bytes || hexadecimal(content.sum) != file.sha256 {
+        if content.bytes != file.bytes || digits(content.sum) != file.sha256 {
             return Err(BundleError::Content(file.path.clone()));
         }
     }
@@ -141,7 +141,7 @@ fn walk(folder: &Path, prefix: &str, files: &mut Vec<FileRecord>) -> Result<(), 
             let opened = File::open(entry.path()).map_err(named)?;
             let mut content = Summing { inner: opened, sum: Sha256::new(), bytes: 0 };
             io::copy(&mut content, &mut io::sink()).map_err(named)?;
-            let (bytes, sha256) = (content.bytes, hexadecimal(content.sum));
+            let (bytes, sha256) = (content.bytes, digits(content.sum));
             files.push(FileRecord { path, bytes, sha256 });
         } else {
             return Err(odd("it is neither a file nor a folder"));
@@ -169,6 +169,6 @@ impl<R: Read> Read for Summing<R> {
     }
 }
 
-pub(super) fn hexadecimal(sum: Sha256) -> String {
-    sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+pub(super) fn digits(sum: Sha256) -> String {
+    crate::manifest::hexadecimal(&sum.finalize())
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 use tar::{Archive, Entry, EntryType};
 
-use super::pack::hexadecimal;
+use super::pack::digits;
 use super::{BLOCK, BundleError, Limits, SIGNATURE};
 use crate::manifest::{self, FileRecord, Hash, Manifest, below};
 use crate::sign::{self, PublicKeys, Signed};
@@ -235,7 +235,7 @@ fn store<R: Read>(
         written.write_all(piece).map_err(named)?;
         left = left.saturating_sub(count as u64);
     }
-    if hexadecimal(sum) == file.sha256 {
+    if digits(sum) == file.sha256 {
         return written.flush().map_err(named);
     }
     drop(written);

@@ -14,6 +14,7 @@ use md5::Md5;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::manifest::hexadecimal;
 use crate::settings::{Checksum, SourceSettings, WhenUnreachable};
 
 use self::address::Address;
@@ -309,8 +310,4 @@ fn sum<D: sha2::Digest + Write>(path: &Path) -> io::Result<String> {
     let mut digest = D::new();
     io::copy(&mut File::open(path)?, &mut digest)?;
     Ok(hexadecimal(&digest.finalize()))
-}
-
-pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::fetch::{Fetcher, hexadecimal};
+use crate::fetch::Fetcher;
 use crate::glob;
-use crate::manifest::below;
+use crate::manifest::{below, hexadecimal};
 use crate::settings::SourceSettings;
 
 pub use self::archive::Limits;

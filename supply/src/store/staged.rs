@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::manifest::{self, FileRecord, Manifest};
+use crate::manifest::{self, FileRecord, Manifest, hexadecimal};
 
 use super::StoreError;
 use super::disk::{self, Disk, step};
@@ -102,8 +102,4 @@ fn sum(path: &Path) -> io::Result<String> {
             got => digest.update(buffer.get(..got).unwrap_or_default()),
         }
     }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

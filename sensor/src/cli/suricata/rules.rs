@@ -8,11 +8,11 @@ use engine::reputation::Reputation;
 use rules::classification::Classifications;
 use rules::reference::References;
 use rules::threshold::{ThresholdError, ThresholdFile};
+use supply::glob;
 
 use crate::config::process::ProcessSettings;
 use crate::config::suricata::Fatal;
 use crate::log::{Level, Log, reason};
-use crate::process::glob;
 use crate::process::load::{Loaded, Texts, load};
 
 const MODULE: &str = "detect";
