@@ -22,8 +22,15 @@ def sets(folder="values"):
     return sorted((TESTS / folder).glob("*.yaml"))
 
 
+def given():
+    """All values that the repository has: those of the tests and those of the pipelines."""
+    return [*sets(), *sorted((TESTS.parents[1] / "ci").glob("*.yaml"))]
+
+
 def check(helm):
-    """What differs from golden files, which are written anew with UPDATE_GOLDEN=1."""
+    """What differs from golden files, which are written anew with UPDATE_GOLDEN=1; with UPDATE_GOLDEN=anew
+    also where an upgrade could not follow."""
+    import valid
     wrong = []
     for values in sets():
         golden = TESTS / "golden" / values.name
@@ -32,7 +39,13 @@ def check(helm):
             wrong.append(f"{values.name} is refused: {why}")
         elif os.environ.get("UPDATE_GOLDEN"):
             golden.parent.mkdir(exist_ok=True)
-            golden.write_text(text, encoding="utf-8")
+            before = valid.fixed(golden.read_text(encoding="utf-8")) if golden.exists() else {}
+            after = valid.fixed(text)
+            changed = [f"{values.name}: {what} cannot be changed by an upgrade" for what in before
+                       if what in after and before[what] != after[what]]
+            wrong += changed
+            if not changed or os.environ["UPDATE_GOLDEN"] == "anew":
+                golden.write_text(text, encoding="utf-8")
         elif not golden.exists():
             wrong.append(f"{values.name} has no golden file")
         elif golden.read_text(encoding="utf-8") != text:

@@ -2,24 +2,35 @@
 definitions are used, and what every release of the chart must keep."""
 
 import collections
+import functools
 import ipaddress
 import json
 import re
 
 import jsonschema
 import kubernetes_validate
+import referencing
 import yaml
 
 import tools
 
 KUBERNETES = "1.34"
 CAPABILITIES = {"NET_RAW", "NET_ADMIN", "BPF", "PERFMON", "IPC_LOCK"}
+# What a container may have of a Secret in its environment, where programs and files of pods show it: what
+# Logstash and proxies take from nowhere else. Which containers have which of the release's own.
+FROM_SECRETS = {"SEARCH_USER", "SEARCH_PASSWORD", "HTTPS_PROXY", "HTTP_PROXY"}
+HOLDERS = {"rules-token": {"server", "follow", "rollout"}, "signing": {"bundle"}, "sources": {"update"}}
+# Fields that the API server lets nobody change, by kind.
+FIXED = {"DaemonSet": ["selector"], "Deployment": ["selector"], "Job": ["selector", "template"], "Service": ["clusterIP"],
+         "PersistentVolumeClaim": ["accessModes", "storageClassName"], "IPPool": ["cidr", "blockSize"]}
 LABEL = re.compile(r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$")
 NAME = re.compile(r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$")
 
 
 def objects(text):
-    return [one for one in yaml.safe_load_all(text) if one]
+    # The parser in C is many times faster, where PyYAML has it.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return [one for one in yaml.load_all(text, Loader=loader) if one]
 
 
 def closed(schema):
@@ -57,13 +68,28 @@ def by_schema(found, foreign):
     key = (found["apiVersion"], found["kind"])
     if key in foreign:
         return [f"{'.'.join(map(str, error.path))}: {error.message}" for error in foreign[key].iter_errors(found)]
-    try:
-        kubernetes_validate.validate(found, KUBERNETES, strict=True)
-    except kubernetes_validate.SchemaNotFoundError:
+    validator = kubernetes_schema(*key)
+    if validator is None:
         return [f"nobody knows {key[0]} {key[1]}"]
-    except kubernetes_validate.ValidationError as error:
-        return [f"{'.'.join(map(str, error.path))}: {error.message}"]
-    return []
+    return [f"{'.'.join(map(str, error.path))}: {error.message}" for error in validator.iter_errors(found)]
+
+
+@functools.cache
+def kubernetes_schema(version, kind):
+    """What Kubernetes itself says of a kind, strictly; read once, as it is large."""
+    folder = f"kubernetes-json-schema/v{KUBERNETES}.0-local-strict"
+    known = re.sub(r"^([^./]*)(?:\.[^/]*)?/", r"\1-", version)
+    try:
+        schema = kubernetes_validate.utils.schema_contents(f"{folder}/{kind.lower()}-{known}.json", KUBERNETES)
+    except FileNotFoundError:
+        return None
+    return jsonschema.Draft202012Validator(schema, registry=kubernetes_definitions(folder))
+
+
+@functools.cache
+def kubernetes_definitions(folder):
+    definitions = kubernetes_validate.utils.schema_contents(f"{folder}/_definitions.json", KUBERNETES)
+    return referencing.Resource.from_contents(definitions) @ referencing.Registry()
 
 
 def pod_of(found):
@@ -93,6 +119,12 @@ def of_container(container, part, guaranteed):
         yield f"container {name} may gain privileges"
     if security.get("runAsUser") == 0 and name != "prepare":
         yield f"container {name} runs as root"
+    for one in container.get("env", []):
+        if "secretKeyRef" in one.get("valueFrom", {}) and one["name"] not in FROM_SECRETS:
+            yield f"container {name} has a secret in its environment: {one['name']}"
+    for mount in container.get("volumeMounts", []):
+        if name not in HOLDERS.get(mount["name"], {name}):
+            yield f"container {name} has {mount['name']}, which is not for it"
     resources = container.get("resources", {})
     least, most = resources.get("requests", {}), resources.get("limits", {})
     if not {"cpu", "memory"} <= set(most) or not {"cpu", "memory"} <= set(least):
@@ -151,17 +183,17 @@ def of_sensor(found, values):
             yield "it captures from other interfaces than it was told"
 
 
-def is_everywhere(peer):
-    """Whether a policy's other side is anybody."""
+def is_everywhere(peer, given):
+    """Whether a policy's other side is anybody though the values do not say so."""
     if "ipBlock" in peer:
-        return ipaddress.ip_network(peer["ipBlock"]["cidr"], strict=False).prefixlen == 0
+        return f'"{peer["ipBlock"]["cidr"]}"' not in given and ipaddress.ip_network(peer["ipBlock"]["cidr"], strict=False).prefixlen == 0
     return not peer
 
 
-def of_policy(found):
+def of_policy(found, values):
     """A policy of the sensor lets nothing in but metrics and nothing out to everybody."""
     part = found["metadata"]["labels"]["app.kubernetes.io/component"]
-    spec = found["spec"]
+    spec, given = found["spec"], json.dumps(values)
     kubernetes = found["apiVersion"].startswith("networking")
     if kubernetes and sorted(spec["policyTypes"]) != ["Egress", "Ingress"]:
         yield "the policy is silent about a direction"
@@ -169,7 +201,7 @@ def of_policy(found):
         for direction, key in (("egress", "to"), ("ingress", "from")):
             for rule in spec.get(direction, []):
                 peers = rule.get(key, [])
-                everywhere = not peers or any(map(is_everywhere, peers))
+                everywhere = not peers or any(is_everywhere(peer, given) for peer in peers)
                 if everywhere and not (part == "rules-update" and direction == "egress"):
                     yield f"{part}: everybody is allowed in {direction}"
                 if not rule.get("ports"):
@@ -182,13 +214,17 @@ def of_policy(found):
             for rule in rules[:-1]:
                 other = rule.get("destination" if direction == "egress" else "source", {})
                 everywhere = not other.get("nets") and "namespaceSelector" not in other
-                everywhere |= any(net.endswith("/0") for net in other.get("nets", []))
+                everywhere |= any(net.endswith("/0") and f'"{net}"' not in given for net in other.get("nets", []))
                 if everywhere and not (part == "rules-update" and direction == "egress"):
                     yield f"{part}: everybody is allowed in {direction}"
                 if not rule["destination"].get("ports"):
                     yield f"{part}: every port is allowed in {direction}"
-    if part == "sensor" and len(spec["ingress"]) > (1 if kubernetes else 2):
-        yield "more than metrics may be asked for"
+    if part == "sensor":
+        asked = [rule for rule in spec["ingress"] if rule != {"action": "Deny"}]
+        ports = [port["port"] if kubernetes else port for rule in asked
+                 for port in (rule["ports"] if kubernetes else rule["destination"]["ports"])]
+        if set(ports) != {values["metrics"]["port"]} or len(asked) != 1 + bool(values["eventNetwork"]["policy"]["monitoringCidrs"]):
+            yield "something else than metrics may be asked for, or by others"
 
 
 def faults(text, values, foreign):
@@ -207,10 +243,15 @@ def faults(text, values, foreign):
         template = pod_of(one)
         if template:
             said += of_pod(template, values)
-        if one["kind"] == "ConfigMap" and "sensor.yaml" in (one.get("data") or {}):
+        if one["kind"] == "ConfigMap" and "sensor.yaml" in (one.get("data") or {}) and (
+                one["metadata"]["labels"]["app.kubernetes.io/component"] == "sensor"):
             said += of_sensor(one, values)
         if one["kind"] in ("NetworkPolicy", "GlobalNetworkPolicy"):
-            said += of_policy(one)
+            said += of_policy(one, values)
+        for kind in ("serviceMonitor", "podMonitor", "prometheusRule"):
+            if one["kind"] == kind[0].upper() + kind[1:]:
+                said += [f"its label {key} is missing" for key in values["metrics"][kind]["labels"]
+                         if key not in one["metadata"]["labels"]]
         if one["kind"] == "NetworkAttachmentDefinition":
             said += [] if json.loads(one["spec"]["config"]).get("type") else ["its configuration has no type"]
         wrong += [f"{where}: {fault}" for fault in said]
@@ -218,6 +259,15 @@ def faults(text, values, foreign):
         if not any("NetworkPolicy" in one["kind"] and one["metadata"]["labels"]["app.kubernetes.io/component"] == "sensor" for one in found):
             wrong.append("the sensor has no policy")
     return wrong
+
+
+def fixed(text):
+    """What an upgrade must not change, by object and field."""
+    found = {}
+    for one in objects(text):
+        for field in FIXED.get(one["kind"], []):
+            found[f"{one['kind']} {one['metadata']['name']}: spec.{field}"] = one["spec"].get(field)
+    return found
 
 
 def merged(defaults, given):

@@ -2,7 +2,7 @@
 
 {{- define "bateleur.logstash" -}}
 - name: logstash
-  image: {{ include "bateleur.image" (list . "logstash") }}
+  image: {{ include "bateleur.image" (list . "logstash") | quote }}
   imagePullPolicy: {{ .Values.images.logstash.pullPolicy }}
   env:
     - name: LS_JAVA_OPTS
@@ -11,9 +11,9 @@
       value: {{ .Values.logstash.search.url | quote }}
     {{- with .Values.logstash.search.secretName }}
     - name: SEARCH_USER
-      valueFrom: {secretKeyRef: {name: {{ . }}, key: username}}
+      valueFrom: {secretKeyRef: {name: {{ . | quote }}, key: username}}
     - name: SEARCH_PASSWORD
-      valueFrom: {secretKeyRef: {name: {{ . }}, key: password}}
+      valueFrom: {secretKeyRef: {name: {{ . | quote }}, key: password}}
     {{- end }}
   securityContext:
     {{- include "bateleur.noRights" . | nindent 4 }}
@@ -65,12 +65,12 @@
   emptyDir: {sizeLimit: 256Mi}
 {{- if ne .Values.state.type "hostPath" }}
 - name: logstash-data
-  emptyDir: {sizeLimit: {{ .Values.state.sizeLimit }}}
+  emptyDir: {sizeLimit: {{ .Values.state.sizeLimit | quote }}}
 {{- end }}
 {{- with .Values.logstash.search.caSecretName }}
 - name: search-ca
   secret:
-    secretName: {{ . }}
+    secretName: {{ . | quote }}
     items:
       - {key: ca.crt, path: search-ca.pem}
 {{- end }}

@@ -24,9 +24,9 @@
 {{- fail (printf "capture.networks: two interfaces of the pod are called %s" $name) -}}
 {{- end -}}
 {{- $_ := set $seen $name true }}
-- name: {{ $nad }}
-  namespace: {{ $namespace }}
-  interface: {{ $name }}
+- name: {{ $nad | quote }}
+  namespace: {{ $namespace | quote }}
+  interface: {{ $name | quote }}
   resource: {{ include "bateleur.resource" (list $root $network) | quote }}
 {{- end }}
 {{- end }}

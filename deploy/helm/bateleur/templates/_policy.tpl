@@ -5,40 +5,77 @@
 {{- $root := index . 0 -}}
 {{- $part := index . 1 -}}
 {{- $policy := $root.Values.eventNetwork.policy -}}
-{{- $dns := dict "namespace" $policy.dns.namespace "labels" $policy.dns.labels
-    "ports" (list (dict "port" 53 "protocol" "UDP") (dict "port" 53 "protocol" "TCP")) -}}
+{{- $ports := list -}}
+{{- range $policy.dns.ports -}}
+{{- $ports = concat $ports (list (dict "port" (int .) "protocol" "UDP") (dict "port" (int .) "protocol" "TCP")) -}}
+{{- end -}}
+{{- $dns := list (dict "namespace" $policy.dns.namespace "labels" $policy.dns.labels "ports" $ports) -}}
+{{- if $policy.dns.cidrs }}{{ $dns = append $dns (dict "cidrs" $policy.dns.cidrs "ports" $ports) }}{{ end -}}
 {{- $in := list -}}
 {{- $out := list -}}
 {{- if eq $part "sensor" -}}
-{{- $in = append $in (dict "namespace" $policy.monitoringNamespace
-    "ports" (list (dict "port" $root.Values.metrics.port "protocol" "TCP"))) -}}
-{{- $out = append $out $dns -}}
+{{- $in = concat $in (include "bateleur.monitoring" (list $root $root.Values.metrics.port) | fromYamlArray) -}}
+{{- $out = concat $out $dns -}}
 {{- if eq $root.Values.mode "standalone" -}}
 {{- $search := $root.Values.logstash.search -}}
 {{- $out = append $out (dict "namespace" (ternary "" $search.namespace (gt (len $search.cidrs) 0))
     "labels" $search.labels "cidrs" $search.cidrs "ports" (list (dict "port" $search.port "protocol" "TCP"))) -}}
 {{- else -}}
 {{- $to := index $root.Values $root.Values.mode -}}
-{{- $ports := list -}}
-{{- range $to.ports }}{{ $ports = append $ports (dict "port" . "protocol" "TCP") }}{{ end -}}
 {{- $out = append $out (dict "namespace" ($to.namespace | default "") "labels" ($to.labels | default dict)
-    "cidrs" ($to.cidrs | default list) "ports" $ports) -}}
+    "cidrs" ($to.cidrs | default list) "ports" (include "bateleur.tcp" $to.ports | fromYamlArray)) -}}
 {{- end -}}
 {{- if eq $root.Values.rules.source "server" -}}
 {{- $out = append $out (dict "labels" (include "bateleur.selector" (list $root "rules-server") | fromYaml)
     "ports" (list (dict "port" $root.Values.rules.server.port "protocol" "TCP"))) -}}
 {{- end -}}
+{{- if eq $root.Values.rules.source "remote" -}}
+{{- $out = append $out (dict "cidrs" $root.Values.rules.follow.cidrs "ports" (include "bateleur.tcp" $root.Values.rules.follow.ports | fromYamlArray)) -}}
+{{- end -}}
 {{- $out = concat $out $policy.extraEgress -}}
 {{- else if eq $part "rules-server" -}}
-{{- $in = append $in (dict "labels" (include "bateleur.selector" (list $root "sensor") | fromYaml)
-    "ports" (list (dict "port" $root.Values.rules.server.port "protocol" "TCP"))) -}}
+{{- $port := include "bateleur.tcp" (list $root.Values.rules.server.port) | fromYamlArray -}}
+{{- if $root.Values.capture.hostNetwork -}}
+{{- $in = append $in (dict "cidrs" $policy.nodeCidrs "ports" $port) -}}
 {{- else -}}
-{{- $ports := list -}}
-{{- range $root.Values.rules.update.ports }}{{ $ports = append $ports (dict "port" . "protocol" "TCP") }}{{ end -}}
-{{- $out = append $out $dns -}}
-{{- $out = append $out (dict "cidrs" ($root.Values.rules.update.cidrs | default (list "0.0.0.0/0" "::/0")) "ports" $ports) -}}
+{{- $in = append $in (dict "labels" (include "bateleur.selector" (list $root "sensor") | fromYaml) "ports" $port) -}}
+{{- end -}}
+{{- if $root.Values.rules.rollout.enabled -}}
+{{- $in = append $in (dict "labels" (include "bateleur.selector" (list $root "rules-update") | fromYaml) "ports" $port) -}}
+{{- end -}}
+{{- $in = concat $in (include "bateleur.monitoring" (list $root $root.Values.rules.server.port) | fromYamlArray) -}}
+{{- else -}}
+{{- $ports := $root.Values.rules.update.ports -}}
+{{- with $root.Values.rules.proxy -}}
+{{- if and .url (not .secretName) -}}
+{{- $ports = append $ports (regexFind "[0-9]+$" (urlParse .url).host | default "80" | int) | uniq -}}
+{{- end -}}
+{{- end -}}
+{{- $out = concat $out $dns -}}
+{{- $out = append $out (dict "cidrs" ($root.Values.rules.update.cidrs | default (list "0.0.0.0/0" "::/0"))
+    "ports" (include "bateleur.tcp" $ports | fromYamlArray)) -}}
+{{- if $root.Values.rules.rollout.enabled -}}
+{{- $out = append $out (dict "labels" (include "bateleur.selector" (list $root "rules-server") | fromYaml)
+    "ports" (include "bateleur.tcp" (list $root.Values.rules.server.port) | fromYamlArray)) -}}
+{{- end -}}
 {{- end -}}
 {{- dict "in" $in "out" $out | toYaml -}}
+{{- end -}}
+
+{{/* Who fetches metrics: (list . PORT). */}}
+{{- define "bateleur.monitoring" -}}
+{{- $policy := (index . 0).Values.eventNetwork.policy -}}
+{{- $ports := include "bateleur.tcp" (list (index . 1)) | fromYamlArray -}}
+{{- $in := list (dict "namespace" $policy.monitoringNamespace "ports" $ports) -}}
+{{- if $policy.monitoringCidrs }}{{ $in = append $in (dict "cidrs" $policy.monitoringCidrs "ports" $ports) }}{{ end -}}
+{{- toYaml $in -}}
+{{- end -}}
+
+{{/* Ports of TCP, of their numbers. */}}
+{{- define "bateleur.tcp" -}}
+{{- range . }}
+- {port: {{ int . }}, protocol: TCP}
+{{- end }}
 {{- end -}}
 
 {{/* The parts that this release has. */}}
@@ -46,7 +83,7 @@
 {{- $parts := list -}}
 {{- if not .Values.capture.hostNetwork }}{{ $parts = append $parts "sensor" }}{{ end -}}
 {{- if eq .Values.rules.source "server" }}{{ $parts = append $parts "rules-server" }}{{ end -}}
-{{- if has .Values.rules.source (list "pvc" "server") }}{{ $parts = append $parts "rules-update" }}{{ end -}}
+{{- if include "bateleur.bundles" . }}{{ $parts = append $parts "rules-update" }}{{ end -}}
 {{- $parts | toJson -}}
 {{- end -}}
 
@@ -61,7 +98,7 @@
     matchLabels: {{ .labels | default dict | toJson }}
   {{- with .namespace }}
   namespaceSelector:
-    matchLabels: {kubernetes.io/metadata.name: {{ . }}}
+    matchLabels: {kubernetes.io/metadata.name: {{ . | quote }}}
   {{- end }}
 {{- end }}
 {{- end -}}

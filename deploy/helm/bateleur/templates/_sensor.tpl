@@ -14,14 +14,55 @@
 {{- define "bateleur.sensorYaml" -}}
 {{- $typed := include "bateleur.typed" . | fromYaml -}}
 {{- if hasKey $typed "Error" }}{{ fail $typed.Error }}{{ end -}}
-{{- $all := mergeOverwrite $typed (deepCopy .Values.sensor.config) -}}
+{{- include "bateleur.overridden" (list . $typed) -}}
+{{- end -}}
+
+{{/* For those who fetch rules: what rules are tested with, and where they are. Sensors do not read it, and it has
+nothing of records and capture: a change of sources starts no sensor anew, one of receivers no Job. */}}
+{{- define "bateleur.updateYaml" -}}
+{{- $typed := include "bateleur.typed" . | fromYaml -}}
+{{- if hasKey $typed "Error" }}{{ fail $typed.Error }}{{ end -}}
+{{- $update := dict "sources" .Values.rules.update.sources -}}
+{{- range $key, $file := include "bateleur.selections" . | fromYaml -}}
+{{- if index $.Values.rules.update $key }}{{ $_ := set $update $file (printf "%s.conf" $file) }}{{ end -}}
+{{- end -}}
+{{- $_ := set $typed.rules "update" $update -}}
+{{- omit (include "bateleur.overridden" (list . $typed) | fromYaml) "events" "capture" "metrics" "statistics" | toYaml -}}
+{{- end -}}
+
+{{/* Values with lines of suricata-update, and the files that they become. */}}
+{{- define "bateleur.selections" -}}
+{{- dict "enableConf" "enable" "disableConf" "disable" "dropConf" "drop" "modifyConf" "modify" | toYaml -}}
+{{- end -}}
+
+{{- define "bateleur.overridden" -}}
+{{- $all := mergeOverwrite (index . 1) (deepCopy (index . 0).Values.sensor.config) -}}
 {{- include "bateleur.pruned" (dict "of" $all) -}}
 {{- toYaml $all -}}
 {{- end -}}
 
+{{/* Files beside rules. */}}
+{{- define "bateleur.besideRules" -}}
+{{- range $key, $file := dict "classification" "classification" "reference" "reference" "thresholds" "threshold" }}
+{{- with index $.Values.rules $key }}
+{{ $file }}.config: {{ toJson . }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* Where bundles come from. */}}
+{{- define "bateleur.from" -}}
+{{- if eq .Values.rules.source "server" -}}
+http://{{ include "bateleur.fullname" . }}-rules:{{ int .Values.rules.server.port }}
+{{- else if eq .Values.rules.source "remote" -}}
+{{ .Values.rules.follow.from }}
+{{- else -}}
+/var/lib/bateleur-shared/served
+{{- end -}}
+{{- end -}}
+
 {{- define "bateleur.typed" -}}
 {{- $sensor := .Values.sensor -}}
-{{- $follows := has .Values.rules.source (list "pvc" "server") -}}
 networks:
   home: {{ toJson $sensor.homeNet }}
   addresses: {{ toJson (merge (deepCopy $sensor.addresses) (dict "EXTERNAL_NET" $sensor.externalNet)) }}
@@ -48,22 +89,21 @@ rules:
   thresholds: threshold.config
   {{- end }}
   data-directory: /var/lib/bateleur/data
-  {{- if $follows }}
+  {{- if include "bateleur.follows" . }}
   store:
     directory: /var/lib/bateleur/rules
     keep: {{ .Values.rules.keep | int }}
-  update:
-    sources: {{ toJson .Values.rules.update.sources }}
-    {{- range $key, $file := dict "enableConf" "enable" "disableConf" "disable" "dropConf" "drop" "modifyConf" "modify" }}
-    {{- if index $.Values.rules.update $key }}
-    {{ $file }}: {{ $file }}.conf
-    {{- end }}
-    {{- end }}
   follow:
-    from: {{ ternary (printf "http://%s-rules:%d" (include "bateleur.fullname" .) (int .Values.rules.server.port)) "/var/lib/bateleur-shared/served" (eq .Values.rules.source "server") }}
-    channel: {{ .Values.rules.channel }}
+    from: {{ include "bateleur.from" . | quote }}
+    channel: {{ .Values.rules.channel | quote }}
     key: rules.pub
-    every: {{ .Values.rules.every }}
+    every: {{ .Values.rules.every | quote }}
+    {{- if and .Values.rules.token.secretName (ne .Values.rules.source "pvc") }}
+    token: /run/secrets/rules-token/token
+    {{- end }}
+    {{- if .Values.rules.follow.neverOlder }}
+    never-older: true
+    {{- end }}
   {{- end }}
 events:
   file: "off"
@@ -78,16 +118,16 @@ events:
   community-id: {{ $sensor.communityId | int }}
   {{- end }}
   {{- if and (ne .Values.mode "standalone") .Values.eventNetwork.interface (not .Values.capture.hostNetwork) }}
-  interface: {{ .Values.eventNetwork.interface }}
+  interface: {{ .Values.eventNetwork.interface | quote }}
   {{- end }}
   spool:
     directory: /var/lib/bateleur/spool
     limit: {{ .Values.spool.limit }}
     segment: {{ .Values.spool.segment }}
     {{- with .Values.spool.age }}
-    age: {{ . }}
+    age: {{ . | quote }}
     {{- end }}
-    sync: {{ .Values.spool.sync }}
+    sync: {{ .Values.spool.sync | quote }}
     full: {{ .Values.spool.full }}
   sinks:
     - {{ include "bateleur.sink" . | trim | nindent 6 | trim }}
