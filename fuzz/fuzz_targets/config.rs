@@ -4,6 +4,9 @@
 
 // The program has no library; its configuration is taken as it stands, of which a part is used.
 #[allow(dead_code)]
+#[path = "../../sensor/src/bpf/mod.rs"]
+mod bpf;
+#[allow(dead_code)]
 #[path = "../../sensor/src/clock.rs"]
 mod clock;
 #[allow(dead_code, unused_imports)]

@@ -5,11 +5,14 @@
 //! knows nothing of detection.
 #![forbid(unsafe_code)]
 
+pub mod apply;
 pub mod bundle;
 mod data_files;
+pub mod difference;
 pub mod fetch;
 pub mod follow;
 pub mod glob;
+mod held;
 pub mod in_force;
 pub mod layout;
 pub mod manifest;
@@ -24,5 +27,8 @@ pub mod settings;
 pub mod sign;
 pub mod source;
 pub mod store;
+pub mod taken_back;
 pub mod test;
+#[cfg(feature = "tls")]
+mod tls;
 pub mod update;

@@ -9,7 +9,20 @@ use crate::selection::Candidate;
 use crate::source::Taken;
 
 /// Lines and rules that are named one by one.
-const MOST_NAMED: usize = 10;
+const MOST_NAMED: usize = crate::test::MOST_NAMED;
+
+/// A line that is no rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoRuleAt {
+    /// The number of its source.
+    pub source: usize,
+    /// Its file's path in the source.
+    pub file: Arc<str>,
+    /// The line, from 1.
+    pub line: u32,
+    /// What is wrong.
+    pub why: &'static str,
+}
 
 /// What sources say together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +35,8 @@ pub struct Merged {
     pub duplicates: u64,
     /// Lines that are no rules.
     pub unreadable: u64,
+    /// The first of these.
+    pub no_rules: Vec<NoRuleAt>,
     /// The first of both, for people.
     pub remarks: Vec<String>,
     /// classification.config, if a source has one.
@@ -49,6 +64,8 @@ pub fn merge(sources: &[Taken]) -> Merged {
                         merged.unreadable += 1;
                         if merged.unreadable as usize <= MOST_NAMED {
                             merged.remarks.push(format!("{}:{}: {error}", place(), error.at + 1));
+                            let (file, why) = (Arc::clone(&file), error.why);
+                            merged.no_rules.push(NoRuleAt { source: number, file, line, why });
                         }
                         continue;
                     }

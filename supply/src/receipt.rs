@@ -8,7 +8,7 @@ use crate::manifest::Hash;
 pub const MOST: usize = 16 * 1024;
 /// Characters of a sensor's or channel's name.
 pub const MOST_NAME: usize = 128;
-/// Characters of a reason; more are cut off.
+/// Bytes of a reason; more are cut off.
 pub const MOST_REASON: usize = 2000;
 
 /// A receipt.
@@ -122,7 +122,8 @@ pub fn name_of(text: &str) -> String {
 /// On one line, and not longer than this.
 fn plain(text: &str, most: usize) -> String {
     let clean = |c: char| if c.is_control() { ' ' } else { c };
-    text.chars().take(most).map(clean).collect()
+    let end = (0..=most.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
+    text.get(..end.unwrap_or(0)).unwrap_or_default().chars().map(clean).collect()
 }
 
 #[cfg(test)]
@@ -189,5 +190,9 @@ mod tests {
         receipt.reason = format!("a\nb{}", "x".repeat(9000));
         let read = Receipt::parse(&serde_json::to_vec(&receipt).unwrap()).unwrap();
         assert!(read.reason.starts_with("a b") && read.reason.len() == MOST_REASON);
+        // So many receipts have to fit into a file.
+        receipt.reason = format!("x{}", "ä".repeat(9000));
+        let read = Receipt::parse(&serde_json::to_vec(&receipt).unwrap()).unwrap();
+        assert_eq!(read.reason.len(), MOST_REASON - 1);
     }
 }

@@ -1,6 +1,8 @@
 //! The way back: which generation is meant, and its place in use.
 
+use crate::layout::LayoutError;
 use crate::store::{Came, Generation, Outcome, Store, StoreError};
+use crate::taken_back;
 
 /// Why there is no way back.
 #[derive(Debug, thiserror::Error)]
@@ -8,18 +10,29 @@ pub enum RollbackError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// What is to be kept in mind.
+    #[error(transparent)]
+    Note(#[from] LayoutError),
     /// There is no such generation.
     #[error("{0}")]
     None(String),
 }
 
 /// Puts a generation in use again: by its number or the beginning of its hash, or else the one
-/// before that which is in use.
+/// before that which is in use. What is newer than that is taken back: an update does not put it in
+/// force again by itself.
 ///
 /// # Errors
 /// When there is none, or it is damaged; what is in use stays so.
 pub fn rollback(store: &Store, which: Option<&str>) -> Result<Generation, RollbackError> {
     let to = find(store, which)?;
+    to.verify()?;
+    let directory = store.directory();
+    taken_back::forget(directory, &to.manifest.files)?;
+    // Before the change: whoever is killed between the two has wished it all the same.
+    if let Some(from) = store.current().ok().flatten().filter(|from| from.number > to.number) {
+        taken_back::add(directory, &from)?;
+    }
     store.switch(&to)?;
     let mut outcome = Outcome::now("rollback", Came::Changed);
     outcome.current = Some(to.hash.to_string());

@@ -66,14 +66,17 @@ impl Default for UpdateSettings {
     }
 }
 
+/// What addresses of files on this machine begin with.
+const FILE: &str = "file://";
+
 /// A place that rules come from.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SourceSettings {
     /// For messages, and for its files in the store.
     pub name: String,
-    /// An archive or a rule file on a server.
-    #[serde(default)]
+    /// An archive or a rule file on a server, or `file:///PATH`.
+    #[serde(default, deserialize_with = "secretive::text")]
     pub url: Option<String>,
     /// A file, an archive, a folder or a pattern.
     #[serde(default)]
@@ -85,7 +88,7 @@ pub struct SourceSettings {
     #[serde(default)]
     pub key: Option<PathBuf>,
     /// What stands for `%(NAME)s` in the address: the content of a file.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "secretive::files")]
     pub secrets: BTreeMap<String, PathBuf>,
 }
 
@@ -190,6 +193,12 @@ impl UpdateSettings {
 }
 
 impl SourceSettings {
+    /// Where it is on this machine; none if it is on a server.
+    pub fn local(&self) -> Option<PathBuf> {
+        let of_url = || self.url.as_deref()?.strip_prefix(FILE).map(PathBuf::from);
+        self.path.clone().or_else(of_url)
+    }
+
     fn check(&self) -> Result<(), (&'static str, String)> {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         let name = &self.name;
@@ -200,18 +209,136 @@ impl SourceSettings {
         match (&self.url, &self.path) {
             (Some(_), Some(_)) => Err(("path", "a source has a url or a path, not both".into())),
             (None, None) => Err(("", format!("{name} has neither a url nor a path"))),
-            (Some(url), None) => match url.split_once("://") {
+            (Some(url), None) if !url.starts_with(FILE) => match url.split_once("://") {
                 Some(("http" | "https", rest)) if !rest.is_empty() => Ok(()),
-                _ => Err(("url", "an address begins with https:// or http://".to_owned())),
+                _ => {
+                    let what = "an address begins with https://, http:// or file:///; `path` names \
+                                files as well";
+                    Err(("url", what.to_owned()))
+                }
             },
-            (None, Some(_)) if self.checksum != Checksum::Off => {
+            (Some(url), None) if !url.starts_with("file:///") => {
+                Err(("url", "file:// is followed by a path that begins with /".to_owned()))
+            }
+            _ if self.checksum != Checksum::Off => {
                 Err(("checksum", "only downloads are compared with a sum".to_owned()))
             }
-            (None, Some(_)) if self.key.is_some() => {
+            _ if self.key.is_some() => {
                 Err(("key", "only downloads are compared with a signature".to_owned()))
             }
-            (None, Some(_)) => Ok(()),
+            _ => Ok(()),
         }
+    }
+}
+
+/// Values that may be secrets, or stand where somebody wrote one: errors do not repeat them.
+mod secretive {
+    use super::{BTreeMap, Deserializer, Error, PathBuf, Visitor, fmt};
+    use serde::de::{DeserializeSeed, MapAccess, SeqAccess};
+
+    /// Takes texts or maps; of anything else it says alone what is expected.
+    struct Quiet<T> {
+        expected: &'static str,
+        of_text: fn(&str) -> Option<T>,
+        of_map: Option<fn(String, PathBuf, &mut T)>,
+        nothing: fn() -> T,
+    }
+
+    impl<T> Quiet<T> {
+        fn wrong<E: Error>(&self) -> E {
+            E::custom(self.expected)
+        }
+    }
+
+    impl<'de, T> Visitor<'de> for Quiet<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.expected)
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+            (self.of_text)(text).ok_or_else(|| self.wrong())
+        }
+
+        fn visit_bool<E: Error>(self, _: bool) -> Result<T, E> {
+            Err(self.wrong())
+        }
+
+        fn visit_i64<E: Error>(self, _: i64) -> Result<T, E> {
+            Err(self.wrong())
+        }
+
+        fn visit_u64<E: Error>(self, _: u64) -> Result<T, E> {
+            Err(self.wrong())
+        }
+
+        fn visit_f64<E: Error>(self, _: f64) -> Result<T, E> {
+            Err(self.wrong())
+        }
+
+        fn visit_unit<E: Error>(self) -> Result<T, E> {
+            Ok((self.nothing)())
+        }
+
+        fn visit_none<E: Error>(self) -> Result<T, E> {
+            Ok((self.nothing)())
+        }
+
+        fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
+            deserializer.deserialize_any(self)
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<T, A::Error> {
+            Err(self.wrong())
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<T, A::Error> {
+            let Some(add) = self.of_map else { return Err(self.wrong()) };
+            let mut all = (self.nothing)();
+            while let Some(name) = map.next_key::<String>()? {
+                add(name, map.next_value_seed(File)?, &mut all);
+            }
+            Ok(all)
+        }
+    }
+
+    /// The path of a file.
+    struct File;
+
+    impl<'de> DeserializeSeed<'de> for File {
+        type Value = PathBuf;
+
+        fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<PathBuf, D::Error> {
+            deserializer.deserialize_any(Quiet {
+                expected: "the path of a file that the secret is in is expected",
+                of_text: |text| (!text.is_empty()).then(|| PathBuf::from(text)),
+                of_map: None,
+                nothing: PathBuf::new,
+            })
+        }
+    }
+
+    pub(super) fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+        from.deserialize_any(Quiet {
+            expected: "an address as a text is expected",
+            of_text: |text| Some(Some(text.to_owned())),
+            of_map: None,
+            nothing: || None,
+        })
+    }
+
+    pub(super) fn files<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<BTreeMap<String, PathBuf>, D::Error> {
+        from.deserialize_any(Quiet {
+            expected: "names with files are expected, such as {secret-code: /etc/bateleur/code}",
+            of_text: |_| None,
+            of_map: Some(|name, file, all: &mut BTreeMap<_, _>| {
+                all.insert(name, file);
+            }),
+            nothing: BTreeMap::new,
+        })
     }
 }
 
@@ -322,6 +449,27 @@ mod tests {
         let settings = read("{}").unwrap();
         assert_eq!(settings, UpdateSettings::default());
         assert_eq!(settings.sources, [SourceSettings::et_open()]);
+    }
+
+    #[test]
+    fn errors_do_not_repeat_what_may_be_a_secret() {
+        for (text, part) in [
+            (r#""secrets":"5ecret""#, "names with files are expected"),
+            (r#""secrets":["5ecret"]"#, "names with files are expected"),
+            (r#""secrets":{"code":["5ecret"]}"#, "the path of a file"),
+            (r#""secrets":{"code":{"a":"5ecret"}}"#, "the path of a file"),
+            (r#""secrets":{"code":5555}"#, "the path of a file"),
+            (r#""url":["http://5ecret@h"]"#, "an address as a text"),
+            (r#""url":{"http":"5ecret"}"#, "an address as a text"),
+            (r#""url":5555"#, "an address as a text"),
+            (r#""url":"5ecret""#, "an address begins with"),
+        ] {
+            let error = read(&format!(r#"{{"sources":[{{"name":"a",{text}}}]}}"#)).unwrap_err();
+            assert!(error.contains(part), "{text}: {error}");
+            assert!(!error.contains("5ecret") && !error.contains("5555"), "{text}: {error}");
+        }
+        let none = read(r#"{"sources":[{"name":"a","path":"x","url":null,"secrets":null}]}"#);
+        assert_eq!(none.unwrap().sources[0].url, None);
     }
 
     #[test]

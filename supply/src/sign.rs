@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::fs::{self, OpenOptions};
-use std::io::{self, Cursor, Write};
+use std::io::{self, Cursor, Read, Seek, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -24,6 +24,12 @@ const COMMENT_DIGITS: usize = 88;
 /// Why a key or a signature is of no use.
 #[derive(Debug, thiserror::Error)]
 pub enum SignError {
+    /// A file that is there is not made.
+    #[error(
+        "{}: it is there already, and keys are never written over: move it away, or name other files",
+        .0.display()
+    )]
+    Taken(PathBuf),
     /// A file can't be read or written.
     #[error("{}: {}", .0.display(), .1)]
     File(PathBuf, io::Error),
@@ -106,11 +112,13 @@ impl Pair {
                 file.write_all(text.as_bytes())?;
                 file.sync_all()
             })
-            .map_err(|error| SignError::File(path.to_path_buf(), error))
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::AlreadyExists => SignError::Taken(path.to_path_buf()),
+                _ => SignError::File(path.to_path_buf(), error),
+            })
         };
         if public.exists() {
-            let error = io::Error::from(io::ErrorKind::AlreadyExists);
-            return Err(SignError::File(public.to_path_buf(), error));
+            return Err(SignError::Taken(public.to_path_buf()));
         }
         write(secret, &self.secret, SECRET_MODE)?;
         write(public, &self.public, 0o644)
@@ -228,6 +236,18 @@ impl PublicKeys {
     /// # Errors
     /// When it is none, of an unknown key, or of another text.
     pub fn verify(&self, text: &[u8], signature: &str) -> Result<Signed, SignError> {
+        self.verify_read(Cursor::new(text), signature)
+    }
+
+    /// The same of what is read.
+    ///
+    /// # Errors
+    /// When it can't be read, or the signature is none, of an unknown key, or of another text.
+    pub fn verify_read(
+        &self,
+        mut text: impl Read + Seek,
+        signature: &str,
+    ) -> Result<Signed, SignError> {
         let malformed = |why: String| SignError::Malformed("signature", why);
         has_form(signature)?;
         let boxed =
@@ -237,7 +257,8 @@ impl PublicKeys {
         let known = self.0.iter().filter(|known| known.keynum() == boxed.keynum());
         let mut error = None;
         for known in known {
-            match minisign::verify(known, &boxed, Cursor::new(text), true, false, false) {
+            text.rewind().map_err(|error| SignError::Wrong(error.to_string()))?;
+            match minisign::verify(known, &boxed, &mut text, true, false, false) {
                 Ok(()) => return Ok(Signed { key, comment }),
                 Err(why) => error = Some(why),
             }
@@ -292,8 +313,58 @@ fn read(path: &Path) -> Result<String, SignError> {
 #[cfg(test)]
 mod tests {
     use std::process::Command;
+    use std::sync::LazyLock;
+
+    use proptest::prelude::*;
 
     use super::*;
+
+    static PAIR: LazyLock<Pair> = LazyLock::new(|| generate(None).unwrap());
+    static GOOD: LazyLock<String> =
+        LazyLock::new(|| keys(&PAIR).0.sign(TEXT, "version 7").unwrap());
+
+    /// Bytes that look like a signature or a key to some extent.
+    fn near(good: String) -> impl Strategy<Value = String> {
+        let lines = good.lines().count();
+        let line = prop_oneof![
+            "[A-Za-z0-9+/]{0,104}={0,3}",
+            "(un)?trusted comment: [ -~]{0,40}",
+            any::<String>(),
+        ];
+        let changed = (0..lines, line, any::<bool>()).prop_map(move |(at, line, cut)| {
+            let mut all: Vec<&str> = good.lines().collect();
+            all[at] = &line;
+            if cut {
+                all.truncate(at + 1);
+            }
+            all.join("\n")
+        });
+        let bytes = proptest::collection::vec(any::<u8>(), 0..400);
+        prop_oneof![changed, bytes.prop_map(|b| String::from_utf8_lossy(&b).into_owned())]
+    }
+
+    proptest! {
+        /// Whatever bytes come as a signature: an error, and no panic.
+        #[test]
+        fn no_bytes_are_a_signature(text in near(GOOD.clone())) {
+            let (_, public) = keys(&PAIR);
+            // Its first line is a remark that nobody signs.
+            let is_good = text.lines().skip(1).eq(GOOD.lines().skip(1));
+            prop_assert!(public.verify(TEXT, &text).is_err() || is_good, "{}", text);
+        }
+
+        /// The same of keys.
+        #[test]
+        fn no_bytes_as_a_key_do_harm(text in near(PAIR.public.clone())) {
+            let _ = PublicKeys::parse(&text).map(|keys| keys.verify(TEXT, &GOOD));
+            let _ = SecretKey::parse(&text, None);
+        }
+
+        #[test]
+        fn no_bytes_as_a_secret_key_do_harm(text in near(PAIR.secret.clone())) {
+            let _ = SecretKey::parse(&text, None);
+        }
+    }
 
     const TEXT: &[u8] = b"{\"format\":1}\n";
 
@@ -374,7 +445,10 @@ mod tests {
         let (secret, public) = (folder.path().join("a.key"), folder.path().join("a.pub"));
         let pair = generate(None).unwrap();
         pair.write(&secret, &public).unwrap();
-        assert!(matches!(pair.write(&secret, &public), Err(SignError::File(..))), "twice");
+        for public in [&public, &folder.path().join("b.pub")] {
+            let said = pair.write(&secret, public).unwrap_err().to_string();
+            assert!(said.contains("is there already, and keys are never written over"), "{said}");
+        }
         assert_eq!(fs::metadata(&secret).unwrap().permissions().mode() & 0o777, 0o600);
         SecretKey::read(&secret, None).unwrap();
         fs::set_permissions(&secret, fs::Permissions::from_mode(0o644)).unwrap();

@@ -3,20 +3,24 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
 use crate::data_files;
+use crate::difference::Difference;
 use crate::fetch::Fetcher;
-use crate::manifest::{Counts, FORMAT, Manifest, RULES, SourceRecord};
+use crate::layout::LayoutError;
+use crate::manifest::{Counts, FORMAT, Hash, Manifest, RULES, SourceRecord};
 use crate::merge::{Merged, merge};
 use crate::selection::{Candidate, Selected, Selection, SelectionError, Text};
 use crate::settings::{StoreSettings, UpdateSettings, Wrong};
 use crate::source::{Limits, Taken};
 use crate::store::{Came, Generation, Outcome, Store, StoreError};
-use crate::test::{Test, Tested};
+use crate::taken_back::{self, TakenBack};
+use crate::test::{MOST_NAMED, Refused, Test, Tested};
 
 /// Warnings that are told one by one.
 const MOST_WARNINGS: usize = 50;
@@ -29,14 +33,18 @@ pub struct Update<'a> {
     pub settings: &'a UpdateSettings,
     /// Who makes the set: name and version.
     pub program: &'a str,
-    /// Download everything anew.
+    /// Download everything anew, and use what was taken back as well.
     pub force: bool,
+    /// The set that a running sensor has in force: it is kept.
+    pub in_force: Option<Hash>,
     /// Change nothing but the downloads that are kept.
     pub dry_run: bool,
     /// What is waited for before a download is tried again.
     pub pause: Duration,
     /// Whether rules load.
     pub test: Test<'a>,
+    /// Is told what is being done: a line each, without secrets.
+    pub tell: &'a dyn Fn(&str),
 }
 
 /// What an update came to.
@@ -48,6 +56,8 @@ pub struct Report {
     pub current: Option<Generation>,
     /// What was in use before.
     pub before: Option<Generation>,
+    /// What is other than in the set before, if there was one that can be read.
+    pub difference: Option<Difference>,
     /// What the test said.
     pub tested: Tested,
     /// What selection did.
@@ -58,6 +68,8 @@ pub struct Report {
     pub unreadable: u64,
     /// Rules that are off.
     pub disabled: u64,
+    /// The new rules are those of a set that was taken back: they are not used.
+    pub taken_back: Option<TakenBack>,
     /// Where rules came from.
     pub sources: Vec<SourceRecord>,
     /// What went otherwise than it should.
@@ -70,6 +82,9 @@ pub enum UpdateError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// What is kept in mind beside it.
+    #[error(transparent)]
+    Note(#[from] LayoutError),
     /// The settings.
     #[error(transparent)]
     Settings(#[from] Wrong),
@@ -110,7 +125,8 @@ impl Update<'_> {
     /// The rules that were in use are in use still.
     pub fn run(&self) -> Result<Report, UpdateError> {
         self.settings.check()?;
-        let store = Store::open(&self.store.directory, self.store.keep)?;
+        let mut store = Store::open(&self.store.directory, self.store.keep)?;
+        store.protect(self.in_force);
         let done = self.with(&store);
         if !self.dry_run {
             let outcome = match &done {
@@ -133,8 +149,9 @@ impl Update<'_> {
 
     fn with(&self, store: &Store) -> Result<Report, UpdateError> {
         // What can't be read is told before anything is downloaded.
-        let selection = self.selection()?;
-        let mut made = self.make(store, selection)?;
+        let mut warnings = Vec::new();
+        let selection = self.selection(&mut warnings)?;
+        let mut made = self.make(store, selection, warnings)?;
         let before = store.current().unwrap_or_else(|error| {
             made.warnings.push(format!("the rules in use can't be read: {error}"));
             None
@@ -145,15 +162,13 @@ impl Update<'_> {
             files.push(staged.write(path, bytes)?);
         }
         let same = before.as_ref().is_some_and(|before| before.manifest.files == files);
+        let difference = before.as_ref().and_then(|before| made.difference(before));
+        (self.tell)("the rules are tested");
         let mut tested = (self.test)(staged.folder()).map_err(UpdateError::Test)?;
-        tested.refused = tested.refused.saturating_add(made.merged.unreadable);
-        if made.merged.unreadable > 0 {
-            tested.reasons.push(("lines that are no rules".to_owned(), made.merged.unreadable));
-            tested.reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-        }
+        made.complete(&mut tested);
         tested
             .good_enough(self.settings.most_refused.0 / 100.0)
-            .map_err(|why| UpdateError::Test(made.explained(why)))?;
+            .map_err(|why| UpdateError::Test(made.explained(&tested, why)))?;
         let counts =
             Counts { loaded: tested.loaded, refused: tested.refused, disabled: made.disabled };
         let all = store.generations()?;
@@ -167,33 +182,47 @@ impl Update<'_> {
             counts,
             files,
         };
-        let (came, current) = match (same, self.dry_run) {
+        // Where nothing whole is in use, anything is better.
+        let taken_back = before
+            .as_ref()
+            .filter(|_| !same && !self.force)
+            .and_then(|_| taken_back::find(store.directory(), &manifest.files));
+        let (came, current) = match (same || taken_back.is_some(), self.dry_run) {
             (true, _) => (Came::Unchanged, before.clone()),
             (false, true) => (Came::Changed, before.clone()),
             (false, false) => {
+                taken_back::forget(store.directory(), &manifest.files)?;
                 let next = store.put(staged, manifest)?;
                 store.switch(&next)?;
                 (Came::Changed, Some(next))
             }
         };
-        Ok(made.report(came, current, before, tested))
+        Ok(Report { difference, ..made.report(came, current, before, tested, taken_back) })
     }
 
-    fn make(&self, store: &Store, selection: Selection) -> Result<Made, UpdateError> {
+    fn make(
+        &self,
+        store: &Store,
+        selection: Selection,
+        mut warnings: Vec<String>,
+    ) -> Result<Made, UpdateError> {
         let limits = Limits::default();
         let mut fetcher = Fetcher::new(store.directory(), self.program);
         fetcher.timeout = self.settings.timeout.0;
         fetcher.when_unreachable = self.settings.when_unreachable;
         fetcher.force = self.force;
         fetcher.pause = self.pause;
-        let mut warnings = Vec::new();
         let mut sources = Vec::new();
         for source in &self.settings.sources {
+            let name = &source.name;
+            (self.tell)(&match source.local() {
+                Some(path) => format!("{name}: {} is read", path.display()),
+                None => format!("{name}: {} is fetched", Fetcher::shown(source)),
+            });
             let taken = Taken::from(source, &fetcher, &self.settings.ignore, &limits);
             let taken =
                 taken.map_err(|why| UpdateError::Source { name: source.name.clone(), why })?;
             if let Some(why) = &taken.stale {
-                let name = &source.name;
                 warnings.push(format!("{name}: the last download is used, because {why}"));
             }
             sources.push(taken);
@@ -232,21 +261,28 @@ impl Update<'_> {
         Ok(made)
     }
 
-    fn selection(&self) -> Result<Selection, UpdateError> {
-        let read = |file: &Option<PathBuf>| -> Result<Text, UpdateError> {
-            let Some(path) = file else { return Ok(Text::default()) };
-            Ok(Text { file: path.display().to_string(), text: text(path)? })
-        };
+    /// What the selection files say. One that is not there is passed over with a warning, as
+    /// suricata-update does.
+    fn selection(&self, warnings: &mut Vec<String>) -> Result<Selection, UpdateError> {
         let settings = self.settings;
-        let [disable, enable] = [read(&settings.disable)?, read(&settings.enable)?];
-        let [drop, modify] = [read(&settings.drop)?, read(&settings.modify)?];
+        let mut read = |key: &str, file: &Option<PathBuf>| -> Result<Text, UpdateError> {
+            let Some(path) = file else { return Ok(Text::default()) };
+            let file = path.display().to_string();
+            match fs::read_to_string(path) {
+                Ok(text) => Ok(Text { file, text }),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    warnings.push(format!("{file}: there is no such file (rules.update.{key})"));
+                    Ok(Text::default())
+                }
+                Err(error) => Err(UpdateError::File(format!("{file}: {error}"))),
+            }
+        };
+        let disable = read("disable", &settings.disable)?;
+        let enable = read("enable", &settings.enable)?;
+        let drop = read("drop", &settings.drop)?;
+        let modify = read("modify", &settings.modify)?;
         Ok(Selection::parse(&disable, &enable, &drop, &modify)?)
     }
-}
-
-fn text(path: &Path) -> Result<String, UpdateError> {
-    fs::read_to_string(path)
-        .map_err(|error| UpdateError::File(format!("{}: {error}", path.display())))
 }
 
 impl Made {
@@ -269,18 +305,63 @@ impl Made {
         }
     }
 
-    /// A reason with the places in sources for the lines that it names in the set.
-    fn explained(&self, why: String) -> String {
+    /// What is other than in the set before.
+    fn difference(&self, before: &Generation) -> Option<Difference> {
+        let before = fs::read(before.folder.join(RULES)).ok()?;
+        let after = self.files.get(RULES)?;
+        let text = String::from_utf8_lossy;
+        Some(Difference::between(&text(&before), &text(after)))
+    }
+
+    /// What the test found, with lines that are no rules, and places in sources instead of those in
+    /// the set. The refused rules are warned of.
+    fn complete(&mut self, tested: &mut Tested) {
         let enabled: Vec<&Candidate> =
             self.merged.rules.iter().filter(|one| one.rule.enabled).collect();
-        let Some((before, after)) = why.split_once(&format!("{RULES}:")) else { return why };
-        let line = after.split(':').next().and_then(|line| line.parse::<usize>().ok());
-        let place = line.and_then(|line| enabled.get(line.checked_sub(1)?));
-        let Some(one) = place else { return why };
-        let source = self.sources.get(one.source).map_or("", |source| source.name.as_str());
-        let rest = after.split_once(':').map_or("", |(_, rest)| rest);
-        let before = before.rsplit_once(' ').map_or("", |(before, _)| before);
-        format!("{before} {source}: {}:{}:{rest}", one.file, one.line)
+        for refused in &mut tested.named {
+            let Some(one) = (refused.line as usize).checked_sub(1).and_then(|at| enabled.get(at))
+            else {
+                continue;
+            };
+            let source = self.sources.get(one.source).map_or("", |source| source.name.as_str());
+            (refused.file, refused.line) = (format!("{source}: {}", one.file), one.line);
+        }
+        let warnings = tested.named.iter().map(|one| format!("refused: {one}"));
+        self.warnings.splice(0..0, warnings);
+        if tested.refused as usize > tested.named.len() && !tested.named.is_empty() {
+            let more = tested.refused as usize - tested.named.len();
+            self.warnings.insert(tested.named.len(), format!("refused: {more} more"));
+        }
+        tested.refused = tested.refused.saturating_add(self.merged.unreadable);
+        if self.merged.unreadable > 0 {
+            tested.reasons.push(("lines that are no rules".to_owned(), self.merged.unreadable));
+            tested.reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        }
+        let free = MOST_NAMED.saturating_sub(tested.named.len());
+        tested.named.extend(self.merged.no_rules.iter().take(free).map(|one| {
+            let source = self.sources.get(one.source).map_or("", |source| source.name.as_str());
+            let file = format!("{source}: {}", one.file);
+            Refused { file, line: one.line, rule: None, why: one.why.to_owned() }
+        }));
+    }
+
+    /// Why the set is not used, with what could be done.
+    fn explained(&self, tested: &Tested, why: String) -> String {
+        if tested.loaded > 0 {
+            return format!(
+                "{why}. Mend or disable them; `rules.update.most-refused` is the share that may be \
+                 refused"
+            );
+        }
+        let all =
+            format!("there are {} rules in the sources, and all are off", self.merged.rules.len());
+        match tested.refused {
+            0 if self.selected.disabled > 0 => {
+                format!("{all}: `disable` turned off {}", self.selected.disabled)
+            }
+            0 => format!("{all}; `enable` turns some on"),
+            _ => why,
+        }
     }
 
     fn report(
@@ -289,8 +370,17 @@ impl Made {
         current: Option<Generation>,
         before: Option<Generation>,
         tested: Tested,
+        taken_back: Option<TakenBack>,
     ) -> Report {
         let mut warnings = self.warnings;
+        if let Some(set) = &taken_back {
+            let why = format!(
+                "set {} (generation {}) was taken back; --force or new rules put it in force",
+                set.set.short(),
+                set.number
+            );
+            warnings.insert(0, why);
+        }
         let more = warnings.len().saturating_sub(MOST_WARNINGS);
         warnings.truncate(MOST_WARNINGS);
         if more > 0 {
@@ -300,11 +390,13 @@ impl Made {
             came,
             current,
             before,
+            difference: None,
             tested,
             selected: self.selected,
             duplicates: self.merged.duplicates,
             unreadable: self.merged.unreadable,
             disabled: self.disabled,
+            taken_back,
             sources: self.sources,
             warnings,
         }
@@ -313,7 +405,7 @@ impl Made {
 
 impl Report {
     /// What is kept of it.
-    fn outcome(&self) -> Outcome {
+    pub fn outcome(&self) -> Outcome {
         let mut outcome = Outcome::now("update", self.came);
         outcome.current = self.current.as_ref().map(|current| current.hash.to_string());
         outcome.warnings.clone_from(&self.warnings);
@@ -336,6 +428,15 @@ impl Report {
             ("sources", Value::Array(sources)),
         ] {
             outcome.details.insert(key.to_owned(), value);
+        }
+        if let Some(difference) = &self.difference {
+            for (key, count) in [
+                ("added", difference.added),
+                ("removed", difference.removed),
+                ("changed", difference.modified),
+            ] {
+                outcome.details.insert(key.to_owned(), json!(count));
+            }
         }
         outcome
     }

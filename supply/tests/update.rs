@@ -2,6 +2,7 @@
 //! the reason is told.
 #![allow(clippy::unwrap_used, reason = "a test may end at what should not be")]
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -15,11 +16,13 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use minisign::KeyPair;
 use sha2::{Digest as _, Sha256};
+use supply::difference::Difference;
 use supply::rollback::rollback;
 use supply::settings::{Checksum, SourceSettings, StoreSettings, UpdateSettings, WhenUnreachable};
 use supply::settings::{Percent, Span};
 use supply::store::{Came, Outcome, Store};
-use supply::test::Tested;
+use supply::taken_back;
+use supply::test::{MOST_NAMED, Refused, Tested};
 use supply::update::{Report, Update, UpdateError};
 
 const ETAG: &str = "\"one\"";
@@ -140,7 +143,11 @@ fn count(folder: &Path) -> Result<Tested, String> {
         0 => Vec::new(),
         _ => vec![("unknown keyword".to_owned(), refused)],
     };
-    Ok(Tested { loaded, refused, reasons })
+    let lines = (1_u32..).zip(text.lines()).filter(|(_, line)| line.contains("refuse me"));
+    let named = lines
+        .take(MOST_NAMED)
+        .map(|(number, line)| Refused::of("bateleur.rules", number, line, "unknown keyword"));
+    Ok(Tested { loaded, refused, reasons, named: named.collect() })
 }
 
 struct Place {
@@ -148,6 +155,7 @@ struct Place {
     server: Server,
     store: StoreSettings,
     settings: UpdateSettings,
+    told: RefCell<Vec<String>>,
 }
 
 impl Place {
@@ -166,7 +174,7 @@ impl Place {
             ..UpdateSettings::default()
         };
         server.set("/rules.tar.gz", Reply::Tagged(archive(&[("rules/a.rules", &rules(1..=20))])));
-        Self { folder, server, store, settings }
+        Self { folder, server, store, settings, told: RefCell::default() }
     }
 
     fn update(&self) -> Result<Report, UpdateError> {
@@ -179,9 +187,11 @@ impl Place {
             settings: &self.settings,
             program: "test/1",
             force,
+            in_force: None,
             dry_run,
             pause: Duration::from_millis(1),
             test: &count,
+            tell: &|line| self.told.borrow_mut().push(line.to_owned()),
         }
         .run()
     }
@@ -221,8 +231,15 @@ fn new_rules_are_in_use_and_the_same_ones_are_not_put_twice() {
     place.server.set("/rules.tar.gz", Reply::Body(archive(&[("a.rules", &rules(1..=30))])));
     assert_eq!(place.with(true, true).unwrap().came, Came::Changed, "it would change");
     assert_eq!(place.sids(), 20, "a dry run changes nothing");
-    assert_eq!(place.update().unwrap().current.unwrap().number, 2);
+    let report = place.update().unwrap();
+    assert_eq!(report.current.as_ref().unwrap().number, 2);
     assert_eq!(place.sids(), 30);
+    let difference = Difference { added: 10, removed: 0, modified: 0 };
+    assert_eq!(report.difference, Some(difference));
+    assert_eq!(place.outcome().details["added"], 10);
+    let told = place.told.borrow().clone();
+    assert!(told[0].starts_with("remote: http://127.0.0.1:") && told[0].ends_with(" is fetched"));
+    assert_eq!(told[1], "the rules are tested");
     let store = Store::open(&place.store.directory, 3).unwrap();
     assert_eq!(rollback(&store, None).unwrap().number, 1);
     assert_eq!(place.sids(), 20);
@@ -235,6 +252,72 @@ fn new_rules_are_in_use_and_the_same_ones_are_not_put_twice() {
     place.settings.when_unreachable = WhenUnreachable::Fail;
     place.server.set("/rules.tar.gz", Reply::Status(500));
     place.refused("the server says 500");
+}
+
+/// A set that was taken back is not put in force by the next update that comes to it.
+#[test]
+fn what_was_taken_back_stays_so() {
+    let place = Place::new();
+    place.update().unwrap();
+    place.server.set("/rules.tar.gz", Reply::Body(archive(&[("a.rules", &rules(1..=30))])));
+    let second = place.update().unwrap().current.unwrap();
+    let back = |which: Option<&str>| {
+        let store = Store::open(&place.store.directory, 3).unwrap();
+        rollback(&store, which).unwrap().number
+    };
+    assert_eq!(back(None), 1);
+    for _ in 0..2 {
+        let report = place.update().unwrap();
+        assert_eq!((report.came, place.sids()), (Came::Unchanged, 20));
+        assert_eq!(report.taken_back.unwrap().set, second.hash);
+        assert!(report.warnings[0].contains("was taken back; --force or new rules"));
+        assert_eq!(place.outcome().warnings, report.warnings);
+    }
+    assert_eq!(place.with(false, true).unwrap().came, Came::Unchanged, "nor in a dry run");
+    // Other rules are used as ever, and do not make the bad ones good.
+    place.server.set("/rules.tar.gz", Reply::Body(archive(&[("a.rules", &rules(1..=31))])));
+    assert_eq!(place.update().unwrap().came, Came::Changed);
+    place.server.set("/rules.tar.gz", Reply::Body(archive(&[("a.rules", &rules(1..=30))])));
+    assert_eq!(place.update().unwrap().came, Came::Unchanged);
+    assert_eq!(place.sids(), 31);
+    // Unless somebody wants them.
+    assert_eq!(place.with(true, false).unwrap().came, Came::Changed);
+    assert_eq!(place.sids(), 30);
+    assert!(taken_back::read(&place.store.directory).is_empty());
+    // One that is gone back to by name is no longer taken back.
+    let newest = place.outcome().current.unwrap();
+    back(None);
+    assert_eq!(taken_back::read(&place.store.directory).len(), 1);
+    back(Some(&newest[..12]));
+    assert!(taken_back::read(&place.store.directory).is_empty());
+    fs::write(place.store.directory.join("taken-back.json"), "{").unwrap();
+    assert_eq!(place.update().unwrap().came, Came::Unchanged);
+}
+
+#[test]
+fn secrets_are_in_no_message_and_no_manifest() {
+    let mut place = Place::new();
+    let host = place.server.address.strip_prefix("http://").unwrap().to_owned();
+    let file = place.folder.path().join("code");
+    fs::write(&file, "c0de5ecret\n").unwrap();
+    let source = &mut place.settings.sources[0];
+    source.url = Some(format!("http://u:5ecret@{host}/%(code)s/r.rules?key=5ecret&5ecret#5ecret"));
+    source.secrets.insert("code".to_owned(), file);
+    let path = "/c0de5ecret/r.rules?key=5ecret&5ecret";
+    let to = "http://v:5ecret@127.0.0.1:1/x?token=5ecret".to_owned();
+    for reply in [Reply::Status(403), Reply::Killed(b"abc".to_vec()), Reply::Redirect(to)] {
+        place.server.set(path, reply);
+        let said = place.update().map(|report| report.came).unwrap_err().to_string();
+        assert!(said.contains("r.rules") && !said.contains("5ecret"), "{said}");
+    }
+    place.server.set(path, Reply::Body(rules(1..=3).into_bytes()));
+    let report = place.update().unwrap();
+    assert!(report.sources[0].from.contains("%(code)s/r.rules?key=***"), "{report:?}");
+    let current = report.current.unwrap();
+    for file in ["manifest.json", "../../outcome.json", "../../downloads/remote.json"] {
+        let text = fs::read_to_string(current.folder.join(file)).unwrap();
+        assert!(!text.contains("5ecret"), "{file}: {text}");
+    }
 }
 
 #[test]
@@ -250,7 +333,7 @@ fn what_servers_do_wrong_is_told() {
         (Reply::Status(404), "404 (there is no such file)"),
         (Reply::Status(503), "503"),
         (Reply::Killed(good.clone()), "remote: "),
-        (Reply::Silent, "remote: "),
+        (Reply::Silent, "the time for one request is over (rules.update.timeout) (tried 3 times)"),
         (Reply::Claims(1 << 40), "larger than"),
         (Reply::Redirect("/rules.tar.gz".to_owned()), "leads on and on"),
         (Reply::Body(bomb), "more than 268435456 bytes"),
@@ -312,7 +395,7 @@ fn sums_and_signatures_must_fit() {
     place.server.set("/rules.tar.gz.minisig", sign(&other));
     place.refused("its signature is not one by the key");
     place.server.set("/rules.tar.gz.minisig", Reply::Body(b"nonsense".to_vec()));
-    place.refused("its signature is none of minisign");
+    place.refused("it has not the four lines of one");
     place.server.set("/rules.tar.gz.minisig", sign(&good));
     assert_eq!(place.update().unwrap().came, Came::Unchanged);
     // What is kept is proved again, by the key of today.
@@ -332,8 +415,29 @@ fn rules_that_do_not_load_are_not_used() {
     let worse = bad.clone() + "alert ip any any -> any any (msg:\"refuse me\"; sid:98;)\n";
     place.server.set("/rules.tar.gz", Reply::Body(archive(&[("a.rules", &worse)])));
     place.refused("the new rules are not used: 2 of 22 rules are refused, at most 5 % may be");
+    place.refused(
+        ": remote: a.rules:21: rule 1:99 \"refuse me\": unknown keyword; remote: a.rules:22",
+    );
+    place.refused("`rules.update.most-refused` is the share");
     place.settings.most_refused = Percent(10.0);
-    assert_eq!(place.update().unwrap().tested.refused, 2);
+    let report = place.update().unwrap();
+    assert_eq!(report.tested.refused, 2);
+    let first = "refused: remote: a.rules:21: rule 1:99 \"refuse me\": unknown keyword";
+    assert_eq!(report.warnings[0], first);
+    assert!(report.warnings[1].starts_with("refused: remote: a.rules:22: rule 1:98"));
+    assert_eq!(place.outcome().warnings, report.warnings);
+    // Lines that are no rules, and those below rules that are off, have their own places.
+    let own = place.folder.path().join("local.rules");
+    let off = "# ".to_owned() + &rules(500..=500) + "alrt ip\n" + &rules(501..=501);
+    fs::write(&own, off + &worse.lines().last().unwrap().replace("98", "97")).unwrap();
+    place.settings.sources.push(SourceSettings {
+        name: "local".to_owned(),
+        path: Some(own),
+        ..SourceSettings::default()
+    });
+    place.refused("local.rules:4: rule 1:97 \"refuse me\": unknown keyword; local: ");
+    place.refused("local.rules:2: it does not begin with an action such as `alert`. Mend");
+    place.settings.sources.pop();
     let selection = place.folder.path().join("disable.conf");
     fs::write(&selection, "1\nnonsense\n").unwrap();
     place.settings.disable = Some(selection.clone());
@@ -342,8 +446,13 @@ fn rules_that_do_not_load_are_not_used() {
     let report = place.update().unwrap();
     assert_eq!((report.selected.disabled, report.disabled, place.sids()), (2, 2, 20));
     assert!(report.warnings.iter().any(|one| one.contains("no rule is `77`")));
-    place.settings.disable = Some(place.folder.path().join("none.conf"));
-    place.refused("none.conf: No such file");
+    fs::write(&selection, "*").unwrap();
+    place.refused("there are 22 rules in the sources, and all are off: `disable` turned off 22");
+    let none = place.folder.path().join("none.conf");
+    place.settings.disable = Some(none.clone());
+    let report = place.update().unwrap();
+    let missing = format!("{}: there is no such file (rules.update.disable)", none.display());
+    assert!(report.warnings.contains(&missing), "{:?}", report.warnings);
 }
 
 #[test]
@@ -386,6 +495,19 @@ fn local_files_come_with_their_data() {
     assert!(text.contains("load datasets/local/bad.lst; sid:1000;"), "{text}");
     assert!(current.folder.join("datasets/local/bad.lst").is_file());
     assert_eq!(current.manifest.sources[1].rules, 1);
+    // The same as an address.
+    let path = place.settings.sources[1].path.take().unwrap();
+    place.settings.sources[1].url = Some(format!("file://{}", path.display()));
+    assert_eq!(place.update().unwrap().came, Came::Unchanged);
+    assert!(place.told.borrow().iter().any(|line| line.ends_with("rules.d is read")));
+    for (url, part) in [
+        ("file://rules.d", "rules.update.sources.1.url: file:// is followed by a path"),
+        ("ftp://x/y", "https://, http:// or file:///; `path` names files as well"),
+    ] {
+        place.settings.sources[1].url = Some(url.to_owned());
+        assert!(place.update().unwrap_err().to_string().contains(part), "{url}");
+    }
+    place.settings.sources[1].url = None;
     place.settings.sources[1].path = Some(place.folder.path().join("none/*.rules"));
     place.refused("local: ");
 }

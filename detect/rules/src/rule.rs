@@ -1,7 +1,7 @@
 //! A rule after parsing: header, what it asks of packets, streams and transactions.
 
 use decode::Direction;
-use protocol::{AppProto, BufferId, NumberId};
+use protocol::{AppProto, BufferId, NumberId, registry};
 
 pub use crate::option::{
     ByteOrder, ByteTestOp, Capture, Compare, Content, ContentOp, Dataset, DatasetCommand,
@@ -366,6 +366,17 @@ impl Rule {
             .flat_map(|list| list.split(','))
             .filter_map(|part| part.trim_ascii().split_once(char::is_whitespace))
             .map(|(key, value)| (key, value.trim_ascii()))
+    }
+
+    /// The protocols without which it can't match, if this version has a parser for none of them:
+    /// it asks for parts of their transactions, which nobody takes apart, so it never fires. Empty
+    /// for all other rules.
+    pub fn without_parser(&self) -> &[AppProto] {
+        let is_parsed = |proto: &AppProto| registry::PARSED.contains(proto);
+        match self.class == RuleClass::AppTx && !self.app.iter().any(is_parsed) {
+            true => &self.app,
+            false => &[],
+        }
     }
 
     /// Gives back room that its lists reserved while they grew; there are many rules.

@@ -1,5 +1,7 @@
 //! Thresholds: in rules, and the lines of the threshold file.
 
+use std::sync::Arc;
+
 use crate::address::AddressSet;
 use crate::error::{Result, RuleError, refuse};
 use crate::keyword::integer;
@@ -86,6 +88,8 @@ pub struct ThresholdEntry {
     pub entry: EntryKind,
     /// Line in the file, from 1 (the last of joined ones).
     pub line: u32,
+    /// The file, where there may be several.
+    pub file: Option<Arc<str>>,
 }
 
 /// What an entry of the threshold file says.
@@ -148,6 +152,14 @@ impl ThresholdFile {
         }
         (this, errors)
     }
+
+    /// The same entries, which say that they are of this file.
+    #[must_use]
+    pub fn of_file(mut self, file: &str) -> Self {
+        let file: Arc<str> = file.into();
+        self.entries.iter_mut().for_each(|entry| entry.file = Some(Arc::clone(&file)));
+        self
+    }
 }
 
 /// Members of a line by key.
@@ -178,7 +190,7 @@ fn entry(text: &str, line: u32, variables: &Variables) -> Result<ThresholdEntry>
         "rate_filter" => EntryKind::Threshold(rate(&members)?),
         _ => return refuse(format!("unknown rule type '{kind}'")),
     };
-    Ok(ThresholdEntry { gid, sid, entry, line })
+    Ok(ThresholdEntry { gid, sid, entry, line, file: None })
 }
 
 fn members(text: &str) -> Result<Members<'_>> {

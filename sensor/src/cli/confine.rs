@@ -1,6 +1,8 @@
 //! What a live run keeps when it gives up its rights: the files that it reads and writes.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use delivery::reach::Paths;
@@ -126,7 +128,7 @@ fn sources(open: &Open<'_>) -> Vec<PathBuf> {
     read.extend(files.map(folder_of));
     if let Some(RuleStore::Current(store)) = &rules.store {
         // The link there leads to other folders of it in time.
-        read.push(store.clone());
+        read.extend(store_in_reach(store));
     }
     read.push(open.process.datasets.data_dir.clone());
     if open.process.delivery.is_some() {
@@ -136,6 +138,54 @@ fn sources(open: &Open<'_>) -> Vec<PathBuf> {
         read.extend(of_name_resolution());
     }
     read
+}
+
+/// The folder of a store that is there, or of one to come. What is not there can't be kept in reach:
+/// it is made, as whoever may write beside it would have made it, or what it will lie in is kept.
+fn store_in_reach(store: &Path) -> Option<PathBuf> {
+    if store.is_dir() {
+        return Some(store.to_path_buf());
+    }
+    let above = store.ancestors().skip(1).find(|folder| folder.is_dir());
+    let above = above.unwrap_or(Path::new("."));
+    let error = match make_like(above, store) {
+        Ok(()) => return Some(store.to_path_buf()),
+        Err(error) => error,
+    };
+    let (store, why) = (store.display(), crate::log::reason(&error));
+    // With it everything would be in reach.
+    if fs::canonicalize(above).is_ok_and(|real| real == Path::new("/")) {
+        tracing::warn!(
+            "rules.store: {store} is not there and can't be made ({why}): rules that come there can \
+             only be read after a restart; make this folder before the start"
+        );
+        return None;
+    }
+    tracing::warn!(
+        "rules.store: {store} is not there and can't be made ({why}): all of {} stays in reach \
+         until the next start; make this folder before the start",
+        above.display()
+    );
+    Some(above.to_path_buf())
+}
+
+/// Makes a folder, and those on the way to it, for whom the folder `above` them belongs to: whoever
+/// updates rules may write there. Where everybody may, it is the process's own.
+fn make_like(above: &Path, folder: &Path) -> io::Result<()> {
+    let owner = fs::metadata(above)?;
+    let is_for_all = owner.mode() & 0o002 != 0;
+    let mode = if is_for_all { 0o755 } else { owner.mode() & 0o2775 | 0o700 };
+    let missing: Vec<&Path> = folder.ancestors().take_while(|part| !part.is_dir()).collect();
+    for part in missing.into_iter().rev() {
+        fs::create_dir(part)?;
+        let made = fs::metadata(part)?;
+        if !is_for_all && (made.uid(), made.gid()) != (owner.uid(), owner.gid()) {
+            chown(part, Some(owner.uid()), Some(owner.gid()))?;
+        }
+        // The change of hands may have taken some of it away.
+        fs::set_permissions(part, Permissions::from_mode(mode))?;
+    }
+    Ok(())
 }
 
 /// The folder of a list of name servers that is made anew while the system runs.
@@ -191,6 +241,33 @@ mod tests {
         ] {
             assert_eq!(fixed_folder(pattern), Path::new(folder), "{pattern}");
         }
+    }
+
+    #[test]
+    fn a_store_that_is_not_there_yet_is_in_reach() {
+        let root = tempfile::tempdir().unwrap();
+        let lib = root.path().join("lib");
+        fs::create_dir(&lib).unwrap();
+        fs::set_permissions(&lib, Permissions::from_mode(0o751)).unwrap();
+        let store = lib.join("sensor/rules");
+        assert_eq!(store_in_reach(&store).as_deref(), Some(&*store));
+        for made in [&store, &lib.join("sensor")] {
+            let about = fs::metadata(made).unwrap();
+            assert_eq!((about.is_dir(), about.mode() & 0o7777), (true, 0o751), "{made:?}");
+        }
+        assert_eq!(store_in_reach(&store).as_deref(), Some(&*store), "one that is there");
+        // What everybody may write in does not make rules that everybody may write.
+        fs::set_permissions(root.path(), Permissions::from_mode(0o1777)).unwrap();
+        let open = root.path().join("open");
+        assert_eq!(store_in_reach(&open).as_deref(), Some(&*open));
+        assert_eq!(fs::metadata(&open).unwrap().mode() & 0o7777, 0o755);
+        // Nobody can make a folder in /proc.
+        let kept = store_in_reach(Path::new("/proc/sys/rules/store"));
+        assert_eq!(kept.as_deref(), Some(Path::new("/proc/sys")));
+        // What is in the way of a folder is no folder above it.
+        fs::write(root.path().join("file"), "").unwrap();
+        let kept = store_in_reach(&root.path().join("file/rules"));
+        assert_eq!(kept.as_deref(), Some(root.path()));
     }
 
     #[test]

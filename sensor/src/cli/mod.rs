@@ -17,6 +17,7 @@ mod rules;
 mod run;
 mod schema;
 pub(crate) mod suricata;
+mod thresholds;
 mod watching;
 mod writing;
 

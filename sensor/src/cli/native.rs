@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::log::program::{LineFormat, ProgramLog};
@@ -65,11 +66,20 @@ enum What {
     },
 }
 
+/// A name of rule files, which settings keep as text.
+pub(super) fn rule_name() -> impl TypedValueParser<Value = String> {
+    OsStringValueParser::new().try_map(|name: OsString| {
+        name.into_string().map_err(|name| {
+            format!("{name:?} is no UTF-8, which names of rule files are: rename the file")
+        })
+    })
+}
+
 /// Arguments of `replay`.
 #[derive(Clone, Debug, Args)]
 pub(super) struct ReplayArguments {
     /// Rule files; patterns such as `rules/*.rules` are understood.
-    #[arg(long, short, num_args = 1.., value_name = "FILE")]
+    #[arg(long, short, num_args = 1.., value_name = "FILE", value_parser = rule_name())]
     pub(super) rules: Vec<String>,
     /// Configuration (sensor.yaml).
     #[arg(long, short, value_name = "FILE")]
@@ -112,7 +122,7 @@ pub(super) struct RunArguments {
     #[arg(long, short, num_args = 1.., value_name = "NAME")]
     pub(super) interface: Vec<String>,
     /// Rule files; patterns such as `rules/*.rules` are understood.
-    #[arg(long, short, num_args = 1.., value_name = "FILE")]
+    #[arg(long, short, num_args = 1.., value_name = "FILE", value_parser = rule_name())]
     pub(super) rules: Vec<String>,
     /// Configuration (sensor.yaml).
     #[arg(long, short, value_name = "FILE")]
@@ -262,8 +272,13 @@ pub(super) fn run(arguments: Vec<OsString>) -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    // A run has a log of its own.
-    if !matches!(command.what, What::Run(_)) {
+    // A run has a log of its own, and so have followers and rule servers.
+    let has_own_log = match &command.what {
+        What::Run(_) => true,
+        What::Rules(command) => command.has_own_log(),
+        _ => false,
+    };
+    if !has_own_log {
         let _ = ProgramLog::default().install();
     }
     let done = match command.what {
@@ -325,6 +340,18 @@ mod tests {
         check("run --drain 0", "0 is not in 1..=3600");
         check("doctor", "--control <PATH>|--events <FILE>");
         check("doctor --control a --events b", "cannot be used with");
+    }
+
+    #[test]
+    fn names_of_rules_that_are_no_text_are_named() {
+        use std::ffi::OsStr;
+        use std::os::unix::ffi::OsStrExt;
+        let odd = OsStr::from_bytes(b"caf\xe9.rules");
+        for words in [&["replay", "--rules"][..], &["run", "-r"], &["rules", "check"]] {
+            let all = ["bateleur"].iter().chain(words).map(OsStr::new).chain([odd]);
+            let said = Command::try_parse_from(all).unwrap_err().to_string();
+            assert!(said.contains("\"caf\\xE9.rules\" is no UTF-8"), "{said}");
+        }
     }
 
     #[test]

@@ -247,4 +247,42 @@ mod tests {
         let said = (stage.reloading.load())(&stage.loaded).map(|_| ()).unwrap_err();
         assert!(said.contains("gate.yaml"), "{said}");
     }
+
+    #[test]
+    fn files_of_data_sets_are_looked_at_again() {
+        let stage = Stage::new("rules: {files: [a.rules]}\n");
+        let path = |name: &str| stage.folder.path().join(name);
+        let rule =
+            "alert ip any any -> any any (ip.src; dataset:isset,s,type ipv4,load s.lst; sid:7;)\n";
+        fs::write(path("a.rules"), rule).unwrap();
+        fs::write(path("s.lst"), "192.0.2.1\n").unwrap();
+        let first = stage.change("rules: {files: [a.rules]}\n").unwrap();
+        assert_eq!((first.accepted, first.failures.len()), (1, 0));
+        let again = || (stage.reloading.load())(&first);
+        assert_eq!(again().unwrap().accepted, 1);
+        // With the rule as it was: what its file says counts.
+        fs::remove_file(path("s.lst")).unwrap();
+        let said = again().map(|_| ()).unwrap_err();
+        assert!(said.contains("s.lst"), "{said}");
+    }
+
+    #[test]
+    fn thresholds_of_a_stored_set_count() {
+        let stage = Stage::new("rules: {files: [a.rules]}\n");
+        let set = stage.folder.path().join("set");
+        fs::create_dir(&set).unwrap();
+        fs::write(set.join("bateleur.rules"), RULE.replace("sid:1", "sid:9")).unwrap();
+        fs::write(set.join("threshold.config"), "suppress gen_id 1, sig_id 9\n").unwrap();
+        let mut process = stage.reloading.now.lock().unwrap().process.clone();
+        process.rules.store = Some(crate::config::process::RuleStore::Set(set.clone()));
+        let loaded = replay::load_rules(&mut process, Some(&stage.loaded)).unwrap();
+        assert_eq!((loaded.accepted, loaded.ruleset.thresholds.len()), (2, 1));
+        fs::write(set.join("threshold.config"), "suppress gen_id 1, sig_id 10\n").unwrap();
+        let loaded = replay::load_rules(&mut process, Some(&loaded)).unwrap();
+        assert!(loaded.ruleset.thresholds.is_empty());
+        let said = std::cell::RefCell::new(Vec::new());
+        replay::tell_refused(&loaded, &|line| said.borrow_mut().push(line.to_owned()));
+        let said = said.into_inner();
+        assert!(said[0].ends_with("threshold.config:1: there is no rule 10 of gid 1"), "{said:?}");
+    }
 }

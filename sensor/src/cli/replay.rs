@@ -7,16 +7,15 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, anyhow, bail};
 use delivery::Delivery;
-use rules::threshold::ThresholdFile;
 use supply::glob;
 
 use crate::bpf::Filter;
 use crate::config::native::Sensor;
 use crate::config::process::{ProcessSettings, RuleSources};
 use crate::config::suricata::{Everything, Mode};
-use crate::log::{Log, reason};
+use crate::log::Log;
 use crate::process::file_kind::FileKind;
 use crate::process::load::{Loaded, Texts, complaint, load};
 use crate::process::progress::Progress;
@@ -27,6 +26,7 @@ use crate::process::{input, summary};
 use super::delivered;
 use super::native::ReplayArguments;
 use super::rules::stored;
+use super::thresholds;
 use super::writing::{Delivering, Writing};
 
 pub(super) fn run(mut arguments: ReplayArguments) -> Result<ExitCode> {
@@ -81,6 +81,12 @@ fn replay(
 ) -> Result<Done> {
     let workers = usize::from(arguments.workers);
     let mut writing = Writing::open(&all, loaded, &arguments.output, workers)?;
+    if let Some(events) = writing.events.as_ref().filter(|_| !arguments.quiet)
+        && fs::metadata(events).is_ok_and(|about| about.len() > 0)
+    {
+        let name = events.display();
+        eprintln!("bateleur: {name} has records already: those of this replay go behind them");
+    }
     let delivery = writing.deliver(Delivering::replay(&all)?, workers, &[])?;
     let progress = Progress::of_files(&files);
     let run = Replay {
@@ -152,9 +158,13 @@ fn captures(arguments: &ReplayArguments) -> Result<Vec<PathBuf>> {
 /// Says which rules were refused, and which thresholds have no rule.
 pub(super) fn tell_refused(loaded: &Loaded, say: &dyn Fn(&str)) {
     loaded.complaints().iter().for_each(|line| say(line));
+    if let Some(dead) = loaded.dead_in_short() {
+        say(&dead);
+    }
     for entry in &loaded.ruleset.idle_thresholds {
         let (line, sid, gid) = (entry.line, entry.sid, entry.gid);
-        say(&format!("line {line} of the threshold file: there is no rule {sid} of gid {gid}"));
+        let file = entry.file.as_deref().unwrap_or("the threshold file");
+        say(&format!("{file}:{line}: there is no rule {sid} of gid {gid}"));
     }
 }
 
@@ -165,6 +175,23 @@ pub(super) fn rules(process: &mut ProcessSettings) -> Result<Loaded> {
 
 /// Loads them; with `before` they take the place of these in a running sensor.
 pub(super) fn load_rules(process: &mut ProcessSettings, before: Option<&Loaded>) -> Result<Loaded> {
+    let loaded = loaded(process, before);
+    loaded.map_err(|error| if before.is_some() { without_rights(error) } else { error })
+}
+
+/// An error of a running sensor, with why it may not what its start may.
+fn without_rights(error: Error) -> Error {
+    let is_denied = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    match is_denied.map(io::Error::kind).any(|kind| kind == io::ErrorKind::PermissionDenied) {
+        true => anyhow!(
+            "{error:#}; after its start the sensor is another user and reads only folders that the \
+             configuration named then: restart it to read this one"
+        ),
+        false => error,
+    }
+}
+
+fn loaded(process: &mut ProcessSettings, before: Option<&Loaded>) -> Result<Loaded> {
     let (sources, set) = stored::with_current(&process.rules)?;
     let sources = &sources;
     let read = |path: &PathBuf| {
@@ -180,14 +207,7 @@ pub(super) fn load_rules(process: &mut ProcessSettings, before: Option<&Loaded>)
     if let Some(text) = stored::references(configured, set.as_ref()) {
         process.loader.references = ::rules::reference::References::parse(&text).0;
     }
-    let mut entries = ThresholdFile::default();
-    if let Some(path) = &sources.threshold {
-        let (file, bad) = ThresholdFile::parse(&read(path)?, &process.loader.variables);
-        if let Some(bad) = bad.first() {
-            bail!("{}:{}: {}", path.display(), bad.line, bad.message);
-        }
-        entries = file;
-    }
+    let entries = thresholds::entries(sources, set.as_deref(), &process.loader.variables)?;
     let texts = texts(sources)?;
     let mut loaded = load(
         &texts,
@@ -200,6 +220,9 @@ pub(super) fn load_rules(process: &mut ProcessSettings, before: Option<&Loaded>)
     for note in loaded.datasets.take_notes() {
         tracing::warn!("{note}");
     }
+    if let Some(said) = without_rules(&texts, &loaded) {
+        tracing::warn!("{said}");
+    }
     if !process.rules.allow_refused {
         has_rules(sources, &texts, &loaded)?;
     }
@@ -207,6 +230,16 @@ pub(super) fn load_rules(process: &mut ProcessSettings, before: Option<&Loaded>)
         loaded.remarks = loaded.complaints();
     }
     Ok(loaded)
+}
+
+/// That files of rules have none; nothing where a rule was loaded or refused.
+fn without_rules(texts: &Texts, loaded: &Loaded) -> Option<String> {
+    let (first, _) = texts.first()?;
+    let is_empty = loaded.accepted == 0 && loaded.failures.is_empty() && loaded.skipped.is_empty();
+    is_empty.then(|| match texts.len() {
+        1 => format!("no rules are loaded: there is none in {first}"),
+        more => format!("no rules are loaded: there is none in {more} files, the first is {first}"),
+    })
 }
 
 /// A file that was named, of which not a single rule is good, is likely none of rules.
@@ -245,7 +278,8 @@ pub(super) fn texts(sources: &RuleSources) -> Result<Texts> {
             let place = placed(sources, pattern);
             match glob::obstacle(pattern) {
                 Some((path, error)) => {
-                    bail!("{place}: {} cannot be looked at: {}", path.display(), reason(&error))
+                    let said = format!("{place}: {} cannot be looked at", path.display());
+                    return Err(Error::from(error).context(said));
                 }
                 None => bail!("{place}: there is no such rule file"),
             }
@@ -261,4 +295,48 @@ pub(super) fn texts(sources: &RuleSources) -> Result<Texts> {
         }
     }
     Ok(texts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_running_sensor_may_not_read_is_explained() {
+        let error = |kind: io::ErrorKind| {
+            let inner = Error::from(io::Error::from(kind)).context("/x cannot be looked at");
+            format!("{:#}", without_rights(inner))
+        };
+        let said = error(io::ErrorKind::PermissionDenied);
+        assert!(said.starts_with("/x cannot be looked at: permission denied; after its"), "{said}");
+        assert!(said.ends_with("restart it to read this one"), "{said}");
+        assert_eq!(error(io::ErrorKind::NotFound), "/x cannot be looked at: entity not found");
+    }
+
+    #[test]
+    fn files_without_rules_are_told() {
+        let check = |texts: &[(&str, &str)], expected: Option<&str>| {
+            let folder = tempfile::tempdir().unwrap();
+            let mut process = ProcessSettings::default();
+            for (name, text) in texts {
+                let path = folder.path().join(name);
+                fs::write(&path, text).unwrap();
+                process.rules.patterns.push(path_name(&path));
+            }
+            process.rules.allow_refused = true;
+            let texts = super::texts(&process.rules).unwrap();
+            let loaded = rules(&mut process).unwrap();
+            let said = without_rules(&texts, &loaded);
+            assert_eq!(said.is_some(), expected.is_some(), "{said:?}");
+            if let (Some(said), Some(part)) = (said, expected) {
+                assert!(said.contains(part), "{said}");
+            }
+        };
+        let good = "alert ip any any -> any any (sid:1;)\n";
+        check(&[("a.rules", "# nothing\n")], Some("a.rules"));
+        check(&[("a.rules", ""), ("b.rules", "# b\n")], Some("there is none in 2 files"));
+        check(&[("a.rules", ""), ("b.rules", good)], None);
+        check(&[("a.rules", "alert nonsense\n")], None);
+        check(&[], None);
+    }
 }

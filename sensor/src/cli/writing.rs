@@ -12,6 +12,7 @@ use detect::settings::OutputSettings;
 
 use crate::config::process::FileOutput;
 use crate::config::suricata::Everything;
+use crate::log::reason;
 use crate::output::{Engine, FileStore, Outputs, Pace, Statistics, Tap};
 use crate::process::load::Loaded;
 
@@ -71,7 +72,9 @@ impl Writing {
         directory: &Path,
         workers: usize,
     ) -> Result<Self> {
-        let opened = |(file, error): (String, io::Error)| anyhow::anyhow!("{file}: {error}");
+        let opened = |(file, error): (String, io::Error)| {
+            anyhow::anyhow!("{}: {}", directory.join(file).display(), reason(&error))
+        };
         let outputs = Outputs::open(&all.process.files, directory).map_err(opened)?;
         let engine = Engine::of(loaded);
         let settings = &all.process.statistics;

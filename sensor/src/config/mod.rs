@@ -3,6 +3,7 @@
 pub(crate) mod boolean;
 pub(crate) mod capture;
 pub(crate) mod duration;
+pub(crate) mod face;
 pub(crate) mod integer;
 pub(crate) mod migration;
 pub(crate) mod native;

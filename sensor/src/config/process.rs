@@ -143,6 +143,8 @@ pub(crate) struct RuleSources {
     pub(crate) reputations: Vec<PathBuf>,
     /// Where the configuration names a file or pattern of these, for messages.
     pub(crate) places: BTreeMap<String, String>,
+    /// `rules follow` brings what is kept there, not `rules update`.
+    pub(crate) is_followed: bool,
     /// A file of which every rule is refused is taken all the same.
     pub(crate) allow_refused: bool,
 }

@@ -7,6 +7,7 @@ use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
 use crate::log::{Level, Log, reason};
 
+use super::face;
 use super::tree::Node;
 
 const MODULE: &str = "conf-yaml-loader";
@@ -66,7 +67,11 @@ impl<'a> Loader<'a> {
         let text = fs::read(path)
             .map_err(|e| LoadError::one(format!("failed to open file: {name}: {}", reason(&e))))?;
         self.directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
-        self.text(&String::from_utf8_lossy(&text))
+        let text = String::from_utf8_lossy(&text);
+        self.text(&text).map_err(|mut error| {
+            error.0.extend(face::sensor(&text, &name.to_string()));
+            error
+        })
     }
 
     /// Reads a file given with `--include`, whose keys redefine those of the main file.

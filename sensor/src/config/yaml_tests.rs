@@ -153,3 +153,22 @@ fn files_are_included_where_they_are_named() {
         assert_eq!(root.text(path), Some(value), "{path}");
     }
 }
+
+#[test]
+fn a_sensor_yaml_is_told_with_what_takes_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sensor.yaml");
+    let said = |text: &str| {
+        std::fs::write(&path, text).unwrap();
+        let log = Log::keeping(Level::Error);
+        Loader::new(Node::default(), &log).main_file(&path).unwrap_err().to_string()
+    };
+    let known = said("name: gate\nevents: {file: eve.json}\n");
+    let run = format!(
+        "this is a sensor.yaml, not a configuration of Suricata: give it to `bateleur run -c {}`",
+        path.display()
+    );
+    assert!(known.contains(&run), "{known}");
+    let other = said("bogus: 3\n");
+    assert!(other.contains("%YAML 1.1") && !other.contains("sensor.yaml"), "{other}");
+}

@@ -3,5 +3,6 @@
 pub(crate) mod client;
 pub(crate) mod notify;
 pub(crate) mod privileges;
+pub(crate) mod rules;
 pub(crate) mod signals;
 pub(crate) mod socket;

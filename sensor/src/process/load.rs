@@ -1,5 +1,6 @@
 //! Rules: files to a ruleset, with everything that was refused on the way.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -7,8 +8,10 @@ use std::sync::Arc;
 
 use engine::content::dataset::{DatasetLimits, Datasets};
 use engine::{EngineSettings, Resources, RuleCounts, Ruleset};
+use protocol::AppProto;
 use rules::Known;
 use rules::loader::{Failure, Loader, Oddity, Skipped};
+use rules::rule::Rule;
 use rules::settings::Settings;
 use rules::threshold::ThresholdFile;
 
@@ -57,7 +60,7 @@ const MOST_TARGETS: usize = 16_384;
 pub(crate) type Texts = Vec<(String, Arc<Vec<u8>>)>;
 
 /// Reads and compiles rules. Those that take the place of others in a running sensor keep the
-/// numbers of their names, and their data sets.
+/// numbers of their names, and their data sets but those whose files have changed.
 pub(crate) fn load(
     texts: &Texts,
     settings: Settings,
@@ -73,7 +76,7 @@ pub(crate) fn load(
     }
     let loaded = loader.finish();
     let datasets = match before {
-        Some(before) => Arc::clone(&before.datasets),
+        Some(before) => Arc::new(Datasets::after(&before.datasets)),
         None => Arc::new(Datasets::new(limits)),
     };
     let read = |path: &Path| fs::read(path);
@@ -82,6 +85,7 @@ pub(crate) fn load(
     let unchanged = before.map(|before| before.ruleset.unchanged(&loaded.kept)).unwrap_or_default();
     let (ruleset, refused) =
         Ruleset::taking_over(&unchanged, loaded.rules, thresholds, names, engine, &mut resources);
+    datasets.settle();
     let mut failures = loaded.failures;
     let accepted = loaded.accepted.saturating_sub(refused.len());
     failures.extend(refused.into_iter().map(|refused| Failure {
@@ -151,6 +155,40 @@ impl Loaded {
         lines
     }
 
+    /// Rules that never fire, since they ask for parts of protocols that have no parser: in the
+    /// order of files' names and of lines, with the reason.
+    pub(crate) fn dead(&self) -> Vec<(&Rule, String)> {
+        let of = |rule: &'_ Rule| match rule.without_parser() {
+            [] => None,
+            protocols => Some(format!(
+                "never fires: this version has no parser for {}",
+                names_of(protocols.iter().copied())
+            )),
+        };
+        let rules = self.ruleset.rules().iter().filter(|one| !one.reversed).map(|one| &*one.rule);
+        let mut dead: Vec<(&Rule, String)> =
+            rules.filter_map(|rule| of(rule).map(|why| (rule, why))).collect();
+        dead.sort_by(|(one, _), (other, _)| (&one.file, one.line).cmp(&(&other.file, other.line)));
+        dead
+    }
+
+    /// How many rules never fire and why, in a line; nothing if all can.
+    pub(crate) fn dead_in_short(&self) -> Option<String> {
+        let rules = self.ruleset.rules().iter().filter(|one| !one.reversed);
+        let rules = rules.map(|one| one.rule.without_parser());
+        let dead: Vec<&[AppProto]> = rules.filter(|missing| !missing.is_empty()).collect();
+        let missing: BTreeSet<AppProto> =
+            dead.iter().flat_map(|some| some.iter()).copied().collect();
+        let rules = if dead.len() == 1 { "rule never fires" } else { "rules never fire" };
+        (!dead.is_empty()).then(|| {
+            format!(
+                "{} {rules}: this version has no parser for {}; `bateleur rules check` names them",
+                dead.len(),
+                names_of(missing.into_iter())
+            )
+        })
+    }
+
     /// The first refused rule of a file of which every rule was refused, and how many there are.
     pub(crate) fn wholly_refused(&self, file: &str, text: &[u8]) -> Option<(&Failure, usize)> {
         let mut refused = self.failures.iter().filter(|failure| &*failure.file == file);
@@ -177,6 +215,10 @@ impl Loaded {
         }
         saved
     }
+}
+
+fn names_of(protocols: impl Iterator<Item = AppProto>) -> String {
+    protocols.map(AppProto::name).collect::<Vec<_>>().join(", ")
 }
 
 /// As `rules check` has it.

@@ -107,6 +107,22 @@ fn the_environment_counts_and_mistakes_in_it_are_told() {
     };
     wrong("BATELEUR__EVENTS__FIL", "x", &["did you mean BATELEUR__EVENTS__FILE?"]);
     wrong("BATELEUR__CHECKSUMS", "maybe", &["`maybe` is not possible here"]);
+    wrong("BATELEUR__EVENTS__SINKS", "redis", &["write [{key: value}], or a variable"]);
+    let lists = [
+        ("BATELEUR__RULES__FILES", "a.rules,b.rules"),
+        ("BATELEUR__EVENTS__SINKS__0__REDIS__SERVER", "redis:6379"),
+        ("BATELEUR__EVENTS__SINKS__0__REDIS__PASSWORD", "!S3CRET"),
+    ];
+    let shown = place.run_with(&lists, &["config", "show", "--origin"]);
+    shown.expect(
+        0,
+        &[
+            "- a.rules  # environment variable BATELEUR__RULES__FILES\n",
+            "server: redis:6379  # environment variable BATELEUR__EVENTS__SINKS__0__REDIS__SERVER",
+            "password: \"(hidden)\"  # environment variable",
+        ],
+    );
+    assert!(!shown.stdout.contains("S3CRET"), "{}", shown.stdout);
     let missed = place.run_with(&[("BATELEUR_EVENTS__FILE", "x")], &words);
     missed.expect(0, &["BATELEUR_EVENTS__FILE says nothing: did you mean BATELEUR__EVENTS__FILE?"]);
     let other = place.run_with(&[("BATELEUR_SENSOR", "x")], &words);
@@ -120,8 +136,67 @@ fn a_suricata_yaml_becomes_a_sensor_yaml() {
     let words = ["config", "migrate", "suricata.yaml", "-o", "sensor.yaml"];
     place.run(&words).expect(0, &["sensor.yaml is made"]);
     place.run(&["config", "check", "sensor.yaml"]).expect(0, &["good"]);
-    place.run(&words).expect(1, &["cannot be made"]);
+    place.run(&words).expect(1, &["sensor.yaml is there already"]);
     assert!(place.read("sensor.yaml").contains("alert-lines: fast.log"));
+}
+
+/// What whoever comes from Suricata does first.
+#[test]
+fn a_suricata_yaml_in_the_wrong_place_is_told() {
+    let place = Place::new();
+    fs::copy(docs("suricata.yaml"), place.path("suricata.yaml")).unwrap();
+    let parts = ["this is a configuration of Suricata", "bateleur config migrate suricata.yaml"];
+    for words in [
+        &["config", "check", "suricata.yaml"][..],
+        &["replay", "-c", "suricata.yaml", "a.pcap"],
+        &["run", "-c", "suricata.yaml", "-i", "lo"],
+    ] {
+        place.run(words).expect(1, &parts);
+    }
+    place.write("sensor.yaml", "name: a\n");
+    let parts = ["this is a sensor.yaml", "bateleur run -c sensor.yaml"];
+    place.run(&["config", "migrate", "sensor.yaml"]).expect(1, &parts);
+    place.run(&["suricata", "-c", "sensor.yaml", "-T"]).expect(1, &parts);
+    // Without Suricata's own lists beside it, it is a configuration all the same.
+    let rule = "alert ip any any -> any any (classtype:trojan-activity; sid:1;)\n";
+    place.write("a.rules", rule);
+    let words = ["suricata", "-c", "suricata.yaml", "-S", "a.rules", "-T", "-l", "."];
+    place.run(&words).expect(0, &[]);
+}
+
+/// What comes with Suricata 8, as it is and with each way to run.
+#[test]
+fn the_file_that_suricata_comes_with_becomes_a_sensor_yaml() {
+    let place = Place::new();
+    let folder = place.path("").display().to_string();
+    let stock = include_str!("stock.yaml").replace("FOLDER", folder.trim_end_matches('/'));
+    place.write("suricata.rules", "alert ip any any -> any any (sid:1;)\n");
+    for name in ["classification.config", "reference.config"] {
+        place.write(name, "");
+    }
+    for (mode, workers, note) in [
+        ("", false, ""),
+        ("runmode: workers\n", false, ""),
+        ("runmode: autofp\n", false, "runmode: autofp -- there are workers, each of which"),
+        ("runmode: single\n", true, "runmode: single -- it is one worker: capture.workers is 1"),
+    ] {
+        place.write("suricata.yaml", &format!("{stock}{mode}"));
+        let _ = fs::remove_file(place.path("sensor.yaml"));
+        let words = ["config", "migrate", "suricata.yaml", "-o", "sensor.yaml"];
+        place.run(&words).expect(0, &["sensor.yaml is made", "were left out"]);
+        place.run(&["config", "check", "sensor.yaml"]).expect(0, &["sensor.yaml: good"]);
+        let made = place.read("sensor.yaml");
+        assert_eq!(made.contains("\n  workers: 1\n"), workers, "{made}");
+        assert_eq!(made.contains("runmode"), !note.is_empty(), "{made}");
+        assert!(made.contains(note), "{note} in {made}");
+        for said in ["flow.hash-size", "request-body-limit", "exception-policy", "plugins"] {
+            assert!(!made.contains(said), "{said} is as usual: {made}");
+        }
+        place.run(&["suricata", "-T", "-c", "suricata.yaml", "-l", "."]).expect(0, &[]);
+    }
+    place.write("suricata.yaml", &format!("{stock}runmode: worker\n"));
+    let parts = ["there is no runmode \"worker\": write workers, autofp or single"];
+    place.run(&["config", "migrate", "suricata.yaml"]).expect(1, &parts);
 }
 
 #[test]

@@ -15,6 +15,8 @@ use crate::sign::{self, PublicKeys, Signed};
 
 /// Zero bytes that may follow the archive's end: tar programs fill up records.
 const PADDING: u64 = 64 * 1024;
+/// Temporary folders that others have left.
+const MOST_LEFT: u32 = 1000;
 
 /// Which bundle is taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -84,9 +86,20 @@ pub fn peek(archive: impl Read, limits: &Limits) -> Result<(Hash, Manifest), Bun
 /// With the first thing that is not as it should be.
 pub fn check(archive: impl Read, keys: &PublicKeys, limits: &Limits) -> Result<Hash, BundleError> {
     let failed = |error| BundleError::File("temporary folder".to_owned(), error);
-    let name = format!("bateleur-check-{}", std::process::id());
-    let folder = std::env::temp_dir().join(name);
-    DirBuilder::new().mode(0o700).create(&folder).map_err(failed)?;
+    // One that was left by a program with the same number, such as 1 in a container, is in nobody's
+    // way.
+    let mut attempt = 0;
+    let folder = loop {
+        let name = format!("bateleur-check-{}-{attempt}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        match DirBuilder::new().mode(0o700).create(&folder) {
+            Ok(()) => break folder,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < MOST_LEFT => {
+                attempt += 1;
+            }
+            Err(error) => return Err(failed(error)),
+        }
+    };
     let checked = unpack(archive, keys, &Accept::default(), limits, &folder);
     let _ = fs::remove_dir_all(&folder);
     checked.map(|unpacked| unpacked.hash)

@@ -56,11 +56,7 @@ impl Address {
         if let Some(user) = user {
             secrets.extend(user.split_once(':').map(|(_, password)| password.to_owned()));
         }
-        let shown = fill(template, |name| match name {
-            "__version__" => Ok(RULES_FOR.to_owned()),
-            name => Ok(format!("%({name})s")),
-        })?;
-        Ok(Self { url, authorization, shown: told(&shown), secrets })
+        Ok(Self { url, authorization, shown: shown(source), secrets })
     }
 
     /// The address of what lies beside it, such as a signature.
@@ -81,6 +77,16 @@ impl Address {
         }
         text
     }
+}
+
+/// A source's address for messages.
+pub(super) fn shown(source: &SourceSettings) -> String {
+    let template = source.url.as_deref().unwrap_or_default();
+    let filled = fill(template, |name| match name {
+        "__version__" => Ok(RULES_FOR.to_owned()),
+        name => Ok(format!("%({name})s")),
+    });
+    told(&filled.unwrap_or_default())
 }
 
 /// Replaces each `%(NAME)s`.
@@ -111,15 +117,53 @@ fn without_user(url: &str) -> (String, Option<String>) {
     }
 }
 
-/// Without user and password; values of the query are masked, as keys are often there.
+/// Without user and password; values of the query and what follows `#` are masked, as keys are often
+/// there. Where a password with a `/` in it can't be told from a path, all but the scheme is.
 pub(crate) fn told(url: &str) -> String {
     let (url, _) = without_user(url);
+    let url = match url.split_once('#') {
+        Some((before, _)) => format!("{before}#{MASK}"),
+        None => url,
+    };
+    if let Some((scheme, rest)) = url.split_once("://") {
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let host = rest.get(..end).unwrap_or(rest);
+        let port = host.rsplit_once(':').filter(|_| !host.ends_with(']')).map_or("", |(_, p)| p);
+        if !port.bytes().all(|byte| byte.is_ascii_digit()) {
+            return format!("{scheme}://{MASK}");
+        }
+    }
     let Some((path, query)) = url.split_once('?') else { return url };
+    let (query, rest) = match query.split_once('#') {
+        Some((query, _)) => (query, format!("#{MASK}")),
+        None => (query, String::new()),
+    };
     let pairs = query.split('&').map(|pair| match pair.split_once('=') {
         Some((key, _)) => format!("{key}={MASK}"),
         None => MASK.to_owned(),
     });
-    format!("{path}?{}", pairs.collect::<Vec<_>>().join("&"))
+    format!("{path}?{}{rest}", pairs.collect::<Vec<_>>().join("&"))
+}
+
+/// A text in which each address is as [`told`] has it.
+pub(crate) fn scrubbed(text: &str) -> String {
+    let is_end =
+        |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>' | '(' | ')');
+    let mut out = String::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = rest.find(is_end).unwrap_or(rest.len());
+        let (word, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
+        if word.contains("://") {
+            out.push_str(&told(word));
+        } else {
+            out.push_str(word);
+        }
+        let mut chars = after.chars();
+        out.extend(chars.next());
+        rest = chars.as_str();
+    }
+    out
 }
 
 /// `%41` is `A`.
@@ -171,6 +215,25 @@ mod tests {
         let message = format!("no route to {} (c0de, p@ss, p%40ss)", address.url);
         let told = address.masked(&message);
         assert!(!told.contains("c0de") && !told.contains("ss)") && !told.contains("k1"), "{told}");
+    }
+
+    #[test]
+    fn addresses_are_told_without_what_is_secret() {
+        for (url, expected) in [
+            ("https://h/a/b.gz", "https://h/a/b.gz"),
+            ("http://h:80/a", "http://h:80/a"),
+            ("http://[::1]:80/a", "http://[::1]:80/a"),
+            ("http://[::1]/a", "http://[::1]/a"),
+            ("https://u:s3cret@h/a?k=s3cret&s3cret#s3cret", "https://h/a?k=***&***#***"),
+            ("https://s3cret@h/a#s3cret?x", "https://h/a#***"),
+            ("https://u:s3/cret@h/a", "https://***"),
+            ("https://u:p@s3cret@h/", "https://h/"),
+        ] {
+            assert_eq!(told(url), expected, "{url}");
+            let text = format!("a {url}: failed (\"{url}\")");
+            assert!(!scrubbed(&text).contains("s3"), "{}", scrubbed(&text));
+        }
+        assert_eq!(scrubbed("no ä, (none) here"), "no ä, (none) here");
     }
 
     #[test]

@@ -6,12 +6,15 @@ use std::time::Duration;
 
 use ureq::Agent;
 
-use super::address::Address;
+use super::address::{Address, scrubbed};
 
 /// Redirects that are followed.
 const MOST_REDIRECTS: u32 = 10;
 /// A server that takes no connection for so long is not there.
 const CONNECT: Duration = Duration::from_secs(30);
+
+/// Why a request ended that took too long.
+const LATE: &str = "the time for one request is over (rules.update.timeout)";
 
 /// What a server sent.
 #[derive(Debug, PartialEq, Eq)]
@@ -64,7 +67,7 @@ pub(super) fn agent(address: &Address, timeout: Duration, program: &str) -> Resu
         .https_only(secure)
         .user_agent(program);
     #[cfg(feature = "tls")]
-    let config = if secure { config.tls_config(tls::config()?) } else { config };
+    let config = if secure { config.tls_config(crate::tls::config()?) } else { config };
     #[cfg(not(feature = "tls"))]
     if secure {
         return Err("https needs a program that is built with the feature `tls`".to_owned());
@@ -134,7 +137,12 @@ fn copy(from: &mut dyn Read, to: &mut dyn Write) -> Result<u64, Trouble> {
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => {
-                return Err(Trouble::passing(format!("it broke off after {got} bytes: {error}")));
+                let of_request = error.get_ref().and_then(|why| why.downcast_ref::<ureq::Error>());
+                let why = match of_request {
+                    Some(ureq::Error::Timeout(_)) => LATE.to_owned(),
+                    _ => scrubbed(&error.to_string()),
+                };
+                return Err(Trouble::passing(format!("it broke off after {got} bytes: {why}")));
             }
         };
         got = got.saturating_add(read as u64);
@@ -155,9 +163,14 @@ fn of_request(error: ureq::Error) -> Trouble {
         ureq::Error::TooManyRedirects => {
             Trouble::lasting(format!("it leads on and on, more than {MOST_REDIRECTS} times"))
         }
+        ureq::Error::Timeout(ureq::Timeout::Global) => {
+            Trouble::passing(format!("no answer: {LATE}"))
+        }
         ureq::Error::Timeout(what) => Trouble::passing(format!("no answer in time ({what})")),
+        ureq::Error::Io(error) => Trouble::passing(scrubbed(&error.to_string())),
         ureq::Error::HostNotFound => Trouble::passing("there is no such host"),
-        _ => Trouble::passing(error.to_string()),
+        // It may name where a redirect led, with a key in it.
+        _ => Trouble::passing(scrubbed(&error.to_string())),
     }
 }
 
@@ -170,47 +183,4 @@ fn said(status: u16) -> String {
         _ => "",
     };
     format!("the server says {status}{word}")
-}
-
-#[cfg(feature = "tls")]
-mod tls {
-    //! TLS by rustls with AWS-LC, and the system's authorities.
-
-    use std::path::Path;
-    use std::sync::Arc;
-
-    use rustls::crypto::aws_lc_rs;
-    use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem};
-
-    /// Where distributions keep the certificates of authorities.
-    const PLACES: [&str; 3] = [
-        "/etc/ssl/certs/ca-certificates.crt",
-        "/etc/pki/tls/certs/ca-bundle.crt",
-        "/etc/ssl/cert.pem",
-    ];
-
-    pub(super) fn config() -> Result<TlsConfig, String> {
-        // Named as OpenSSL and curl have it.
-        let named = std::env::var("SSL_CERT_FILE").ok().filter(|file| !file.is_empty());
-        let found = PLACES.into_iter().find(|place| Path::new(place).exists());
-        let place = named.or(found.map(str::to_owned)).ok_or(
-            "this system has no list of authorities (package ca-certificates); SSL_CERT_FILE names \
-             one",
-        )?;
-        let text = std::fs::read(&place).map_err(|error| format!("{place}: {error}"))?;
-        let roots: Vec<Certificate<'static>> = parse_pem(&text)
-            .filter_map(|item| match item {
-                Ok(PemItem::Certificate(certificate)) => Some(certificate),
-                _ => None,
-            })
-            .collect();
-        if roots.is_empty() {
-            return Err(format!("{place}: there is no certificate of an authority in it"));
-        }
-        Ok(TlsConfig::builder()
-            .provider(TlsProvider::Rustls)
-            .root_certs(RootCerts::from(roots))
-            .unversioned_rustls_crypto_provider(Arc::new(aws_lc_rs::default_provider()))
-            .build())
-    }
 }

@@ -14,6 +14,7 @@ use md5::Md5;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::layout::read_some;
 use crate::manifest::hexadecimal;
 use crate::settings::{Checksum, SourceSettings, WhenUnreachable};
 
@@ -26,7 +27,7 @@ pub use self::address::RULES_FOR;
 pub(crate) const DOWNLOADS: &str = "downloads";
 /// What a download is at most, in bytes.
 const MOST: u64 = 256 << 20;
-/// What a sum or a signature is at most.
+/// What a sum or a signature is at most, and what is known of a download.
 const MOST_BESIDE: u64 = 64 << 10;
 /// How often it is tried.
 const TRIES: u32 = 3;
@@ -128,10 +129,15 @@ impl Fetcher {
         Ok(fetched)
     }
 
+    /// A source's address, without what is secret.
+    pub fn shown(source: &SourceSettings) -> String {
+        address::shown(source)
+    }
+
     /// What is known of a source's download; none if there is none.
     pub fn remembered(store: &Path, name: &str) -> Option<Remembered> {
         let file = store.join(DOWNLOADS).join(format!("{name}.json"));
-        serde_json::from_slice(&fs::read(file).ok()?).ok()
+        serde_json::from_slice(&read_some(&file, MOST_BESIDE).ok()?).ok()
     }
 }
 
@@ -161,7 +167,8 @@ impl Download<'_> {
     }
 
     fn known(&self) -> Option<Remembered> {
-        let known: Remembered = serde_json::from_slice(&fs::read(self.path("json")).ok()?).ok()?;
+        let bytes = read_some(&self.path("json"), MOST_BESIDE).ok()?;
+        let known: Remembered = serde_json::from_slice(&bytes).ok()?;
         (known.address == self.hash_of_address()).then_some(known)
     }
 
@@ -173,10 +180,15 @@ impl Download<'_> {
             match self.once() {
                 Err(trouble) if trouble.passes && tried < TRIES => {
                     let why = self.address.masked(&trouble.why);
-                    tracing::info!("{}: {why}; once more", self.source.name);
+                    let seconds = wait.as_secs();
+                    tracing::info!("{}: {why}; once more in {seconds} s", self.source.name);
                     std::thread::sleep(wait);
                     wait = wait.saturating_mul(2);
                     tried += 1;
+                }
+                Err(trouble) if tried > 1 => {
+                    let why = format!("{} (tried {tried} times)", trouble.why);
+                    return Err(Trouble { why, ..trouble });
                 }
                 answer => return answer,
             }
@@ -277,19 +289,21 @@ impl Download<'_> {
         Ok(text)
     }
 
-    /// Whether a download that is kept has a signature by the key of today.
+    /// Whether a download that is kept has a signature by the key of today. A signature that is not
+    /// kept, or does not fit as the program was ended between the two, is fetched.
     fn proved(&self, fetched: &Fetched) -> Result<(), String> {
         let Some(key) = &self.source.key else { return Ok(()) };
-        let signature = match fs::read(self.path("minisig")) {
-            Ok(signature) => signature,
-            Err(_) => {
-                let agent =
-                    agent::agent(self.address, self.fetcher.timeout, &self.fetcher.program)?;
-                self.beside(&agent, ".minisig")
-                    .map_err(|trouble| self.address.masked(&trouble.why))?
-            }
-        };
-        proof::signed(key, &fetched.file, &signature)
+        let path = self.path("minisig");
+        let kept = read_some(&path, MOST_BESIDE).map_err(|error| error.to_string());
+        let proved = kept.and_then(|signature| proof::signed(key, &fetched.file, &signature));
+        if proved.is_ok() || (fetched.stale.is_some() && path.exists()) {
+            return proved;
+        }
+        let agent = agent::agent(self.address, self.fetcher.timeout, &self.fetcher.program)?;
+        let signature =
+            self.beside(&agent, ".minisig").map_err(|trouble| self.address.masked(&trouble.why))?;
+        proof::signed(key, &fetched.file, &signature)?;
+        fs::write(&path, signature).map_err(|error| format!("{}: {error}", path.display()))
     }
 
     fn remember(&self, known: &Remembered) -> Result<(), String> {

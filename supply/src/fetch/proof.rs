@@ -1,11 +1,10 @@
 //! Whether a download is what its maker made: by a sum beside it, or by a signature of minisign.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::Path;
 
-use minisign::{PublicKeyBox, SignatureBox};
-
 use crate::settings::Checksum;
+use crate::sign::PublicKeys;
 
 impl Checksum {
     /// What is put behind an address for the address of the sum.
@@ -38,30 +37,49 @@ pub(super) fn sum_in(text: &[u8], kind: Checksum) -> Result<String, String> {
     }
 }
 
-/// Whether the signature of a file is one by the key.
+/// Whether the signature of a file is one by a key of the key's file.
 ///
 /// # Errors
 /// When it is not, or a file is not what it should be.
 pub(super) fn signed(key: &Path, file: &Path, signature: &[u8]) -> Result<(), String> {
-    let of_key = |error: String| format!("key {}: {error}", key.display());
-    let text = fs::read_to_string(key).map_err(|error| of_key(error.to_string()))?;
-    // The file has a remark in its first line; the key alone is understood as well.
-    let public = match text.trim().contains('\n') {
-        true => PublicKeyBox::from_string(&text).and_then(PublicKeyBox::into_public_key),
-        false => minisign::PublicKey::from_base64(text.trim()),
-    };
-    let public = public.map_err(|error| of_key(format!("no public key of minisign: {error}")))?;
+    let shown = key.display();
+    let keys = PublicKeys::read(key).map_err(|error| format!("key {shown}: {error}"))?;
     let signature = String::from_utf8_lossy(signature);
-    let signature = SignatureBox::from_string(&signature)
-        .map_err(|error| format!("its signature is none of minisign: {error}"))?;
     let data = File::open(file).map_err(|error| error.to_string())?;
-    minisign::verify(&public, &signature, data, true, false, true)
-        .map_err(|error| format!("its signature is not one by the key {}: {error}", key.display()))
+    keys.verify_read(data, &signature)
+        .map(drop)
+        .map_err(|error| format!("its signature is not one by the key {shown}: {error}"))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::sign::{SecretKey, generate};
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// Whatever a server sends as a signature.
+        #[test]
+        fn no_bytes_are_a_signature(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let folder = tempfile::tempdir().unwrap();
+            let (key, file) = (folder.path().join("a.pub"), folder.path().join("a"));
+            let pair = generate(None).unwrap();
+            fs::write(&key, &pair.public).unwrap();
+            fs::write(&file, "rules").unwrap();
+            let good = SecretKey::parse(&pair.secret, None).unwrap().sign(b"rules", "").unwrap();
+            prop_assert_eq!(signed(&key, &file, good.as_bytes()), Ok(()));
+            prop_assert!(signed(&key, &file, &bytes).is_err());
+            let cut = bytes.len() % (good.len() - 1);
+            prop_assert!(signed(&key, &file, &good.as_bytes()[..cut]).is_err());
+            fs::write(&key, &bytes).unwrap();
+            prop_assert!(signed(&key, &file, good.as_bytes()).is_err());
+        }
+    }
 
     #[test]
     fn sums_are_found_in_their_files() {

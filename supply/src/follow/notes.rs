@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::{LONGEST_RETRY, RETRY};
 use crate::layout::{Channel, LayoutError, read_some, replace};
 use crate::manifest::Hash;
+use crate::store::{NOTES, moment};
 
-const FILE: &str = "follow.json";
 const MOST: u64 = 1 << 20;
 
 /// The notes.
@@ -20,12 +20,38 @@ pub(super) struct Notes {
     channel: String,
     /// The version that was in force last.
     newest: Option<u64>,
-    /// The set that was made current and that the sensor has not confirmed.
-    pub(super) pending: Option<Hash>,
-    /// The one before it.
-    pub(super) back: Option<Hash>,
+    /// How far a change is.
+    pub(super) stage: Stage,
     /// The last one that was refused.
     refused: Option<Refused>,
+}
+
+/// How far a change is. It is written down before what it names is done, so that whoever comes
+/// after a kill does it again, which changes nothing where it was done.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "kebab-case")]
+pub(super) enum Stage {
+    /// What is current in the store was in force, or nothing was yet.
+    #[default]
+    Settled,
+    /// A set becomes current, and the sensor loads it.
+    Trying {
+        /// This one.
+        wanted: Hash,
+        /// What was current before.
+        back: Option<Hash>,
+    },
+    /// The sensor has refused a set: the one before becomes current, and the sensor loads that.
+    Returning {
+        /// What was refused.
+        refused: Hash,
+        /// See [`Channel::attempt`].
+        attempt: u32,
+        /// What was current before.
+        back: Hash,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// A refused bundle.
@@ -36,13 +62,13 @@ pub(super) struct Refused {
     pub(super) reason: String,
     times: u32,
     /// Not before: seconds since 1970.
-    pub(super) retry: u64,
+    retry: u64,
 }
 
 impl Notes {
     /// Those of a store; none are as good as damaged ones.
     pub(super) fn read(store: &Path) -> Self {
-        let path = store.join(FILE);
+        let path = store.join(NOTES);
         match read_some(&path, MOST) {
             Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_else(|error| {
                 tracing::warn!("{}: {error}; it is begun anew", path.display());
@@ -60,11 +86,13 @@ impl Notes {
         if Self::read(store) == *self {
             return Ok(());
         }
-        let path = store.join(FILE);
+        let path = store.join(NOTES);
         let bytes = serde_json::to_vec(self).unwrap_or_default();
         replace(&path, |file| {
             file.write_all(&bytes).map_err(|error| LayoutError::File(path.clone(), error))
-        })
+        })?;
+        moment();
+        Ok(())
     }
 
     /// The version that was in force last, of this channel.
@@ -76,8 +104,7 @@ impl Notes {
     pub(super) fn settled(&mut self, channel: &Channel, version: u64) {
         self.channel.clone_from(&channel.channel);
         self.newest = Some(version);
-        self.pending = None;
-        self.back = None;
+        self.stage = Stage::Settled;
         if self.refused.as_ref().is_some_and(|refused| refused.bundle == channel.bundle) {
             self.refused = None;
         }
@@ -89,14 +116,23 @@ impl Notes {
         self.refused.as_ref().filter(is_it)
     }
 
-    /// A bundle is refused.
-    pub(super) fn refuse(&mut self, channel: &Channel, reason: &str, now: u64) {
-        let before = self.refused_now(&channel.bundle, channel.attempt);
+    /// Whether it is too early to try it once more. A time that lies too far ahead was noted while
+    /// the clock was wrong.
+    pub(super) fn waits(&self, bundle: &Hash, attempt: u32, now: u64) -> bool {
+        self.refused_now(bundle, attempt).is_some_and(|refused| {
+            now < refused.retry && refused.retry.saturating_sub(now) <= LONGEST_RETRY
+        })
+    }
+
+    /// A bundle is refused, and what was before it is current.
+    pub(super) fn refuse(&mut self, bundle: Hash, attempt: u32, reason: &str, now: u64) {
+        let before = self.refused_now(&bundle, attempt);
         let times = before.map_or(0, |refused| refused.times).saturating_add(1);
         let wait = RETRY.saturating_mul(1 << (times - 1).min(10)).min(LONGEST_RETRY);
+        self.stage = Stage::Settled;
         self.refused = Some(Refused {
-            bundle: channel.bundle,
-            attempt: channel.attempt,
+            bundle,
+            attempt,
             reason: reason.to_owned(),
             times,
             retry: now.saturating_add(wait),

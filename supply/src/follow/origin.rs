@@ -1,5 +1,6 @@
 //! Where bundles come from: a rule server or any web server, by HTTP, or a folder.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use std::time::Duration;
 use ureq::Agent;
 
 use crate::bundle::file_name;
+use crate::fetch::address::{scrubbed, told};
 use crate::layout::{BUNDLES, CHANNELS, Channel, Layout, LayoutError, MOST};
 use crate::manifest::Hash;
 use crate::receipt::Receipt;
@@ -18,11 +20,21 @@ const LARGE: Duration = Duration::from_secs(900);
 const CONNECT: Duration = Duration::from_secs(10);
 const REDIRECTS: u32 = 3;
 
+/// What a server says at most: receipts of many sensors, or a roll-out of them.
+const MOST_ANSWER: u64 = 64 << 20;
+/// Of what a server says to a receipt, or beside a refusal.
+const MOST_REMARK: u64 = 64 << 10;
+
 /// Where bundles come from.
-#[derive(Debug)]
 pub struct Origin(Kind);
 
-#[derive(Debug)]
+impl fmt::Debug for Origin {
+    /// Without what is secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Origin({})", self.shown())
+    }
+}
+
 enum Kind {
     Folder(Layout),
     Server { address: String, agent: Box<Agent>, token: Option<String> },
@@ -61,7 +73,7 @@ impl Origin {
         let Some((scheme, rest)) = from.split_once("://") else {
             return Ok(Self(Kind::Folder(Layout::at(Path::new(from)))));
         };
-        let wrong = |why: &str| OriginError::Address(from.to_owned(), why.to_owned());
+        let wrong = |why: &str| OriginError::Address(told(from), why.to_owned());
         if rest.is_empty() {
             return Err(wrong("there is no server in it"));
         }
@@ -78,7 +90,7 @@ impl Origin {
             .timeout_connect(Some(CONNECT));
         let config = match is_secure {
             #[cfg(feature = "tls")]
-            true => config.tls_config(super::tls::config().map_err(|why| wrong(&why))?),
+            true => config.tls_config(crate::tls::config().map_err(|why| wrong(&why))?),
             #[cfg(not(feature = "tls"))]
             true => return Err(wrong("this program is built without the feature `tls`")),
             false => config,
@@ -98,10 +110,10 @@ impl Origin {
             }
             Kind::Server { address, .. } => {
                 let url = format!("{address}/{CHANNELS}/{name}.json?sensor={sensor}");
-                let (status, body) = self.get(&url)?;
+                let (status, body) = self.get(&url, MOST)?;
                 match status {
                     200 => Ok(Channel::parse(&body, name)?),
-                    404 => Err(none(address.clone())),
+                    404 => Err(none(told(address))),
                     _ => Err(refused(&url, status, &body)),
                 }
             }
@@ -154,7 +166,11 @@ impl Origin {
             200..=299 => Ok(()),
             // A plain web server, or a bucket: nobody reads receipts there.
             404 | 405 | 501 => Ok(()),
-            status => Err(refused(&url, status, &body_of(response))),
+            status => {
+                // What it says beside the status is only for people.
+                let body = body_of(&url, response, MOST_REMARK).unwrap_or_default();
+                Err(refused(&url, status, &body))
+            }
         }
     }
 
@@ -169,20 +185,20 @@ impl Origin {
         };
         let url = format!("{address}{path}");
         let (status, body) = match order {
-            None => self.get(&url)?,
+            None => self.get(&url, MOST_ANSWER)?,
             Some(order) => {
                 let mut request = agent.post(&url).config().timeout_global(Some(SMALL)).build();
                 if let Some(token) = token {
                     request = request.header("authorization", format!("Bearer {token}"));
                 }
                 let response = request.send(order).map_err(|error| away(&url, &error))?;
-                (response.status().as_u16(), body_of(response))
+                (response.status().as_u16(), body_of(&url, response, MOST_ANSWER)?)
             }
         };
         if status == 200 { Ok(body) } else { Err(refused(&url, status, &body)) }
     }
 
-    fn get(&self, url: &str) -> Result<(u16, Vec<u8>), OriginError> {
+    fn get(&self, url: &str, most: u64) -> Result<(u16, Vec<u8>), OriginError> {
         let Kind::Server { agent, token, .. } = &self.0 else { return Ok((404, Vec::new())) };
         let mut request = agent.get(url).config().timeout_global(Some(SMALL)).build();
         if let Some(token) = token {
@@ -190,14 +206,15 @@ impl Origin {
         }
         let response = request.call().map_err(|error| away(url, &error))?;
         let status = response.status().as_u16();
-        let mut body = Vec::new();
-        let reader = response.into_body().into_reader();
-        // A channel is small; receipts of many sensors are not.
-        reader
-            .take(MOST * 512)
-            .read_to_end(&mut body)
-            .map_err(|error| OriginError::Away(url.to_owned(), error.to_string()))?;
-        Ok((status, body))
+        Ok((status, body_of(url, response, most)?))
+    }
+
+    /// Where it is, without what is secret.
+    pub fn shown(&self) -> String {
+        match &self.0 {
+            Kind::Folder(layout) => layout.folder().display().to_string(),
+            Kind::Server { address, .. } => told(address),
+        }
     }
 
     /// Where a folder is; none for servers.
@@ -209,15 +226,24 @@ impl Origin {
     }
 }
 
-fn body_of(response: ureq::http::Response<ureq::Body>) -> Vec<u8> {
+/// What a server says, which is no longer than this.
+fn body_of(
+    url: &str,
+    response: ureq::http::Response<ureq::Body>,
+    most: u64,
+) -> Result<Vec<u8>, OriginError> {
+    let wrong = |why: String| OriginError::Away(told(url), why);
     let mut body = Vec::new();
-    // What it says beside the status is only for people.
-    let _ = response.into_body().into_reader().take(MOST * 512).read_to_end(&mut body);
-    body
+    let mut reader = response.into_body().into_reader().take(most.saturating_add(1));
+    reader.read_to_end(&mut body).map_err(|error| wrong(scrubbed(&error.to_string())))?;
+    match body.len() as u64 <= most {
+        true => Ok(body),
+        false => Err(wrong(format!("its answer is larger than {most} bytes"))),
+    }
 }
 
 fn away(url: &str, error: &ureq::Error) -> OriginError {
-    OriginError::Away(url.to_owned(), error.to_string())
+    OriginError::Away(told(url), scrubbed(&error.to_string()))
 }
 
 /// With what the server says about it.
@@ -225,5 +251,47 @@ fn refused(url: &str, status: u16, body: &[u8]) -> OriginError {
     let said = serde_json::from_slice::<serde_json::Value>(body).ok();
     let said = said.and_then(|said| Some(said.get("error")?.as_str()?.to_owned()));
     let said = said.unwrap_or_else(|| "no reason was given".to_owned());
-    OriginError::Status(url.to_owned(), status, said.chars().take(500).collect())
+    OriginError::Status(told(url), status, said.chars().take(500).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// What is asked of a server that answers so.
+    fn asked(answer: &'static [u8], padding: usize) -> OriginError {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let host = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(answer);
+            let _ = stream.write_all(&vec![b' '; padding]);
+        });
+        let from = format!("http://u:s3cret@{host}");
+        let origin = Origin::new(&from, Some("t0ken".to_owned()), "test").unwrap();
+        let shown = format!("{origin:?}");
+        assert!(!shown.contains("s3cret") && !shown.contains("t0ken"), "{shown}");
+        origin.channel("default", "s").unwrap_err()
+    }
+
+    #[test]
+    fn answers_are_limited_and_errors_keep_secrets() {
+        for (answer, padding, expected) in [
+            (&b"HTTP/1.1 500 No\r\nConnection: close\r\n\r\n{\"error\":\"x\"}"[..], 0, "500: x"),
+            (b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", 0, "no channel default"),
+            (b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", 70_000, "larger than 65536 bytes"),
+            (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx", 0, "127.0.0.1"),
+            (b"what?\r\n\r\n", 0, "127.0.0.1"),
+        ] {
+            let said = asked(answer, padding).to_string();
+            assert!(said.contains(expected), "{said}");
+            assert!(!said.contains("s3cret") && !said.contains("t0ken"), "{said}");
+        }
+        let said = Origin::new("ftp://u:s3cret@h", None, "test").unwrap_err().to_string();
+        assert!(said.contains("ftp://h") && !said.contains("s3cret"), "{said}");
+    }
 }

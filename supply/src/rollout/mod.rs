@@ -104,9 +104,12 @@ pub struct Sensor {
     pub told: bool,
     /// It has the bundle in force.
     pub has: bool,
-    /// Why it has not.
+    /// Why it refused it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
+    /// What is in its way: a failure only when it lasts as long as [`Plan::silence`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
 }
 
 /// What a sensor is told.
@@ -180,10 +183,11 @@ impl Rollout {
             State::Done => true,
         };
         let edition = if is_due { Some(self.next) } else { self.before };
+        let is_older = self.before.is_some_and(|before| before.version > self.next.version);
         let told = edition.map(|edition| Told {
             edition,
             // Who had the new one already has to go back, whatever its number.
-            allow_older: !is_due,
+            allow_older: !is_due || is_older,
             attempt: self.attempt,
         });
         (told, self.fingerprint() != before)
@@ -195,18 +199,29 @@ impl Rollout {
         self.meet(&receipt.sensor, now);
         let next = self.next.bundle;
         if let Some(sensor) = self.sensors.get_mut(&receipt.sensor) {
-            sensor.has = receipt.bundle == Some(next);
-            if sensor.has {
-                // It has it, whoever told it so.
-                sensor.told = true;
-                sensor.due = sensor.due.or(Some(now));
-                sensor.failure = None;
-            } else if receipt.wanted == next && receipt.state != receipt::State::InForce {
-                let (state, reason) = (receipt.state.word(), &receipt.reason);
-                sensor.failure = Some(match reason.is_empty() {
-                    true => state.to_owned(),
-                    false => format!("{state}: {reason}"),
-                });
+            let had = std::mem::replace(&mut sensor.has, receipt.bundle == Some(next));
+            if had && !sensor.has {
+                // From now on it is waited for anew.
+                sensor.due = sensor.due.map(|_| now);
+            }
+            let (state, reason) = (receipt.state.word(), &receipt.reason);
+            let said = match reason.is_empty() {
+                true => state.to_owned(),
+                false => format!("{state}: {reason}"),
+            };
+            let is_about = receipt.wanted == next;
+            match receipt.state {
+                // A set that was refused, and is in force for want of another one.
+                receipt::State::Refused if is_about => sensor.failure = Some(said),
+                _ if sensor.has => {
+                    // It has it, whoever told it so.
+                    sensor.told = true;
+                    sensor.due = sensor.due.or(Some(now));
+                    sensor.failure = None;
+                    sensor.trouble = None;
+                }
+                receipt::State::Failed if is_about => sensor.trouble = Some(said),
+                _ => {}
             }
         }
         self.turn(now);
@@ -248,6 +263,7 @@ impl Rollout {
         self.settled = None;
         for sensor in self.sensors.values_mut() {
             sensor.failure = None;
+            sensor.trouble = None;
             if sensor.due.is_some() && !sensor.has {
                 sensor.due = Some(now);
             }
@@ -272,6 +288,32 @@ impl Rollout {
         }
     }
 
+    /// How it stands with each sensor, in words, by name.
+    pub fn standing(&self) -> impl Iterator<Item = (&str, String)> {
+        self.sensors.iter().map(|(name, sensor)| (name.as_str(), self.standing_of(sensor)))
+    }
+
+    fn standing_of(&self, sensor: &Sensor) -> String {
+        let next = self.next.bundle.short();
+        if self.state == State::Back {
+            return match (self.before, &sensor.trouble) {
+                _ if !sensor.told => "was not told to take it".to_owned(),
+                (_, Some(trouble)) if sensor.has => format!("still has {next}: {trouble}"),
+                _ if sensor.has => format!("still has {next}"),
+                (Some(before), _) => format!("went back to {}", before.bundle.short()),
+                (None, _) => format!("no longer has {next}"),
+            };
+        }
+        match sensor {
+            Sensor { failure: Some(failure), .. } => failure.clone(),
+            Sensor { has: true, .. } => "in force".to_owned(),
+            Sensor { trouble: Some(trouble), .. } => trouble.clone(),
+            Sensor { told: true, .. } => "told to take it".to_owned(),
+            Sensor { due: Some(_), .. } => "has not asked".to_owned(),
+            _ => "not reached".to_owned(),
+        }
+    }
+
     /// Sensors that are in it at this moment, by name.
     pub fn reached(&self) -> impl Iterator<Item = (&str, &Sensor)> {
         let due = self.sensors.iter().filter(|(_, sensor)| sensor.due.is_some());
@@ -285,9 +327,10 @@ impl Rollout {
             let silent = now.saturating_sub(due);
             let why = match &sensor.failure {
                 Some(why) => why.clone(),
-                None if !sensor.has && silent > self.plan.silence => {
-                    format!("silent: nothing was heard of it for {silent} s")
-                }
+                None if !sensor.has && silent > self.plan.silence => match &sensor.trouble {
+                    Some(trouble) => format!("{trouble} (for {silent} s)"),
+                    None => format!("silent: nothing was heard of it for {silent} s"),
+                },
                 None => return None,
             };
             Some((name.to_owned(), why))
@@ -295,10 +338,13 @@ impl Rollout {
         self.reached().filter_map(of).collect()
     }
 
-    /// Keeps a sensor in mind.
+    /// Keeps a sensor in mind; where there are too many, in the place of one that is gone.
     fn meet(&mut self, name: &str, now: u64) {
         if !self.sensors.contains_key(name) && self.sensors.len() >= MOST_SENSORS {
-            return;
+            let gone = |sensor: &Sensor| sensor.due.is_none() && !self.is_present(sensor, now);
+            let gone = self.sensors.iter().find(|(_, sensor)| gone(sensor));
+            let Some(gone) = gone.map(|(name, _)| name.clone()) else { return };
+            self.sensors.remove(&gone);
         }
         let sensor = self.sensors.entry(name.to_owned()).or_default();
         sensor.heard = sensor.heard.max(now);
@@ -306,6 +352,7 @@ impl Rollout {
 
     /// Draws in whom the stage reaches, and goes on or stops.
     fn turn(&mut self, now: u64) {
+        self.mend_times(now);
         while self.state == State::Running {
             self.draw(now);
             let failures = self.failures(now);
@@ -332,6 +379,16 @@ impl Rollout {
             }
             self.stage += 1;
             self.stage_began = now;
+        }
+    }
+
+    /// Times that lie ahead were noted while the clock was wrong: nobody shall wait for them.
+    fn mend_times(&mut self, now: u64) {
+        self.settled = self.settled.map(|since| since.min(now));
+        self.stage_began = self.stage_began.min(now);
+        for sensor in self.sensors.values_mut() {
+            sensor.heard = sensor.heard.min(now);
+            sensor.due = sensor.due.map(|due| due.min(now));
         }
     }
 
@@ -382,7 +439,8 @@ impl Rollout {
         let mut hasher = DefaultHasher::new();
         (self.state, self.stage, self.settled).hash(&mut hasher);
         for (name, sensor) in &self.sensors {
-            (name, sensor.due, sensor.told, sensor.has, &sensor.failure).hash(&mut hasher);
+            (name, sensor.due, sensor.told, sensor.has).hash(&mut hasher);
+            (&sensor.failure, &sensor.trouble).hash(&mut hasher);
         }
         hasher.finish()
     }

@@ -105,18 +105,78 @@ fn the_soak_time_starts_when_all_have_it() {
 
 #[test]
 fn a_failure_stops_it_for_all_others() {
-    for said in [Said::Refused, Said::Failed] {
-        let mut rollout = start(10, plan(&[20, 100]));
-        let names = told(&mut rollout, 10, 0);
-        rollout.hear(&receipt(&names[0], Said::InForce), 5);
-        rollout.hear(&receipt(&names[1], said), 6);
-        assert_eq!(rollout.state, State::Stopped);
-        assert!(rollout.reason.contains("no $HOME"), "{}", rollout.reason);
-        assert!(rollout.reason.contains(&names[1]));
-        rollout.tick(100_000);
-        assert_eq!(told(&mut rollout, 10, 100_001), names, "nobody else, nobody less");
-        assert!(rollout.stop("").is_err());
+    let mut rollout = start(10, plan(&[20, 100]));
+    let names = told(&mut rollout, 10, 0);
+    rollout.hear(&receipt(&names[0], Said::InForce), 5);
+    rollout.hear(&receipt(&names[1], Said::Refused), 6);
+    assert_eq!(rollout.state, State::Stopped);
+    assert!(rollout.reason.contains("no $HOME"), "{}", rollout.reason);
+    assert!(rollout.reason.contains(&names[1]));
+    rollout.tick(100_000);
+    assert_eq!(told(&mut rollout, 10, 100_001), names, "nobody else, nobody less");
+    assert!(rollout.stop("").is_err());
+}
+
+#[test]
+fn what_is_in_the_way_stops_it_when_it_lasts() {
+    let begun = || {
+        let mut rollout = start(2, plan(&[50, 100]));
+        let names = told(&mut rollout, 2, 0);
+        for now in [6, 300, 500] {
+            rollout.hear(&receipt(&names[0], Said::Failed), now);
+            assert_eq!((rollout.state, rollout.stage), (State::Running, 0), "{now}");
+        }
+        (rollout, names)
+    };
+    let (mut rollout, names) = begun();
+    rollout.hear(&receipt(&names[0], Said::Failed), 501);
+    assert_eq!(rollout.state, State::Stopped);
+    assert!(rollout.reason.contains("failed: no $HOME (for 501 s)"), "{}", rollout.reason);
+    // It passes.
+    let (mut rollout, names) = begun();
+    rollout.hear(&receipt(&names[0], Said::InForce), 500);
+    rollout.tick(599);
+    assert_eq!((rollout.state, rollout.stage), (State::Running, 0));
+    rollout.tick(600);
+    assert_eq!((rollout.state, rollout.stage), (State::Running, 1));
+    // Who had it and loses it, such as by a restart, has the same time.
+    rollout.hear(&receipt(&names[0], Said::Failed), 2000);
+    rollout.tick(2100);
+    assert!(!rollout.reason.contains(&names[0]), "{}", rollout.reason);
+}
+
+#[test]
+fn a_set_that_was_refused_and_is_in_force_all_the_same_is_a_failure() {
+    let mut rollout = start(1, plan(&[100]));
+    told(&mut rollout, 1, 0);
+    let mut refused = receipt("s0", Said::Refused);
+    refused.bundle = Some(Hash::of(NEXT));
+    rollout.hear(&refused, 5);
+    assert_eq!(rollout.state, State::Stopped);
+}
+
+#[test]
+fn an_older_bundle_may_be_rolled_out() {
+    for (version, allowed) in [(1, true), (2, false), (3, false)] {
+        let (next, before) = (edition(NEXT, version), edition(BEFORE, 2));
+        let known = [("s0".to_owned(), 0)];
+        let plan = plan(&[100]);
+        let mut rollout = Rollout::start("default", next, Some(before), plan, &known, 0);
+        let (told, _) = rollout.ask("s0", 1);
+        let told = told.unwrap();
+        assert_eq!((told.edition, told.allow_older), (next, allowed));
     }
+}
+
+#[test]
+fn a_clock_that_is_put_back_holds_nothing_up() {
+    let mut rollout = start(1, plan(&[100]));
+    told(&mut rollout, 1, 0);
+    rollout.hear(&receipt("s0", Said::InForce), 400);
+    assert_eq!(rollout.settled, Some(400));
+    rollout.tick(10);
+    rollout.tick(110);
+    assert_eq!(rollout.state, State::Done);
 }
 
 #[test]
@@ -142,7 +202,7 @@ fn some_failures_are_borne_with_where_the_plan_says_so() {
     let other = names.iter().find(|name| !rollout.sensors[*name].has).unwrap();
     let other =
         if rollout.sensors[other].failure.is_some() { names.last().unwrap() } else { other };
-    rollout.hear(&receipt(other, Said::Failed), 103);
+    rollout.hear(&receipt(other, Said::Refused), 103);
     assert_eq!(rollout.state, State::Stopped);
     // When all fail and it is borne with, nobody has shown that it works.
     let mut rollout = start(1, Plan { failures: 2, ..plan(&[10, 100]) });
@@ -292,4 +352,32 @@ proptest! {
             }
         }
     }
+}
+
+/// What people are told of each sensor, also of one that is going back.
+#[test]
+fn words_say_what_is() {
+    let words = |rollout: &Rollout| -> Vec<String> {
+        rollout.standing().map(|(name, says)| format!("{name}: {says}")).collect()
+    };
+    let (next, before) = (Hash::of(NEXT).short(), Hash::of(BEFORE).short());
+    let mut rollout = start(4, Plan { failures: 9, ..plan(&[75, 100]) });
+    let names = told(&mut rollout, 4, 0);
+    rollout.hear(&receipt(&names[0], Said::InForce), 1);
+    rollout.hear(&receipt(&names[1], Said::Refused), 1);
+    let says = words(&rollout);
+    assert!(says.contains(&format!("{}: in force", names[0])), "{says:?}");
+    assert!(says.contains(&format!("{}: refused: no $HOME", names[1])), "{says:?}");
+    assert!(says.contains(&format!("{}: told to take it", names[2])), "{says:?}");
+    assert_eq!(says.iter().filter(|one| one.ends_with("not reached")).count(), 1);
+    rollout.back("by hand").unwrap();
+    let says = words(&rollout);
+    assert!(says.contains(&format!("{}: still has {next}", names[0])), "{says:?}");
+    assert!(says.contains(&format!("{}: went back to {before}", names[1])), "{says:?}");
+    assert_eq!(says.iter().filter(|one| one.ends_with("was not told to take it")).count(), 1);
+    let mut gone = receipt(&names[0], Said::InForce);
+    (gone.bundle, gone.wanted) = (Some(Hash::of(BEFORE)), Hash::of(BEFORE));
+    rollout.hear(&gone, 9);
+    let says = words(&rollout);
+    assert!(says.contains(&format!("{}: went back to {before}", names[0])), "{says:?}");
 }

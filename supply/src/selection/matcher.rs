@@ -100,6 +100,14 @@ fn ids(text: &str, at: usize, place: &Place<'_>) -> Result<Vec<Matcher>, Selecti
 
 fn one(text: &str, at: usize, place: &Place<'_>) -> Result<Matcher, SelectionError> {
     let unknown = || place.wrong(at, format!("`{text}` names no rules"), FORMS);
+    // suricata-update takes a file's name for the group of its rules.
+    let name = text.split(" #").next().unwrap_or(text).trim();
+    if let Some(group) = name.strip_suffix(".rules")
+        && !group.is_empty()
+        && !group.contains(':')
+    {
+        return Ok(Matcher::Group(group.to_owned()));
+    }
     let (kind, rest) = text.split_once(':').ok_or_else(unknown)?;
     let inside = at + kind.len() + 1;
     let empty = || {

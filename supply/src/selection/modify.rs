@@ -10,6 +10,9 @@ use super::place::{Place, SelectionError, telling};
 
 const FORM: &str =
     "write `MATCH \"FROM\" \"TO\"`, e.g. `2019401 \"seconds \\d+\" \"seconds 3600\"`";
+const FORM_OF_METADATA: &str = "write `metadata-add MATCH \"KEY\" \"VALUE\"`, e.g. `metadata-add re:\"ET DOS\" \"team\" \"blue\"`";
+/// The end of a rule, where metadata is added.
+const END: &str = r";\s*\)$";
 /// What a rule may become, in bytes.
 const MOST: usize = 64 * 1024;
 
@@ -28,6 +31,8 @@ struct Change {
     from: Regex,
     to: Vec<Part>,
     met: bool,
+    /// It found in a rule what it replaces.
+    found: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -59,6 +64,7 @@ impl Modify {
             }
             change.met = true;
             let rule = &candidate.rule;
+            change.found = change.found || change.from.is_match(rule.text());
             let replaced = change
                 .from
                 .replace_all(rule.text(), |groups: &Captures<'_>| fill(&change.to, groups));
@@ -80,11 +86,19 @@ impl Modify {
         Ok(changed)
     }
 
-    /// Lines that met no rule.
+    /// Lines that met no rule, or found nothing in the rules that they mean.
     pub(super) fn idle(&self) -> impl Iterator<Item = String> {
-        let idle = self.changes.iter().filter(|change| !change.met);
+        let idle = self.changes.iter().filter(|change| !change.found);
         idle.map(|change| {
-            format!("{}:{}: no rule is meant by `{}`", self.file, change.line, change.text.trim())
+            let (line, text) = (change.line, change.text.trim());
+            match change.met {
+                false => format!("{}:{line}: no rule is meant by `{text}`", self.file),
+                true => format!(
+                    "{}:{line}: what is to be replaced is in none of the rules that are meant by \
+                     `{text}`",
+                    self.file
+                ),
+            }
         })
     }
 }
@@ -101,6 +115,9 @@ fn fill(parts: &[Part], groups: &Captures<'_>) -> String {
 
 fn change(place: &Place<'_>) -> Result<Change, SelectionError> {
     let mut words = words(place)?;
+    if words.first().is_some_and(|word| word.says == "metadata-add" && !word.quoted) {
+        return addition(place, &words);
+    }
     let is_oinkmaster = words.first().is_some_and(|word| word.says == "modifysid" && !word.quoted);
     if is_oinkmaster {
         words.remove(0);
@@ -147,6 +164,35 @@ fn change(place: &Place<'_>) -> Result<Change, SelectionError> {
         from: expression,
         to: to_parts,
         met: false,
+        found: false,
+    })
+}
+
+/// `metadata-add MATCH KEY VALUE`: one more option at the end of the rule, as suricata-update has it.
+fn addition(place: &Place<'_>, words: &[Word]) -> Result<Change, SelectionError> {
+    let [_, rules, key, value] = words else {
+        let at = words.get(4).map_or(place.text.len(), |word| word.at.start);
+        return Err(place.wrong(at, "`metadata-add` has three parts behind it", FORM_OF_METADATA));
+    };
+    let wrong = |word: &Word, what: &str| place.wrong(word.at.start, what, FORM_OF_METADATA);
+    let is_text = |word: &Word| {
+        let ends = |c: char| matches!(c, ';' | ',' | '"') || c.is_control();
+        !word.says.trim().is_empty() && !word.says.contains(ends)
+    };
+    if !is_text(key) || key.says.contains(char::is_whitespace) {
+        return Err(wrong(key, "a key is one word without `,`, `;` and quotes"));
+    }
+    if !is_text(value) {
+        return Err(wrong(value, "a value is a text without `,`, `;` and quotes"));
+    }
+    Ok(Change {
+        line: place.line,
+        text: place.text.to_owned(),
+        rules: Matcher::parse(&rules.says, rules.at.start, place)?,
+        from: expression(END, false, 0, place)?,
+        to: vec![Part::Text(format!("; metadata:{} {};)", key.says, value.says.trim()))],
+        met: false,
+        found: false,
     })
 }
 

@@ -93,6 +93,8 @@ fn lines_mean_rules() {
     check("group:emerging", &[]);
     check("filename:rules/*dos*", &[1, 2]);
     check("filename:*/emerging-icmp.rules", &[3, 4]);
+    check("emerging-dos.rules", &[1, 2]);
+    check("*icmp.rules # remark", &[3, 4]);
     check("filename:emerging-icmp.rules", &[]);
     check("metadata: deployment perimeter", &[1]);
     check("metadata: x Y", &[1]);
@@ -152,6 +154,9 @@ fn texts_are_replaced() {
     check(r#"metadata: x y "one" "two""#, 1, "ET DOS two");
     check(r#"1 "ET DOS" "say \"hi\"" # remark"#, 1, r#"say "hi" one"#);
     check(r#"1 'ET (DOS)' '\1'"#, 1, r#"msg:"DOS one""#);
+    let added = "rev:3; metadata:evebox-action archive it;)";
+    check(r#"metadata-add re:"ET DOS" "evebox-action" "archive it" # remark"#, 1, added);
+    check("metadata-add emerging-dos.rules evebox-action 'archive it'", 1, added);
 }
 
 #[test]
@@ -174,6 +179,11 @@ fn errors_name_place_reason_and_remedy() {
     check(2, "multi:;", "drop.conf:1:7: ", "nothing stands behind");
     check(2, "multi:re:a;b", "drop.conf:1:12: ", "`b` names no rules");
     check(3, "1 \"a", "modify.conf:1:3: ", "this quote is not closed");
+    check(3, "metadata-add 1 a", "modify.conf:1:17: ", "`metadata-add` has three parts");
+    check(3, "metadata-add 1 a b c", "modify.conf:1:20: ", "write `metadata-add MATCH");
+    check(3, "metadata-add 1 \"a b\" c", "modify.conf:1:16: ", "a key is one word");
+    check(3, "metadata-add 1 a \"b; c\"", "modify.conf:1:18: ", "a value is a text without");
+    check(0, ".rules", "disable.conf:1:1: ", "`.rules` names no rules");
     check(3, "1 a", "modify.conf:1:1: ", "does not say which rules");
     check(3, "1", "modify.conf:1:2: ", "something is missing");
     check(
@@ -191,4 +201,20 @@ fn errors_name_place_reason_and_remedy() {
     );
     check(3, "ä(b x y", "modify.conf:1:1: ", "names no rules");
     check(1, "re:a{1000}{1000}", "enable.conf:1:4: ", "can't be used");
+}
+
+#[test]
+fn changes_that_change_nothing_are_told() {
+    let lines = "1 \"nomatch\" \"x\"\n99 a b\n1 DOS Dos\nmetadata-add 98 a b";
+    let (_, selected) = select(["", "", "", lines]).unwrap();
+    assert_eq!(
+        selected.idle,
+        [
+            "modify.conf:1: what is to be replaced is in none of the rules that are meant by \
+             `1 \"nomatch\" \"x\"`",
+            "modify.conf:2: no rule is meant by `99 a b`",
+            "modify.conf:4: no rule is meant by `metadata-add 98 a b`",
+        ]
+    );
+    assert_eq!(selected.modified, 1);
 }

@@ -178,8 +178,12 @@ fn take_order(name: &str, request: &Request, shared: &Shared) -> Answer {
 
 fn failed(error: &DeskError) -> Answer {
     let status = match error {
-        DeskError::Plan(_) | DeskError::Layout(LayoutError::Name(_)) => 400,
-        DeskError::NoRollout(_) | DeskError::Layout(LayoutError::Missing(_)) => 404,
+        DeskError::Plan(_)
+        | DeskError::Layout(
+            LayoutError::Name(_) | LayoutError::NoSum(_) | LayoutError::SeveralBegin(..),
+        ) => 400,
+        DeskError::NoRollout(_)
+        | DeskError::Layout(LayoutError::Missing(_) | LayoutError::NoneBegins(_)) => 404,
         DeskError::Order(_) | DeskError::UnderWay(..) | DeskError::Same(..) => 409,
         _ => 500,
     };

@@ -1,24 +1,24 @@
 //! What a rule server keeps: the last receipt of each sensor, and the roll-out of each channel. All
 //! of it lies on the disk, so that it goes on after whatever ended the server.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
-use crate::layout::{Channel, FORMAT, Layout, LayoutError, STATE, read_some, replace};
+use crate::held::Held;
+use crate::layout::{Channel, FORMAT, Layout, LayoutError, MOST_STATE, STATE, read_some, replace};
 use crate::manifest::Hash;
-use crate::receipt::{Receipt, is_name};
+use crate::receipt::{Receipt, State as Said, is_name};
 use crate::rollout::{Edition, MOST_SENSORS, OrderError, Plan, PlanError, Rollout, State};
 
 /// Receipts are written this many seconds after one has come at the latest.
 const SAVED_EVERY: u64 = 5;
-/// Bytes of a file of state.
-const MOST_STATE: u64 = 64 << 20;
+/// A sensor that was silent for so many seconds leaves its place to another one.
+const FORGOTTEN: u64 = 86_400;
 
 /// Why the server can't do what it is to.
 #[derive(Debug, thiserror::Error)]
@@ -68,8 +68,8 @@ pub struct Kept {
 pub enum Order {
     /// Begin one.
     Start {
-        /// Of this bundle, which lies in the layout.
-        bundle: Hash,
+        /// Of the bundle in the layout whose sum begins so.
+        bundle: String,
         /// In these steps.
         #[serde(default)]
         plan: Plan,
@@ -82,20 +82,39 @@ pub enum Order {
     Back,
 }
 
+/// What a receipt says that the sensor's last one did not, for the log.
+pub(super) fn news(before: Option<&Receipt>, receipt: &Receipt) -> Option<String> {
+    let said = |one: &Receipt| (one.bundle, one.state, one.wanted);
+    if before.is_some_and(|before| said(before) == said(receipt)) {
+        return None;
+    }
+    let (sensor, wanted) = (&receipt.sensor, receipt.wanted.short());
+    let version = receipt.version.map_or(String::new(), |version| format!(" (version {version})"));
+    Some(match receipt.state {
+        Said::InForce => format!("sensor {sensor}: bundle {wanted}{version} is in force"),
+        state => format!("sensor {sensor}: bundle {wanted} {}: {}", state.word(), receipt.reason),
+    })
+}
+
 /// The folder of a server, and its state.
 #[derive(Debug)]
 pub struct Desk {
     layout: Layout,
     /// It is locked as long as it is open.
-    lock: Option<File>,
+    lock: Option<Held>,
     receipts: BTreeMap<(String, String), Kept>,
+    /// Receipts at most.
+    most: usize,
     rollouts: BTreeMap<String, Rollout>,
     /// When the first receipt came that is not written yet.
     unsaved: Option<u64>,
     /// Receipts that found no place.
     shed: u64,
-    /// What could not be written last.
+    /// Roll-outs that are not on the disk as they are here.
+    unwritten: BTreeSet<String>,
+    /// Why they, or receipts, could not be written last.
     trouble: Option<String>,
+    trouble_of_receipts: Option<String>,
 }
 
 impl Desk {
@@ -109,17 +128,20 @@ impl Desk {
         fs::create_dir_all(state.join("rollouts")).map_err(failed)?;
         let path = state.join("lock");
         let lock = File::options().write(true).create(true).truncate(false).open(&path);
-        let lock = lock.map_err(|error| LayoutError::File(path.clone(), error))?;
-        flock(&lock, FlockOperation::NonBlockingLockExclusive)
-            .map_err(|_| DeskError::Taken(folder.to_path_buf()))?;
+        let lock =
+            lock.and_then(Held::take).map_err(|error| LayoutError::File(path.clone(), error))?;
+        let lock = lock.map_err(|_| DeskError::Taken(folder.to_path_buf()))?;
         let mut desk = Self {
             layout: Layout::at(folder),
             lock: Some(lock),
             receipts: BTreeMap::new(),
+            most: MOST_SENSORS,
             rollouts: BTreeMap::new(),
             unsaved: None,
             shed: 0,
+            unwritten: BTreeSet::new(),
             trouble: None,
+            trouble_of_receipts: None,
         };
         desk.read(&state)?;
         desk.tick(now);
@@ -185,7 +207,7 @@ impl Desk {
 
     /// What could not be written.
     pub fn trouble(&self) -> Option<&str> {
-        self.trouble.as_deref()
+        self.trouble.as_deref().or(self.trouble_of_receipts.as_deref())
     }
 
     /// What a sensor, or anybody, is told of a channel.
@@ -205,7 +227,7 @@ impl Desk {
         let is_over = matches!(rollout.state, State::Done | State::Back);
         let previous = rollout.before.map(|before| before.bundle);
         let next = rollout.next.bundle;
-        if is_new {
+        if is_new || self.unwritten.contains(name) {
             // Who was told has to be known after a restart as well.
             self.settle(name)?;
         }
@@ -223,15 +245,24 @@ impl Desk {
         }))
     }
 
-    /// Takes a receipt. False: there is no place for another sensor.
+    /// Takes a receipt, where there are too many in the place of one of a sensor that has been
+    /// silent for long: names of pods come and go. False: there is no place for another sensor.
     ///
     /// # Errors
     /// When what has to be remembered can't be written.
     pub fn hear(&mut self, receipt: Receipt, now: u64) -> Result<bool, DeskError> {
         let key = key(&receipt);
-        if !self.receipts.contains_key(&key) && self.receipts.len() >= MOST_SENSORS {
-            self.shed += 1;
-            return Ok(false);
+        if !self.receipts.contains_key(&key) && self.receipts.len() >= self.most {
+            let longest = self.receipts.iter().min_by_key(|(_, kept)| kept.heard);
+            let gone = longest.filter(|(_, kept)| now.saturating_sub(kept.heard) > FORGOTTEN);
+            let Some(gone) = gone.map(|(key, _)| key.clone()) else {
+                self.shed += 1;
+                return Ok(false);
+            };
+            self.receipts.remove(&gone);
+        }
+        if let Some(news) = news(self.receipts.get(&key).map(|kept| &kept.receipt), &receipt) {
+            tracing::info!("{news}");
         }
         let name = receipt.channel.clone();
         let is_weighty =
@@ -251,7 +282,10 @@ impl Desk {
     pub fn order(&mut self, name: &str, order: Order, now: u64) -> Result<&Rollout, DeskError> {
         let none = || DeskError::NoRollout(name.to_owned());
         match order {
-            Order::Start { bundle, plan } => self.start(name, bundle, plan, now)?,
+            Order::Start { bundle, plan } => {
+                let bundle = self.layout.find(&bundle)?;
+                self.start(name, bundle, plan, now)?;
+            }
             Order::Stop => self.rollouts.get_mut(name).ok_or_else(none)?.stop("by hand")?,
             Order::Resume => self.rollouts.get_mut(name).ok_or_else(none)?.resume(now)?,
             Order::Back => self.rollouts.get_mut(name).ok_or_else(none)?.back("by hand")?,
@@ -262,8 +296,11 @@ impl Desk {
 
     fn start(&mut self, name: &str, bundle: Hash, plan: Plan, now: u64) -> Result<(), DeskError> {
         plan.check()?;
+        // The first bundle of a channel that was stopped has none before it to go back to: another one
+        // is the only way on.
         if let Some(rollout) = self.rollouts.get(name)
-            && matches!(rollout.state, State::Running | State::Stopped)
+            && (rollout.state == State::Running
+                || rollout.state == State::Stopped && rollout.before.is_some())
         {
             return Err(DeskError::UnderWay(name.to_owned(), rollout.state.word()));
         }
@@ -294,11 +331,13 @@ impl Desk {
         // A channel's file could not be written before, or the server ended before it did.
         let unsettled: Vec<String> = self.rollouts.keys().cloned().collect();
         for name in unsettled {
-            if self.is_unsettled(&name) {
+            if self.is_unsettled(&name) || self.unwritten.contains(&name) {
                 self.tell(&name);
             }
         }
-        if self.unsaved.is_some_and(|since| now.saturating_sub(since) >= SAVED_EVERY) {
+        // A clock that was put back shall not keep them from the disk.
+        let is_late = |since: u64| now < since || now - since >= SAVED_EVERY;
+        if self.unsaved.is_some_and(is_late) {
             self.save_receipts(now);
         }
     }
@@ -320,9 +359,12 @@ impl Desk {
         let bytes = serde_json::to_vec(&all).unwrap_or_default();
         let failed = |error| LayoutError::File(path.clone(), error);
         match replace(&path, |file| file.write_all(&bytes).map_err(failed)) {
-            Ok(()) => self.unsaved = None,
+            Ok(()) => {
+                self.unsaved = None;
+                self.trouble_of_receipts = None;
+            }
             Err(error) => {
-                self.trouble = Some(error.to_string());
+                self.trouble_of_receipts = Some(error.to_string());
                 self.unsaved = Some(now);
             }
         }
@@ -367,15 +409,83 @@ impl Desk {
         self.write(name)
     }
 
-    fn write(&self, name: &str) -> Result<(), DeskError> {
+    fn write(&mut self, name: &str) -> Result<(), DeskError> {
         let Some(rollout) = self.rollouts.get(name) else { return Ok(()) };
         let path = self.layout.rollout_file(name);
         let bytes = serde_json::to_vec_pretty(rollout).unwrap_or_default();
         let failed = |error| LayoutError::File(path.clone(), error);
-        Ok(replace(&path, |file| file.write_all(&bytes).map_err(failed))?)
+        self.unwritten.insert(name.to_owned());
+        replace(&path, |file| file.write_all(&bytes).map_err(failed))?;
+        self.unwritten.remove(name);
+        Ok(())
     }
 }
 
 fn key(receipt: &Receipt) -> (String, String) {
     (receipt.channel.clone(), receipt.sensor.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn receipt(sensor: &str) -> Receipt {
+        let wanted = Hash::of(b"");
+        let text = format!(
+            "{{\"sensor\":\"{sensor}\",\"channel\":\"default\",\"state\":\"failed\",\"wanted\":\"{wanted}\"}}"
+        );
+        Receipt::parse(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn receipts_are_limited_and_those_of_the_gone_make_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut desk = Desk::open(folder.path(), 0).unwrap();
+        desk.most = 2;
+        assert!(desk.hear(receipt("a"), 0).unwrap());
+        assert!(desk.hear(receipt("b"), FORGOTTEN).unwrap());
+        assert!(!desk.hear(receipt("c"), FORGOTTEN).unwrap());
+        assert!(desk.hear(receipt("b"), FORGOTTEN).unwrap(), "who is known has a place");
+        assert_eq!(desk.shed(), 1);
+        assert!(desk.hear(receipt("c"), FORGOTTEN + 1).unwrap());
+        let names: Vec<_> = desk.receipts().map(|kept| kept.receipt.sensor.as_str()).collect();
+        assert_eq!(names, ["b", "c"]);
+    }
+
+    /// Nobody is told what a restart would not know, and the disk is tried until it takes it.
+    #[test]
+    fn what_cannot_be_written_is_not_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut desk = Desk::open(folder.path(), 0).unwrap();
+        let edition = |name: &[u8]| Edition { bundle: Hash::of(name), version: 1 };
+        let plan = Plan { stages: vec![100], ..Plan::default() };
+        let known = [("a".to_owned(), 0)];
+        let (next, before) = (edition(b"next"), edition(b"before"));
+        let rollout = Rollout::start("default", next, Some(before), plan, &known, 0);
+        desk.rollouts.insert("default".to_owned(), rollout);
+        // No file can be made there.
+        let state = folder.path().join("state/rollouts");
+        fs::remove_dir(&state).unwrap();
+        fs::write(&state, "").unwrap();
+        for now in [10, 20] {
+            assert!(desk.channel("default", Some("a"), now).is_err(), "{now}");
+        }
+        desk.tick(25);
+        assert!(desk.trouble().is_some());
+        fs::remove_file(&state).unwrap();
+        desk.tick(30);
+        assert_eq!(desk.trouble(), None);
+        assert!(desk.layout.rollout_file("default").exists());
+        let told = desk.channel("default", Some("a"), 40).unwrap().unwrap();
+        assert_eq!(told.bundle, next.bundle);
+    }
+
+    #[test]
+    fn receipts_are_written_though_the_clock_is_put_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut desk = Desk::open(folder.path(), 5000).unwrap();
+        desk.hear(receipt("a"), 5000).unwrap();
+        desk.tick(100);
+        assert!(folder.path().join("state/receipts.json").exists());
+    }
 }

@@ -7,7 +7,7 @@
 mod answer;
 mod desk;
 mod metrics;
-mod request;
+pub mod request;
 #[cfg(test)]
 mod tests;
 
@@ -31,8 +31,9 @@ use request::{Heard, Request};
 const TURN: Duration = Duration::from_millis(500);
 /// How long to leave new clients alone when the system has no descriptor for them.
 const PAUSE: Duration = Duration::from_millis(100);
-/// So much of what a client still says is read after the answer.
+/// So much of what a client still says is read after the answer, for so long.
 const LEFTOVERS: usize = 64 * 1024;
+const LEAVING: Duration = Duration::from_secs(2);
 
 /// What clients may take up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +66,7 @@ impl Default for Limits {
 }
 
 /// What a server is to do.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Settings {
     /// The layout's folder.
     pub directory: PathBuf,
@@ -298,15 +299,15 @@ fn hear(stream: &mut TcpStream, limits: &Limits) -> Result<Option<Request>, u16>
 }
 
 fn send(stream: &mut TcpStream, answer: Answer, is_head: bool, limits: &Limits) -> io::Result<()> {
-    stream.set_write_timeout(Some(limits.stall))?;
-    stream.write_all(answer.head().as_bytes())?;
+    let deadline = Instant::now() + limits.answer;
+    let mut put = |bytes: &[u8]| put(stream, bytes, deadline, limits.stall);
+    put(answer.head().as_bytes())?;
     if is_head {
         return Ok(());
     }
     match answer.body {
-        Body::Bytes(bytes) => stream.write_all(&bytes),
+        Body::Bytes(bytes) => put(&bytes),
         Body::File(file, length) => {
-            let deadline = Instant::now() + limits.answer;
             let (mut file, mut buffer) = (file.take(length), vec![0; 64 * 1024]);
             loop {
                 let count = file.read(&mut buffer)?;
@@ -318,23 +319,50 @@ fn send(stream: &mut TcpStream, answer: Answer, is_head: bool, limits: &Limits) 
                         Err(io::ErrorKind::UnexpectedEof.into())
                     };
                 }
-                stream.write_all(buffer.get(..count).unwrap_or_default())?;
-                if Instant::now() >= deadline {
-                    return Err(io::ErrorKind::TimedOut.into());
-                }
+                put(buffer.get(..count).unwrap_or_default())?;
             }
         }
     }
 }
 
+/// Writes all of it until a moment, however little a client takes at a time.
+fn put(
+    stream: &mut TcpStream,
+    mut bytes: &[u8],
+    deadline: Instant,
+    stall: Duration,
+) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        stream.set_write_timeout(Some(left.min(stall)))?;
+        match stream.write(bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
 /// Waits until the client has read the answer: closing at once could lose it (RFC 9112, 9.6).
 fn leave(stream: &mut TcpStream) {
     let _ = stream.shutdown(Shutdown::Write);
-    let _ = stream.set_read_timeout(Some(Duration::from_secs(2)));
+    let deadline = Instant::now() + LEAVING;
     let (mut buffer, mut read) = ([0; 4096], 0);
-    while let Ok(count) = stream.read(&mut buffer) {
-        read += count;
-        if count == 0 || read > LEFTOVERS {
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() || stream.set_read_timeout(Some(left)).is_err() {
+            return;
+        }
+        match stream.read(&mut buffer) {
+            Ok(0) | Err(_) => return,
+            Ok(count) => read += count,
+        }
+        if read > LEFTOVERS {
             return;
         }
     }

@@ -7,21 +7,24 @@ const HEADERS: usize = 64;
 
 /// A request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Request {
-    pub(super) is_post: bool,
-    pub(super) is_head: bool,
+pub struct Request {
+    /// Something is sent.
+    pub is_post: bool,
+    /// Only what comes before the body is wanted.
+    pub is_head: bool,
     /// Without what is asked of it.
-    pub(super) path: String,
+    pub path: String,
     /// `?sensor=NAME`.
-    pub(super) sensor: Option<String>,
+    pub sensor: Option<String>,
     /// What `Authorization: Bearer` shows.
-    pub(super) token: Option<String>,
-    pub(super) body: Vec<u8>,
+    pub token: Option<String>,
+    /// What is sent.
+    pub body: Vec<u8>,
 }
 
 /// What there is to do about what came so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Heard {
+pub enum Heard {
     /// Wait for more.
     Part,
     /// Answer this.
@@ -31,7 +34,7 @@ pub(super) enum Heard {
 }
 
 /// Reads a request with a head and a body of no more than so many bytes.
-pub(super) fn hear(bytes: &[u8], most_head: usize, most_body: usize) -> Heard {
+pub fn hear(bytes: &[u8], most_head: usize, most_body: usize) -> Heard {
     let mut headers = [EMPTY_HEADER; HEADERS];
     let mut parsed = httparse::Request::new(&mut headers);
     let head = match parsed.parse(bytes) {

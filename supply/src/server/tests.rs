@@ -9,6 +9,7 @@ use super::*;
 use crate::bundle::{bundle, describe};
 use crate::layout::Layout;
 use crate::manifest::Hash;
+use crate::receipt::Receipt;
 use crate::sign::{SecretKey, generate};
 
 struct Served {
@@ -51,6 +52,13 @@ impl Served {
 
     fn say(&self, text: &str) -> (u16, String) {
         let server = self.server.as_ref().unwrap();
+        // The place of a client before is free only a moment after its answer.
+        let until = Instant::now() + Duration::from_secs(5);
+        let is_full =
+            || server.shared.figures.clients.load(Relaxed) >= server.shared.limits.clients;
+        while is_full() && Instant::now() < until {
+            thread::sleep(Duration::from_millis(5));
+        }
         let mut stream = TcpStream::connect(server.addresses()[0]).unwrap();
         stream.write_all(text.as_bytes()).unwrap();
         let mut answer = Vec::new();
@@ -176,7 +184,12 @@ fn a_roll_out_survives_restarts() {
         served.post("/v1/rollouts/default", &format!("{{\"order\":\"{text}\"}}"), "").0
     };
     assert_eq!(order(&served, "stop"), 404);
-    assert_eq!(served.post("/v1/rollouts/default", &start, "").0, 200);
+    for (bundle, status) in [("", 400), ("../x", 400), ("0123456789ab", 404)] {
+        let text = format!("{{\"order\":\"start\",\"bundle\":\"{bundle}\"}}");
+        assert_eq!(served.post("/v1/rollouts/default", &text, "").0, status, "{bundle}");
+    }
+    let short = start.replace(&two.to_string(), &two.short());
+    assert_eq!(served.post("/v1/rollouts/default", &short, "").0, 200);
     assert_eq!(served.post("/v1/rollouts/default", &start, "").0, 409, "twice");
     assert!(served.layout().publish("default", &two, false).is_err(), "it would be passed over");
     let first = both(&served);
@@ -211,6 +224,27 @@ fn a_roll_out_survives_restarts() {
 }
 
 #[test]
+fn a_first_bundle_that_is_refused_makes_way_for_another_one() {
+    let served = served(None);
+    let (one, two) = (served.add(1), served.add(2));
+    let start = |bundle: &Hash| {
+        let text = format!("{{\"order\":\"start\",\"bundle\":\"{bundle}\"}}");
+        served.post("/v1/rollouts/default", &text, "").0
+    };
+    assert_eq!(start(&one), 200);
+    assert_eq!(served.get("/v1/channels/default.json?sensor=a").0, 200);
+    assert_eq!(start(&two), 409, "it runs");
+    served.post("/v1/receipts", &receipt("a", "refused", &one, &one), "");
+    let (_, state) = served.get("/v1/rollouts/default");
+    assert!(state.contains("\"stopped\""), "{state}");
+    let back = served.post("/v1/rollouts/default", "{\"order\":\"back\"}", "").0;
+    assert_eq!(back, 409, "there is nothing before");
+    assert_eq!(start(&two), 200);
+    let (_, body) = served.get("/v1/channels/default.json?sensor=a");
+    assert!(body.contains(&two.to_string()), "{body}");
+}
+
+#[test]
 fn slow_and_many_clients_do_no_harm() {
     let served = served(None);
     let address = served.server.as_ref().unwrap().addresses()[0];
@@ -230,4 +264,86 @@ fn slow_and_many_clients_do_no_harm() {
     assert_eq!(status, 431);
     let (_, page) = served.get("/metrics");
     assert!(page.contains("clients_late_total"), "{page}");
+}
+
+/// Clients that say or take a byte now and then do not keep a place for long.
+#[test]
+fn slow_clients_lose_their_places() {
+    let mut served = served(None);
+    served.server = None;
+    let limits = Limits {
+        clients: 2,
+        request: Duration::from_millis(300),
+        answer: Duration::from_millis(500),
+        ..Limits::default()
+    };
+    let server =
+        Server::start(Settings { limits, ..settings(served.folder.path(), None) }).unwrap();
+    let file = served.folder.path().join("v1/bundles");
+    fs::create_dir_all(&file).unwrap();
+    let hash = Hash::of(b"large");
+    let large = fs::File::create(file.join(crate::bundle::file_name(&hash))).unwrap();
+    large.set_len(64 << 20).unwrap();
+    let connect = || TcpStream::connect(server.addresses()[0]).unwrap();
+    // One has its answer and goes on talking, a byte at a time.
+    let mut talker = connect();
+    talker.write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    // One takes little of a large answer.
+    let mut taker = connect();
+    let ask = format!("GET /v1/bundles/{hash}.tar.zst HTTP/1.1\r\nHost: a\r\n\r\n");
+    taker.write_all(ask.as_bytes()).unwrap();
+    let begun = Instant::now();
+    while server.shared.figures.clients.load(Relaxed) < 2 {
+        assert!(begun.elapsed() < Duration::from_secs(5));
+        thread::sleep(Duration::from_millis(10));
+    }
+    while server.shared.figures.clients.load(Relaxed) > 0 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "they still have their places");
+        let _ = talker.write(b"x");
+        let _ = taker.read(&mut [0; 10]);
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn paths_lead_nowhere_else() {
+    let served = served(None);
+    fs::write(served.folder.path().join("secret.json"), "s3cret").unwrap();
+    let hash = Hash::of(b"");
+    for path in [
+        "/v1/channels/../../secret.json",
+        "/v1/channels/..%2f..%2fsecret.json",
+        "/v1/channels/.hidden.json",
+        "/v1/channels//secret.json",
+        "/v1/channels/default.json?sensor=../x",
+        "/v1/bundles/../../state/lock.tar.zst",
+        &format!("/v1/bundles/../{hash}.tar.zst"),
+        "/v1/rollouts/../../secret",
+        "//secret.json",
+        "/../secret.json",
+    ] {
+        let (status, body) = served.get(path);
+        assert!(matches!(status, 400 | 404), "{path}: {status}");
+        assert!(!body.contains("s3cret"), "{path}: {body}");
+    }
+    let (status, _) = served.post("/v1/rollouts/..%2fx", "{\"order\":\"stop\"}", "");
+    assert_eq!(status, 400);
+}
+
+/// The log of a server tells each change once.
+#[test]
+fn changes_of_sensors_are_news() {
+    let (one, two) = (Hash::of(b"1"), Hash::of(b"2"));
+    let said = |state: &str, wanted: &Hash| {
+        Receipt::parse(receipt("a", state, &one, wanted).as_bytes()).unwrap()
+    };
+    let good = said("in-force", &one);
+    let bad = said("refused", &two);
+    let first = desk::news(None, &good).unwrap();
+    assert_eq!(first, format!("sensor a: bundle {} (version 1) is in force", one.short()));
+    assert_eq!(desk::news(Some(&good), &good), None);
+    let refused = desk::news(Some(&good), &bad).unwrap();
+    assert_eq!(refused, format!("sensor a: bundle {} refused: r", two.short()));
+    assert_eq!(desk::news(Some(&bad), &bad), None);
+    assert_eq!(desk::news(Some(&bad), &good), Some(first));
 }

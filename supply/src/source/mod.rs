@@ -64,7 +64,7 @@ impl Taken {
         limits: &Limits,
     ) -> Result<Self, String> {
         let mut kept = Kept::default();
-        let (from, sha256, stale, place) = match &source.path {
+        let (from, sha256, stale, place) = match &source.local() {
             Some(path) => {
                 let (sha256, place) = of_disk(path, ignore, limits, &mut kept)?;
                 (path.display().to_string(), sha256, None, place)

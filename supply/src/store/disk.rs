@@ -19,10 +19,10 @@ impl<T> Disk<T> for io::Result<T> {
 
 /// A moment between two changes to the disk, at which a test may end the program.
 #[cfg(not(test))]
-pub(super) const fn step() {}
+pub(crate) const fn step() {}
 
 #[cfg(test)]
-pub(super) use super::tests::step;
+pub(crate) use super::tests::step;
 
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     File::create(path).and_then(|mut file| file.write_all(bytes)).at(path)

@@ -7,7 +7,7 @@ mod outcome;
 mod staged;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::cmp::Reverse;
 use std::fs;
@@ -19,12 +19,18 @@ use crate::manifest::{self, Hash, Manifest, ManifestError};
 use self::disk::{Disk, step};
 use self::lock::Lock;
 
+/// A moment at which a test may end the program.
+pub(crate) use self::disk::step as moment;
+
 pub use self::outcome::{Came, Outcome};
 pub use self::staged::Staged;
 
 /// The link to the generation in use.
 const CURRENT: &str = "current";
 const GENERATIONS: &str = "generations";
+/// What a follower has to know after it was killed; the sets that it names stay.
+pub(crate) const NOTES: &str = "follow.json";
+const MOST_NOTES: u64 = 1 << 20;
 /// Folders that begin so are unfinished or to be removed; whoever has the lock removes them.
 const STAGING: &str = "staging-";
 
@@ -119,6 +125,7 @@ impl Generation {
 pub struct Store {
     directory: PathBuf,
     keep: usize,
+    protected: Vec<Hash>,
     _lock: Lock,
 }
 
@@ -133,9 +140,19 @@ impl Store {
         let generations = directory.join(GENERATIONS);
         fs::create_dir_all(&generations).at(&generations)?;
         let lock = Lock::take(&directory.join("lock"))?;
-        let store = Self { directory: directory.to_path_buf(), keep: keep.max(2), _lock: lock };
+        let store = Self {
+            directory: directory.to_path_buf(),
+            keep: keep.max(2),
+            protected: Vec::new(),
+            _lock: lock,
+        };
         store.clear_away();
         Ok(store)
+    }
+
+    /// Has a set stay whatever its age, such as one that a running sensor has in force.
+    pub fn protect(&mut self, hash: Option<Hash>) {
+        self.protected.extend(hash);
     }
 
     /// Where it is.
@@ -235,7 +252,8 @@ impl Store {
     }
 
     /// Makes a generation the one in use, at once and for good; then removes those that are more
-    /// than are kept, never the one in use, the one that was in use, or the one before it.
+    /// than are kept, never the one in use, the one that was in use, the one before it, one that a
+    /// follower may go back to, or a protected one.
     ///
     /// # Errors
     /// When it is not whole, or the link can't be changed: what was in use stays so.
@@ -253,10 +271,7 @@ impl Store {
         step();
         disk::sync(&self.directory)?;
         step();
-        // What is in use is so by now: that old sets stay is no reason to say otherwise.
-        if let Err(error) = self.prune(to, before.as_deref()) {
-            tracing::warn!("an old generation of rules stays: {error}");
-        }
+        self.prune(to, before.as_deref());
         Ok(())
     }
 
@@ -268,24 +283,44 @@ impl Store {
         outcome.write(&self.directory)
     }
 
-    fn prune(&self, current: &Generation, before: Option<&Path>) -> Result<(), StoreError> {
-        let all = self.generations()?;
+    /// What is in use is so by now: that an old set stays is no reason to say otherwise.
+    fn prune(&self, current: &Generation, before: Option<&Path>) {
+        let all = match self.generations() {
+            Ok(all) => all,
+            Err(error) => return tracing::warn!("old generations of rules stay: {error}"),
+        };
         let older = all.iter().find(|other| other.number < current.number);
+        let noted = self.noted();
         let kept = |generation: &Generation| {
             generation.folder == current.folder
                 || Some(generation.folder.as_path()) == before
                 || older.is_some_and(|older| older.folder == generation.folder)
+                || self.protected.contains(&generation.hash)
+                || noted.contains(&generation.hash)
         };
         for generation in all.iter().skip(self.keep).filter(|generation| !kept(generation)) {
-            // It goes at once, and what a crash leaves of it is nobody's generation.
-            let name = generation.folder.file_name().unwrap_or_default().to_string_lossy();
-            let away = self.directory.join(format!("{STAGING}old-{name}"));
-            fs::rename(&generation.folder, &away).at(&generation.folder)?;
-            step();
-            fs::remove_dir_all(&away).at(&away)?;
-            step();
+            if let Err(error) = self.discard(generation) {
+                tracing::warn!("an old generation of rules stays: {error}");
+            }
         }
+    }
+
+    /// It goes at once, and what a crash leaves of it is nobody's generation.
+    fn discard(&self, generation: &Generation) -> Result<(), StoreError> {
+        let name = generation.folder.file_name().unwrap_or_default().to_string_lossy();
+        let away = self.directory.join(format!("{STAGING}old-{name}"));
+        fs::rename(&generation.folder, &away).at(&generation.folder)?;
+        step();
+        fs::remove_dir_all(&away).at(&away)?;
+        step();
         Ok(())
+    }
+
+    /// Every set that a follower's notes name, whatever for.
+    fn noted(&self) -> Vec<Hash> {
+        let bytes = disk::read_at_most(&self.directory.join(NOTES), MOST_NOTES);
+        let text = String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned();
+        text.split('"').filter_map(Hash::parse).collect()
     }
 
     /// Numbers are not used twice while a folder with a higher one is there, damaged or not.

@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::{Came, Generation, Outcome, Staged, Store, StoreError};
 use crate::manifest::{Counts, FORMAT, Manifest, RULES};
 
-const CRASH_AT: &str = "SUPPLY_TEST_CRASH_AT";
-const CRASH_IN: &str = "SUPPLY_TEST_CRASH_IN";
+pub(crate) const CRASH_AT: &str = "SUPPLY_TEST_CRASH_AT";
+pub(crate) const CRASH_IN: &str = "SUPPLY_TEST_CRASH_IN";
 
 /// Ends the program without any clearing up when a test says so.
-pub(super) fn step() {
+pub(crate) fn step() {
     static PASSED: AtomicU64 = AtomicU64::new(0);
     let Ok(at) = std::env::var(CRASH_AT) else { return };
     if PASSED.fetch_add(1, Ordering::Relaxed).to_string() == at {
@@ -86,6 +86,36 @@ fn old_generations_go_but_not_those_that_matter() {
     let fifth = put(&store, 5);
     store.switch(&fifth).unwrap();
     assert_eq!(versions(&store), [5, 4]);
+}
+
+#[test]
+fn sets_that_somebody_may_need_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Store::open(folder.path(), 2).unwrap();
+    let all: Vec<_> = (1..=7).map(|version| put(&store, version)).collect();
+    store.switch(&all[4]).unwrap();
+    assert_eq!(versions(&store), [7, 6, 5, 4]);
+    let eighth = put(&store, 8);
+    // What a sensor has in force, and what a follower may go back to.
+    store.protect(Some(all[3].hash));
+    let notes = format!("{{\"stage\":{{\"is\":\"trying\",\"back\":\"{}\"}}}}", all[4].hash);
+    fs::write(folder.path().join(super::NOTES), notes).unwrap();
+    store.switch(&eighth).unwrap();
+    store.switch(&all[6]).unwrap();
+    assert_eq!(versions(&store), [8, 7, 5, 4]);
+}
+
+#[test]
+fn a_set_that_cannot_be_removed_is_no_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), 2).unwrap();
+    let all: Vec<_> = (1..=5).map(|version| put(&store, version)).collect();
+    // Something is in the way of the second one.
+    let name = all[1].folder.file_name().unwrap().to_string_lossy().into_owned();
+    fs::create_dir_all(folder.path().join(format!("staging-old-{name}")).join("x")).unwrap();
+    store.switch(&all[4]).unwrap();
+    assert_eq!(store.current().unwrap(), Some(all[4].clone()));
+    assert_eq!(versions(&store), [5, 4, 2], "the others are gone");
 }
 
 #[test]

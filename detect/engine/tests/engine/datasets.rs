@@ -289,3 +289,61 @@ fn workers_take_turns_at_sets_that_rules_write() {
         assert_eq!(turn.waited.load(Ordering::Relaxed) > 0, waits, "{texts:?}");
     }
 }
+
+/// Files that change between loads.
+type Disk = Arc<Mutex<HashMap<PathBuf, String>>>;
+
+/// A load of rules after another one; the rules that were refused.
+fn reload(text: &str, disk: &Disk, before: Option<&Datasets>) -> (Sensor, Arc<Datasets>, usize) {
+    let limits = || DatasetLimits { data_dir: "/data".into(), ..DatasetLimits::default() };
+    let sets = before.map_or_else(|| Datasets::new(limits()), Datasets::after);
+    let (sets, disk) = (Arc::new(sets), Arc::clone(disk));
+    let read = move |path: &Path| {
+        let text = disk.lock().unwrap().get(path).cloned();
+        text.map(String::into_bytes).ok_or_else(|| std::io::ErrorKind::NotFound.into())
+    };
+    let resources = Resources::new(Arc::clone(&sets), Box::new(read));
+    let none = ThresholdFile::default();
+    let (ruleset, refused) =
+        try_ruleset(text, EngineSettings::default(), &none, |r| *r = resources);
+    sets.settle();
+    (Sensor::with(ruleset), sets, refused.len())
+}
+
+#[test]
+fn a_reload_reads_changed_files_again_and_keeps_what_was_learned() {
+    let rule = |option: &str, sid: u32| {
+        format!("alert udp any any -> any any (ip.src; {option} sid:{sid};)\n")
+    };
+    let text = rule("dataset:isset,bad,type ipv4,load bad.lst;", 1)
+        + &rule("dataset:isset,good,type ipv4,load good.lst;", 2)
+        + &rule("dataset:set,seen,type ipv4,state seen.lst;", 3)
+        + &rule("dataset:set,both,type ipv4,load both.lst;", 4);
+    let disk = Disk::default();
+    let write = |name: &str, text: &str| {
+        disk.lock().unwrap().insert(name.into(), text.to_owned());
+    };
+    write("bad.lst", "192.0.2.1\n");
+    write("good.lst", "10.0.0.1\n");
+    write("both.lst", "192.0.2.1\n");
+    let (mut sensor, first, refused) = reload(&text, &disk, None);
+    assert_eq!((sensor.alone(&udp(b"")), refused), (vec![2, 3, 4], 0));
+    // The same once more: nothing is learned twice, and files that are as they were need not be
+    // read into new sets.
+    let (mut sensor, second, _) = reload(&text, &disk, Some(&first));
+    assert_eq!(sensor.alone(&udp(b"")), [2]);
+    assert!(second.take_notes().is_empty());
+    write("bad.lst", "10.0.0.1\n");
+    write("both.lst", "192.0.2.9\n");
+    let (mut sensor, third, _) = reload(&text, &disk, Some(&second));
+    assert_eq!(sensor.alone(&udp(b"")), [1, 2], "the changed file counts");
+    let notes = third.take_notes();
+    assert!(notes.len() == 1 && notes[0].contains("both.lst has changed"), "{notes:?}");
+    assert_eq!(third.to_save(), [(PathBuf::from("/data/seen.lst"), b"10.0.0.1\n".to_vec())]);
+    // A file that is gone refuses its rule, as at a start; those in force are not touched.
+    disk.lock().unwrap().remove(Path::new("good.lst"));
+    let (mut sensor, _, refused) = reload(&text, &disk, Some(&third));
+    assert_eq!((sensor.alone(&udp(b"")), refused), (vec![1], 1));
+    let (mut sensor, _, _) = reload(&text.replace("good.lst", "bad.lst"), &disk, Some(&third));
+    assert_eq!(sensor.alone(&udp(b"")), [1, 2], "another file of the same bytes will do");
+}

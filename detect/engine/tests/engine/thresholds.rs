@@ -79,6 +79,7 @@ fn file(entries: &[(u32, EntryKind)]) -> ThresholdFile {
         sid: *sid,
         entry: entry.clone(),
         line,
+        file: None,
     };
     ThresholdFile { entries: (1..).zip(entries).map(entry).collect() }
 }

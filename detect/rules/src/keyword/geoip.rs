@@ -58,8 +58,8 @@ pub(crate) const KEYWORD: Keyword = Keyword::new("geoip", "detect-geoip", setup)
 
 fn setup(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
     if !builder.settings.geoip {
-        return refuse("no GeoIP database is configured: `geoip` can't be used")
-            .map_err(|e: RuleError| e.advice("set `geoip-database` in the configuration"));
+        return refuse("`geoip` can't be used: this version reads no GeoIP database")
+            .map_err(|e: RuleError| e.advice("leave the rule out, or `geoip` out of it"));
     }
     let mut side = Side::Both;
     let mut negated = option.negated;

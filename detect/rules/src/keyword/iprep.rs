@@ -88,7 +88,12 @@ fn setup(builder: &mut Builder<'_>, option: &OptionText<'_>) -> Result<()> {
         _ => return Err(bad()),
     };
     let Some(&category) = builder.settings.reputation_categories.get(category) else {
-        return refuse(format!("unknown iprep category \"{category}\""));
+        return refuse(format!("unknown iprep category \"{category}\"")).map_err(|e: RuleError| {
+            e.advice(
+                "categories are those of the file that suricata.yaml names as \
+                 `reputation-categories-file`; sensor.yaml has no key for it",
+            )
+        });
     };
     let question = match (op, value) {
         ("isset", None) => Question::IsSet,

@@ -168,3 +168,28 @@ fn checksums() {
     check_on(&packet, "ip", "ipv4-csum:valid;", false);
     check_on(&packet, "ip", "udpv4-csum:invalid;", false);
 }
+
+#[test]
+fn rules_on_parts_of_protocols_without_a_parser_never_fire() {
+    let check = |header: &str, options: &str, expected: &[&str]| {
+        let text = format!("alert {header} any any -> any any ({options} sid:1;)");
+        let loaded = super::load(&text);
+        assert!(loaded.failures.is_empty(), "{text}: {:?}", loaded.failures);
+        let names: Vec<&str> = loaded.rules[0].without_parser().iter().map(|p| p.name()).collect();
+        assert_eq!(names, expected, "{text}");
+    };
+    check("smtp", "file.data; content:\"x\";", &["smtp"]);
+    check("smtp", "filename:\"x\";", &["smtp"]);
+    check("smtp", "filesize:>3;", &["smtp"]);
+    check("smtp", "content:\"mail\"; file.data; content:\"x\";", &["smtp"]);
+    check("http2", "http.uri; content:\"x\";", &["http2"]);
+    check("ftp-data", "filestore;", &["ftp-data"]);
+    // The bytes of a stream are there without a parser.
+    check("smtp", "content:\"Subject\";", &[]);
+    check("smtp", "flow:established; dsize:>3;", &[]);
+    // Any of several protocols is enough.
+    check("http", "http.uri; content:\"x\";", &[]);
+    check("tcp", "file.data; content:\"x\";", &[]);
+    check("dns", "dns.query; content:\"x\";", &[]);
+    check("tcp", "content:\"x\";", &[]);
+}

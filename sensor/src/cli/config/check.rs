@@ -1,5 +1,6 @@
 //! `bateleur config check`.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -8,8 +9,9 @@ use clap::Args;
 use delivery::sinks::Surroundings;
 use serde_json::json;
 
-use crate::cli::replay;
+use crate::cli::{replay, thresholds};
 use crate::config::native::{Finding, Inspected, Sensor, Severity, inspect, variables};
+use crate::config::process::RuleSources;
 use crate::config::suricata::Mode;
 use crate::log::{Level, Log};
 
@@ -92,6 +94,13 @@ fn further(sensor: &Sensor) -> Vec<(Option<String>, String)> {
             ));
         }
     }
+    if sources.threshold.as_ref().is_some_and(|path| File::open(path).is_ok()) {
+        // What a set brings along is no affair of the configuration, and the place is told by the key.
+        let own = RuleSources { store: None, places: BTreeMap::new(), ..sources.clone() };
+        if let Err(error) = thresholds::entries(&own, None, &all.process.loader.variables) {
+            found.push((Some("rules.thresholds".to_owned()), format!("{error:#}")));
+        }
+    }
     for (at, pattern) in sources.patterns.iter().enumerate() {
         let mut one = sources.clone();
         one.patterns = vec![pattern.clone()];
@@ -120,4 +129,29 @@ fn further(sensor: &Sensor) -> Vec<(Option<String>, String)> {
 
 fn count(number: usize, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn bad_lines_of_thresholds_are_told_as_a_start_would() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gate.yaml");
+        fs::write(&path, "name: a\nrules: {thresholds: th.config}\n").unwrap();
+        let check = |thresholds: &str, expected: &str| {
+            fs::write(folder.path().join("th.config"), thresholds).unwrap();
+            let found = findings(Some(&path));
+            let said: Vec<String> = found.iter().map(ToString::to_string).collect();
+            assert_eq!(said.len(), usize::from(!expected.is_empty()), "{said:#?}");
+            let first = said.first().map_or("", String::as_str);
+            assert!(first.contains(expected), "{first}");
+            assert!(found.iter().all(|one| one.severity == Severity::Error && one.line == Some(2)));
+        };
+        check("# none\nsupress gen_id 1, sig_id 5\n", "th.config:2: unknown rule type 'supress'");
+        check("suppress gen_id 1, sig_id 5\n", "");
+    }
 }

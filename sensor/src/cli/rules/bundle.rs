@@ -1,7 +1,7 @@
 //! `bateleur rules bundle`: a set of rules as a signed bundle in a layout.
 
 use std::fs;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -46,8 +46,9 @@ pub(in crate::cli) struct BundleArguments {
     /// Sensors may go back to it from a newer one.
     #[arg(long, requires = "channel")]
     allow_older: bool,
-    /// The version of a folder's set; by default one more than the channel's, or 1.
-    #[arg(long, value_name = "NUMBER", conflicts_with = "store")]
+    /// The version; by default that of the store's set, and for a folder one more than the highest
+    /// of the layout's bundles and channels.
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     version: Option<u64>,
     /// Configuration (sensor.yaml) with which the rules of a folder are tested.
     #[arg(long, short, value_name = "FILE")]
@@ -102,32 +103,41 @@ pub(in crate::cli) fn run(arguments: &BundleArguments) -> Result<ExitCode> {
 
 /// The folder and manifest of what is to be packed.
 fn set(arguments: &BundleArguments, layout: &Layout) -> Result<(PathBuf, Manifest)> {
+    let numbered = |mut manifest: Manifest| {
+        manifest.version = arguments.version.unwrap_or(manifest.version);
+        manifest
+    };
     if let Some(store) = &arguments.store {
         let Some(current) = Store::look(store)? else {
             bail!("{}: no set of rules is current in this store", store.display());
         };
-        return Ok((current.folder, current.manifest));
+        return Ok((current.folder, numbered(current.manifest)));
     }
     let folder = arguments.from.clone().unwrap_or_default();
-    let channel = match &arguments.channel {
-        Some(name) => layout.channel(name)?,
-        None => None,
-    };
     // One that has a manifest was made by `rules update`, and keeps it.
-    let manifest = match fs::read(folder.join(manifest::FILE)) {
+    let path = folder.join(manifest::FILE);
+    match fs::read(&path) {
         Ok(bytes) => {
-            return Ok((folder, Manifest::parse(&bytes)?));
+            let manifest = Manifest::parse(&bytes).with_context(|| path.display().to_string())?;
+            return Ok((folder, numbered(manifest)));
         }
-        Err(_) => {
-            let next = channel.map_or(1, |channel| channel.version.saturating_add(1));
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            let version = arguments.version.unwrap_or(next);
-            let created = source_date(now.as_secs());
-            let program = concat!("bateleur ", env!("CARGO_PKG_VERSION"));
-            describe(&folder, version, created, program)?
-        }
-    };
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error).with_context(|| path.display().to_string()),
+    }
+    let manifest = described(arguments, layout, &folder)?;
     tested(arguments, &folder, manifest)
+}
+
+/// The manifest of a folder that has none. The same files as in the newest bundle are that bundle
+/// once more; others have a higher version than all that sensors may have in force.
+fn described(arguments: &BundleArguments, layout: &Layout, folder: &Path) -> Result<Manifest> {
+    let (highest, newest) = layout.newest()?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let version = arguments.version.unwrap_or_else(|| highest.saturating_add(1));
+    let program = concat!("bateleur ", env!("CARGO_PKG_VERSION"));
+    let manifest = describe(folder, version, source_date(now.as_secs()), program)?;
+    let same = newest.filter(|newest| newest.same_content(&manifest));
+    Ok(same.filter(|_| arguments.version.is_none()).unwrap_or(manifest))
 }
 
 /// With what the test before use says.
@@ -156,4 +166,45 @@ fn is_there(layout: &Layout, manifest: &Manifest, key: &SecretKey) -> bool {
     let Ok(file) = fs::File::open(layout.bundle_file(&manifest.hash())) else { return false };
     let Ok(keys) = key.public() else { return false };
     bundle::check(file, &keys, &Limits::default()).is_ok_and(|hash| hash == manifest.hash())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Words {
+        #[command(flatten)]
+        bundle: BundleArguments,
+    }
+
+    #[test]
+    fn versions_of_folders_rise() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name).display().to_string();
+        sign::generate(None).unwrap().write(at("a.key").as_ref(), at("a.pub").as_ref()).unwrap();
+        fs::create_dir(at("rules")).unwrap();
+        let (rules, key, out) = (at("rules"), at("a.key"), at("out"));
+        let bundle = |text: &str, more: &[&str]| {
+            fs::write(Path::new(&rules).join("bateleur.rules"), text).unwrap();
+            let words = ["bundle", "--from", &rules, "--key", &key, "--out", &out, "--no-test"];
+            let words = words.into_iter().chain(more.iter().copied());
+            run(&Words::parse_from(words).bundle).map_err(|error| format!("{error:#}"))?;
+            Ok::<_, String>(Layout::at(Path::new(&out)).newest().unwrap().0)
+        };
+        assert_eq!(bundle("# 1", &[]), Ok(1));
+        assert_eq!(bundle("# 1", &[]), Ok(1), "it is there already");
+        assert_eq!(bundle("# 2", &[]), Ok(2));
+        assert_eq!(bundle("# 3", &["--channel", "default"]), Ok(3));
+        assert_eq!(bundle("# 4", &["--version", "9"]), Ok(9));
+        assert_eq!(bundle("# 1", &[]), Ok(10), "older files are news again");
+        let error = bundle("# 5", &["--channel", "default", "--version", "2"]).unwrap_err();
+        assert!(error.contains("version 2 is older than 3"), "{error}");
+        assert_eq!(
+            bundle("# 5", &["--channel", "default", "--version", "2", "--allow-older"]),
+            Ok(10)
+        );
+    }
 }

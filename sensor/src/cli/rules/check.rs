@@ -10,11 +10,13 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use anyhow::Result;
 use clap::Args;
 use rules::loader::Failure;
+use serde_json::{Value, json};
 
+use crate::cli::native::rule_name;
 use crate::config::native::Sensor;
 use crate::config::suricata::Mode;
 use crate::log::Log;
-use crate::process::load::{Loaded, complaint};
+use crate::process::load::Loaded;
 
 /// Arguments of `rules check`.
 #[derive(Clone, Debug, Args)]
@@ -25,12 +27,15 @@ pub(in crate::cli) struct CheckArguments {
     /// Only figures, and the reasons with how often they occur.
     #[arg(long)]
     summary: bool,
+    /// One object: figures, and what is said of each rule with its place.
+    #[arg(long, conflicts_with = "summary")]
+    json: bool,
     /// Nothing but the exit status.
-    #[arg(long, short, conflicts_with = "summary")]
+    #[arg(long, short, conflicts_with_all = ["summary", "json"])]
     quiet: bool,
     /// Rule files; patterns such as `rules/*.rules` are understood. By default those of the
     /// configuration.
-    #[arg(required_unless_present = "config", value_name = "FILE")]
+    #[arg(required_unless_present = "config", value_name = "FILE", value_parser = rule_name())]
     files: Vec<String>,
 }
 
@@ -51,9 +56,10 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<ExitCode> {
     all.process.rules.allow_refused = true;
     let loaded = crate::cli::replay::rules(&mut all.process)?;
     if !arguments.quiet {
-        let text = match arguments.summary {
-            true => figures(&loaded),
-            false => reports(&loaded),
+        let text = match (arguments.summary, arguments.json) {
+            (true, _) => figures(&loaded),
+            (_, true) => format!("{}\n", json(&loaded)),
+            _ => reports(&loaded),
         };
         let _ = io::stdout().lock().write_all(text.as_bytes());
     }
@@ -65,6 +71,10 @@ fn counts(loaded: &Loaded) -> String {
     let mut text = format!("{} loaded, {} refused", loaded.accepted, loaded.failures.len());
     if !loaded.skipped.is_empty() {
         let _ = write!(text, ", {} skipped", loaded.skipped.len());
+    }
+    let dead = loaded.dead().len();
+    if dead > 0 {
+        let _ = write!(text, "; {dead} of the loaded never fire");
     }
     text.push('\n');
     text
@@ -78,15 +88,50 @@ fn reports(loaded: &Loaded) -> String {
     let renderer = renderer.term_width(WIDTH);
     let mut out = String::new();
     for failure in &loaded.failures {
-        let _ = writeln!(out, "{}", complaint(failure));
         out.push_str(&report(failure, &renderer));
         out.push('\n');
     }
     for oddity in &loaded.warnings {
         let _ = writeln!(out, "{}:{}: note: {}", oddity.file, oddity.line, oddity.warning.message);
     }
+    for (rule, why) in loaded.dead() {
+        let _ = writeln!(out, "{}:{}: note: {why}", rule.file, rule.line);
+    }
     out.push_str(&counts(loaded));
     out
+}
+
+/// The same for programs.
+fn json(loaded: &Loaded) -> Value {
+    let refused = loaded.failures.iter().map(|failure| {
+        json!({
+            "file": &*failure.file,
+            "line": failure.line,
+            "column": failure.column(),
+            "message": &*failure.error.message,
+            "advice": failure.error.advice.as_deref(),
+        })
+    });
+    let skipped = loaded.skipped.iter().map(
+        |skipped| json!({"file": &*skipped.file, "line": skipped.line, "message": skipped.reason}),
+    );
+    let odd = loaded
+        .warnings
+        .iter()
+        .map(|odd| json!({"file": &*odd.file, "line": odd.line, "message": &*odd.warning.message}));
+    let dead = loaded.dead();
+    let never = dead.iter().map(|(rule, why)| {
+        let protocols: Vec<&str> = rule.without_parser().iter().map(|one| one.name()).collect();
+        json!({"file": &*rule.file, "line": rule.line, "sid": rule.sid, "gid": rule.gid,
+            "protocols": protocols, "message": why})
+    });
+    json!({
+        "loaded": loaded.accepted,
+        "refused": refused.collect::<Vec<_>>(),
+        "skipped": skipped.collect::<Vec<_>>(),
+        "notes": odd.collect::<Vec<_>>(),
+        "never_fire": never.collect::<Vec<_>>(),
+    })
 }
 
 /// The rule with the place underlined.
@@ -97,8 +142,8 @@ fn report(failure: &Failure, renderer: &Renderer) -> String {
         .line_start(failure.line as usize)
         .path(&*failure.file)
         .fold(false);
-    snippet = snippet.annotation(AnnotationKind::Primary.span(span).label(&*error.message));
-    let mut group = Level::ERROR.primary_title("rule refused").element(snippet);
+    snippet = snippet.annotation(AnnotationKind::Primary.span(span));
+    let mut group = Level::ERROR.primary_title(&*error.message).element(snippet);
     if let Some(advice) = &error.advice {
         group = group.element(Level::HELP.message(&**advice));
     }
@@ -121,12 +166,15 @@ fn within(text: &str, range: std::ops::Range<usize>) -> std::ops::Range<usize> {
 }
 
 fn figures(loaded: &Loaded) -> String {
-    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
     for failure in &loaded.failures {
-        *reasons.entry(&failure.error.message).or_default() += 1;
+        *reasons.entry(failure.error.message.to_string()).or_default() += 1;
+    }
+    for (_, why) in loaded.dead() {
+        *reasons.entry(why).or_default() += 1;
     }
     let mut reasons: Vec<_> = reasons.into_iter().collect();
-    reasons.sort_by_key(|(reason, count)| (std::cmp::Reverse(*count), *reason));
+    reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     let mut out = String::new();
     for (reason, count) in reasons {
         let _ = writeln!(out, "{count:>7}  {reason}");
@@ -137,7 +185,62 @@ fn figures(loaded: &Loaded) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::within;
+    use std::sync::Arc;
+
+    use ::rules::threshold::ThresholdFile;
+    use engine::EngineSettings;
+
+    use super::*;
+    use crate::process::load::load;
+
+    fn loaded(text: &str) -> Loaded {
+        let texts = vec![("a.rules".to_owned(), Arc::new(text.as_bytes().to_vec()))];
+        let settings = ::rules::settings::Settings::default();
+        let (none, engine) = (ThresholdFile::default(), EngineSettings::default());
+        load(&texts, settings, &none, engine, Default::default(), None)
+    }
+
+    #[test]
+    fn rules_without_a_parser_are_named_and_counted() {
+        let loaded = loaded(
+            "alert smtp any any -> any any (content:\"Subject\"; sid:1;)\n\
+             alert smtp any any <> any any (file.data; content:\"x\"; sid:2;)\n\
+             alert http2 any any -> any any (http.uri; content:\"x\"; sid:3;)\n",
+        );
+        let text = reports(&loaded);
+        let note = "note: never fires: this version has no parser for";
+        assert!(text.contains(&format!("a.rules:2: {note} smtp\n")), "{text}");
+        assert!(text.contains(&format!("a.rules:3: {note} http2\n")), "{text}");
+        assert!(text.ends_with("3 loaded, 0 refused; 2 of the loaded never fire\n"), "{text}");
+        let text = figures(&loaded);
+        assert!(
+            text.contains("      1  never fires: this version has no parser for smtp"),
+            "{text}"
+        );
+        let json = json(&loaded);
+        assert_eq!((&json["loaded"], &json["refused"]), (&json!(3), &json!([])));
+        let never = json["never_fire"].as_array().unwrap();
+        assert_eq!(never.len(), 2, "{json}");
+        assert_eq!((&never[0]["sid"], &never[0]["protocols"]), (&json!(2), &json!(["smtp"])));
+        let short = loaded.dead_in_short().unwrap();
+        let begin = "2 rules never fire: this version has no parser for smtp, http2;";
+        assert!(short.starts_with(begin), "{short}");
+    }
+
+    #[test]
+    fn a_refused_rule_is_told_once() {
+        let loaded = loaded("alert tcp any any -> any any (contnt:\"a\"; sid:1;)\n");
+        let text = reports(&loaded);
+        assert_eq!(text.matches("unknown rule keyword 'contnt'").count(), 1, "{text}");
+        assert_eq!(text.matches("a.rules:1:31").count(), 1, "{text}");
+        assert!(text.ends_with("0 loaded, 1 refused\n"), "{text}");
+        let json = json(&loaded);
+        assert_eq!(
+            (&json["refused"][0]["line"], &json["refused"][0]["column"]),
+            (&json!(1), &json!(31))
+        );
+        assert!(loaded.dead_in_short().is_none());
+    }
 
     #[test]
     fn ranges_stay_within_the_text() {

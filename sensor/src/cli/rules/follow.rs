@@ -11,10 +11,12 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::json;
 use supply::bundle::Limits;
-use supply::follow::{Follower, Origin, Settings, Socket, Step};
+use supply::follow::{Follower, Origin, Settings, Step};
 use supply::receipt::{is_name, name_of};
+use supply::store::Store;
 
 use crate::config::native::Sensor;
+use crate::control::rules::Socket;
 use crate::control::socket::path_of;
 use crate::process::stop::Stop;
 
@@ -84,10 +86,21 @@ pub(in crate::cli) fn run(arguments: &FollowArguments) -> Result<ExitCode> {
     let control = Socket::at(socket);
     let config = arguments.config.as_deref();
     let test = |folder: &Path| test::test(config, folder);
+    tracing::info!(
+        "channel {} of {} is followed every {} s for sensor {}, into {}",
+        settings.channel,
+        origin.shown(),
+        settings.every.as_secs(),
+        settings.sensor,
+        settings.store.display()
+    );
+    let store = settings.store.clone();
     let mut follower = Follower::new(settings, origin, &test, &control);
+    let mut is_first = true;
     loop {
         let step = follower.step(now());
-        tell(&step, arguments.json);
+        tell(&step, &store, arguments.json, is_first);
+        is_first = false;
         if arguments.once {
             let good = matches!(step, Step::Unchanged | Step::Changed(_));
             return Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE });
@@ -159,7 +172,7 @@ pub(super) fn token(path: &Path) -> Result<String> {
     Ok(token.to_owned())
 }
 
-fn tell(step: &Step, json: bool) {
+fn tell(step: &Step, store: &Path, json: bool, is_first: bool) {
     let (word, detail) = match step {
         Step::Unchanged => ("unchanged", String::new()),
         Step::Changed(hash) => ("changed", hash.to_string()),
@@ -171,10 +184,22 @@ fn tell(step: &Step, json: bool) {
         return;
     }
     match step {
+        // Once is enough to know that it works.
+        Step::Unchanged if is_first => {
+            tracing::info!("{} is in force, as the channel wants it", bundle(store));
+        }
         Step::Unchanged => tracing::debug!("the bundle that is wanted is in force"),
-        Step::Changed(hash) => tracing::info!("bundle {} is in force", hash.short()),
+        Step::Changed(_) => tracing::info!("{} is in force", bundle(store)),
         Step::Refused(why) => tracing::warn!("the bundle is not taken: {why}"),
         Step::Failed(why) => tracing::warn!("{why}"),
+    }
+}
+
+/// The bundle that is current in a store, in words.
+fn bundle(store: &Path) -> String {
+    match Store::look(store) {
+        Ok(Some(set)) => format!("bundle {} (version {})", set.hash.short(), set.manifest.version),
+        _ => "the bundle".to_owned(),
     }
 }
 

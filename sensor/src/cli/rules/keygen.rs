@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::json;
 use supply::sign;
@@ -29,6 +29,15 @@ pub(in crate::cli) struct KeygenArguments {
 
 /// Makes the keys. Files that are there are left alone, and that is an error.
 pub(in crate::cli) fn run(arguments: &KeygenArguments) -> Result<ExitCode> {
+    for file in [&arguments.secret, &arguments.public] {
+        if file.symlink_metadata().is_ok() {
+            bail!(
+                "{} is there already, and sensors may know its key: name other files with --secret \
+                 and --public",
+                file.display()
+            );
+        }
+    }
     let password = arguments.password_file.as_deref().map(sign::password).transpose()?;
     let pair = sign::generate(password)?;
     pair.write(&arguments.secret, &arguments.public)?;
@@ -43,4 +52,32 @@ pub(in crate::cli) fn run(arguments: &KeygenArguments) -> Result<ExitCode> {
         ));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_are_there_are_named_with_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let (secret, public) = (folder.path().join("a.key"), folder.path().join("a.pub"));
+        let make = || {
+            let arguments = KeygenArguments {
+                secret: secret.clone(),
+                public: public.clone(),
+                password_file: None,
+                json: true,
+            };
+            run(&arguments).map(|_| ()).map_err(|error| error.to_string())
+        };
+        std::fs::write(&public, "old").unwrap();
+        let said = make().unwrap_err();
+        let begin = format!("{} is there already", public.display());
+        assert!(said.starts_with(&begin) && said.contains("--public"), "{said}");
+        assert!(!secret.exists());
+        std::fs::remove_file(&public).unwrap();
+        make().unwrap();
+        assert!(secret.exists() && public.exists());
+    }
 }

@@ -16,18 +16,15 @@ mod update;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Subcommand;
 use serde::Serialize;
 use supply::settings::StoreSettings;
 
+use crate::clock::Civil;
 use crate::config::native::Sensor;
 use crate::log::program::Installed;
-
-/// A sensor that has not loaded rules after so long has not loaded them.
-const RELOAD: Duration = Duration::from_secs(300);
 
 /// What is done with rules.
 #[derive(Debug, Subcommand)]
@@ -55,6 +52,13 @@ pub(super) enum RulesCommand {
     Rollout(rollout::RolloutCommand),
 }
 
+impl RulesCommand {
+    /// Whether it works on until it is ended, and has a log that says what happens.
+    pub(super) const fn has_own_log(&self) -> bool {
+        matches!(self, Self::Follow(_) | Self::Serve(_))
+    }
+}
+
 pub(super) fn run(command: &RulesCommand) -> Result<ExitCode> {
     match command {
         RulesCommand::Check(arguments) => check::run(arguments),
@@ -74,8 +78,13 @@ fn sensor(config: Option<&Path>) -> Result<Sensor> {
     Ok(Sensor::of(config)?)
 }
 
-fn store(sensor: &Sensor) -> StoreSettings {
-    sensor.rules.store.clone().unwrap_or_default()
+/// The store that is named, or that of the configuration, or the usual one.
+fn store(sensor: &Sensor, named: Option<&Path>) -> StoreSettings {
+    let mut store = sensor.rules.store.clone().unwrap_or_default();
+    if let Some(directory) = named {
+        store.directory = directory.to_path_buf();
+    }
+    store
 }
 
 /// The log of a program beside the sensor: its file is the sensor's, so that this one has none.
@@ -91,7 +100,23 @@ fn print_json(value: &impl Serialize) {
     print_line(&text);
 }
 
+/// A time for people, from seconds since 1970.
+fn moment(seconds: u64) -> String {
+    format!("{} UTC", Civil::from_us(seconds.saturating_mul(1_000_000)).log())
+}
+
 fn print_line(text: &str) {
     // Whoever closed the pipe does not want it.
     let _ = writeln!(io::stdout().lock(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::moment;
+
+    #[test]
+    fn times_are_told_as_dates() {
+        assert_eq!(moment(1_795_370_502), "2026-11-22 18:01:42 UTC");
+        assert!(moment(u64::MAX).ends_with(" UTC"));
+    }
 }

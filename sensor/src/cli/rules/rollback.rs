@@ -6,10 +6,11 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Args;
+use supply::apply::{Patience, load};
 use supply::rollback::rollback;
 use supply::store::Store;
 
-use crate::control::client::ask_within;
+use crate::control::rules::Socket;
 
 /// Arguments of `rules rollback`.
 #[derive(Clone, Debug, Args)]
@@ -17,6 +18,9 @@ pub(in crate::cli) struct RollbackArguments {
     /// Configuration (sensor.yaml) that names the store.
     #[arg(long, short, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// The store, instead of `rules.store.directory`.
+    #[arg(long, value_name = "DIRECTORY")]
+    store: Option<PathBuf>,
     /// Control socket of a running sensor, which then loads them.
     #[arg(long, value_name = "PATH")]
     control: Option<PathBuf>,
@@ -26,12 +30,21 @@ pub(in crate::cli) struct RollbackArguments {
 }
 
 pub(super) fn run(arguments: &RollbackArguments) -> Result<ExitCode> {
-    let settings = super::store(&super::sensor(arguments.config.as_deref())?);
+    let sensor = super::sensor(arguments.config.as_deref())?;
+    let settings = super::store(&sensor, arguments.store.as_deref());
     let store = Store::open(&settings.directory, settings.keep)?;
     let to = rollback(&store, arguments.to.as_deref())?;
     let _ = writeln!(io::stdout(), "generation {} ({}) is in use", to.number, to.hash.short());
+    drop(store);
+    if sensor.rules.follow.is_some() {
+        tracing::warn!(
+            "a follower keeps this store as its channel says and will undo this; \
+             `bateleur rules rollout back` takes a bundle back for all of its sensors"
+        );
+    }
     if let Some(control) = &arguments.control {
-        ask_within(control, "reload-rules", None, super::RELOAD)
+        load(&Socket::at(control.clone()), &Patience::default())
+            .map_err(|refusal| anyhow::Error::msg(refusal.why().to_owned()))
             .context("the sensor has not loaded it")?;
         let _ = writeln!(io::stdout(), "the sensor has loaded it");
     }

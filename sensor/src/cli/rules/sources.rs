@@ -18,15 +18,18 @@ pub(in crate::cli) struct SourcesArguments {
 
 pub(super) fn run(arguments: &SourcesArguments) -> Result<ExitCode> {
     let sensor = super::sensor(arguments.config.as_deref())?;
-    let store = super::store(&sensor);
+    let store = super::store(&sensor, None);
     for source in &sensor.rules.update.sources {
-        let line = match (&source.path, Fetcher::remembered(&store.directory, &source.name)) {
+        let line = match (source.local(), Fetcher::remembered(&store.directory, &source.name)) {
             (Some(path), _) => path.display().to_string(),
             (None, Some(known)) => format!(
                 "{}  {} bytes, fetched at {}, the same at {}",
-                known.from, known.bytes, known.fetched, known.checked
+                known.from,
+                known.bytes,
+                super::moment(known.fetched),
+                super::moment(known.checked)
             ),
-            (None, None) => "not fetched yet".to_owned(),
+            (None, None) => format!("{}  not fetched yet", Fetcher::shown(source)),
         };
         let _ = writeln!(io::stdout(), "{:<16}{line}", source.name);
     }

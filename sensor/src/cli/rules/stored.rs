@@ -1,7 +1,7 @@
 //! Rules of the store among those that are loaded: what is current there at each load.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use supply::manifest::RULES;
@@ -21,10 +21,7 @@ pub(in crate::cli) fn with_current(
         Some(RuleStore::Current(directory)) => {
             let current = Store::look(directory).context("rules.store")?;
             if current.is_none() {
-                tracing::warn!(
-                    "{}: there are no rules yet; `bateleur rules update` fetches them",
-                    directory.display()
-                );
+                tracing::warn!("{}", nothing_yet(directory, sources.is_followed));
             }
             current.map(|current| current.folder)
         }
@@ -33,6 +30,17 @@ pub(in crate::cli) fn with_current(
         all.patterns.push(folder.join(RULES).display().to_string());
     }
     Ok((all, folder))
+}
+
+/// What is said of a store without a set, with the command that brings one.
+fn nothing_yet(directory: &Path, is_followed: bool) -> String {
+    let directory = directory.display();
+    match is_followed {
+        true => format!("{directory}: there are no rules yet; `bateleur rules follow` brings them"),
+        false => {
+            format!("{directory}: there are no rules yet; `bateleur rules update` fetches them")
+        }
+    }
 }
 
 /// The text of classes: the configured one, then the store's, then what is built in; none if what
@@ -63,4 +71,22 @@ fn joined(
         Some(configured) => format!("{configured}\n{stored}"),
         None => format!("{stored}\n{built_in}"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_store_names_what_fills_it() {
+        let check = |is_followed, command: &str| {
+            let said = nothing_yet(Path::new("/s"), is_followed);
+            assert!(
+                said.starts_with("/s: there are no rules yet") && said.contains(command),
+                "{said}"
+            );
+        };
+        check(false, "`bateleur rules update`");
+        check(true, "`bateleur rules follow`");
+    }
 }

@@ -10,6 +10,7 @@ use rules::reference::References;
 use rules::threshold::{ThresholdError, ThresholdFile};
 use supply::glob;
 
+use crate::config::native::{CLASSIFICATION, REFERENCE};
 use crate::config::process::ProcessSettings;
 use crate::config::suricata::Fatal;
 use crate::log::{Level, Log, reason};
@@ -166,8 +167,18 @@ fn beside(path: Option<&Path>, module: &str, log: &Log, fatal: bool) -> Option<S
     }
 }
 
+/// Where neither a list was named nor Suricata's usual one is there.
+fn built_in(key: &str) -> String {
+    format!("{key} is not set and Suricata's usual file is not there: the built-in list is used")
+}
+
 fn classes(process: &mut ProcessSettings, log: &Log, fatal: bool) -> bool {
     const MODULE: &str = "classification-config";
+    if process.rules.classification.is_none() {
+        log.warning(MODULE, built_in("classification-file"));
+        process.loader.classifications = Classifications::parse(CLASSIFICATION).0;
+        return true;
+    }
     let Some(text) = beside(process.rules.classification.as_deref(), MODULE, log, fatal) else {
         return false;
     };
@@ -184,6 +195,11 @@ fn classes(process: &mut ProcessSettings, log: &Log, fatal: bool) -> bool {
 
 fn references(process: &mut ProcessSettings, log: &Log, fatal: bool) -> bool {
     const MODULE: &str = "reference-config";
+    if process.rules.reference.is_none() {
+        log.warning(MODULE, built_in("reference-config-file"));
+        process.loader.references = References::parse(REFERENCE).0;
+        return true;
+    }
     let Some(text) = beside(process.rules.reference.as_deref(), MODULE, log, fatal) else {
         return false;
     };
@@ -255,4 +271,30 @@ fn threshold_file(
         return Err(Fatal);
     }
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    #[test]
+    fn built_in_lists_stand_in_for_suricatas_usual_ones() {
+        let log = Log::keeping(Level::Warning);
+        let mut process = ProcessSettings::default();
+        assert!(classes(&mut process, &log, true) && references(&mut process, &log, true));
+        let class = process.loader.classifications.get("trojan-activity").unwrap();
+        assert_eq!(class.priority, 1);
+        assert!(process.loader.references.prefix("cve").is_some());
+        let said = log.take_kept();
+        let begins =
+            |at: usize, key: &str| said[at].1.starts_with(&format!("{key} is not set and"));
+        assert!(begins(0, "classification-file") && begins(1, "reference-config-file"), "{said:?}");
+        // One that was named and is not there ends a test of the configuration.
+        process.rules.classification = Some(PathBuf::from("/nonexistent/classification.config"));
+        assert!(!classes(&mut process, &log, true));
+        let said = log.take_kept();
+        assert!(said[0].1.contains("could not open: \"/nonexistent/"), "{said:?}");
+    }
 }

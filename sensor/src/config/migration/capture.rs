@@ -3,6 +3,7 @@
 use capture::live::Method;
 
 use super::{Migration, in_units};
+use crate::bpf::Filter;
 use crate::config::capture::CaptureSettings;
 use crate::config::native::{Kind, Origin, Value};
 use crate::config::suricata::{CaptureSection, read_capture};
@@ -17,6 +18,7 @@ impl Migration<'_> {
                 .any(|item| item.text("interface").is_some_and(|name| name != "default"))
         });
         if !has_section {
+            self.runmode();
             self.rights();
             return Ok(());
         }
@@ -28,15 +30,27 @@ impl Migration<'_> {
         self.interfaces(&settings, section.name());
         self.rings(&settings, section.name());
         self.threads(&settings, section.name());
-        if settings.filter.is_some() {
-            let items = self.config.root.get(section.name()).map_or(0, |node| node.children.len());
-            for at in 0..items {
-                let path = format!("{}.{at}.bpf-filter", section.name());
-                self.leave(path, "say it with --filter on the command line");
-            }
-        }
+        self.filter(&settings, section.name());
+        self.runmode();
         self.rights();
         Ok(())
+    }
+
+    /// One filter for all interfaces; what `sensor.yaml` would refuse is left to the user.
+    fn filter(&mut self, settings: &CaptureSettings, section: &str) {
+        let Some(filter) = &settings.filter else { return };
+        let good = Filter::parse(filter);
+        if good.is_ok() {
+            self.put("capture.filter", filter.clone());
+        }
+        let items = self.config.root.get(section).map_or(0, |node| node.children.len());
+        for at in 0..items {
+            let path = format!("{section}.{at}.bpf-filter");
+            match &good {
+                Ok(_) => self.take(path),
+                Err(error) => self.leave(path, format!("it can't be understood: {error}")),
+            }
+        }
     }
 
     fn interfaces(&mut self, settings: &CaptureSettings, section: &str) {
@@ -158,6 +172,21 @@ impl Migration<'_> {
             if let Some(at) = items.iter().position(|item| item.child(name).is_some()) {
                 self.take(format!("{affinity}.{at}.{name}.cpu"));
             }
+        }
+    }
+
+    /// Workers that do all for their flows are the only way to run.
+    fn runmode(&mut self) {
+        match self.text("runmode") {
+            Some("workers") => self.take("runmode"),
+            Some("single") => {
+                self.put_plain("capture.workers", 1);
+                self.leave("runmode", "it is one worker: capture.workers is 1");
+            }
+            Some("autofp") => {
+                self.leave("runmode", "there are workers, each of which does all for its flows");
+            }
+            _ => {}
         }
     }
 

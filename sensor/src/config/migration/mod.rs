@@ -6,6 +6,7 @@
 mod capture;
 mod outputs;
 mod reasons;
+mod usual;
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -73,7 +74,7 @@ pub(crate) fn migrate(path: &Path) -> Result<Migrated, String> {
     migration.checksums();
     migration.log();
     migration.capture()?;
-    let document = Document::of(&text, &name).map_err(|why| format!("{name}: {why}"))?;
+    let document = Document::of(&text, &name).map_err(|why| format!("{name}:{why}"))?;
     Ok(migration.finish(&document, &name))
 }
 
@@ -287,16 +288,20 @@ impl Migration<'_> {
         if let Some(root) = &document.root {
             root.leaves("", &mut |path, value| {
                 let path = dashed(path);
-                if self.is_taken(&path) {
+                let own = self.why.iter().find(|(key, _)| is_below(&path, key));
+                if self.is_taken(&path) || own.is_none() && usual::says_nothing(&path, value) {
                     return;
                 }
                 let line = match value.origin {
                     Origin::File(line, _) => line,
                     _ => 0,
                 };
-                let own = self.why.iter().find(|(key, _)| is_below(&path, key));
-                let why = own.map_or_else(|| reasons::of(&path), |(_, why)| why.as_str());
-                let shown = super::native::masked_at(&path, value);
+                let why = match (own, usual::in_force(&path)) {
+                    (Some((_, why)), _) => why.clone(),
+                    (None, Some(usual)) => format!("it has no effect: here it is {usual}"),
+                    (None, None) => reasons::of(&path).to_owned(),
+                };
+                let shown = super::native::masked_foreign(&path, value);
                 left.push((line, format!("{path}: {shown} -- {why}")));
             });
         }

@@ -61,7 +61,7 @@ fn what_was_carried_over_makes_the_same_settings() {
            - stats: {enabled: yes, filename: s.log, totals: yes, threads: no}\n  \
            - file-store: {version: 2, enabled: yes, dir: stored, force-filestore: yes, write-fileinfo: yes}\n  \
            - http-log: {enabled: no}\n\
-         flow: {memcap: 256mb, hash-size: 65536}\nstream:\n  memcap: 32mb\n  checksum-validation: yes\n  reassembly: {memcap: 1gb, depth: 2mb}\n\
+         flow: {memcap: 256mb, hash-size: 131072}\nstream:\n  memcap: 32mb\n  checksum-validation: yes\n  reassembly: {memcap: 1gb, depth: 2mb}\n\
          defrag: {memcap: 64 MiB}\npcap-file: {checksum-checks: auto}\n\
          app-layer: {protocols: {http: {enabled: yes}, smb: {enabled: no}, ssh: {enabled: detection-only}}}\n",
     );
@@ -118,7 +118,7 @@ fn what_was_carried_over_makes_the_same_settings() {
     assert!(both.text.contains("detection-only:\n    - ssh\n"), "{}", both.text);
     assert!(!both.text.contains("flow.memcap"), "{}", both.text);
     assert!(
-        both.text.contains("flow.hash-size: 65536 -- the table of flows is as Suricata has it"),
+        both.text.contains("flow.hash-size: 131072 -- it has no effect: here it is 65536\n"),
         "{}",
         both.text
     );
@@ -129,8 +129,8 @@ fn what_was_carried_over_makes_the_same_settings() {
 fn capture_is_the_same() {
     let both = migrated(
         "outputs: [{eve-log: {enabled: yes, types: [alert, stats]}}]\nstats: {enabled: yes}\n\
-         af-packet:\n  - {interface: eth1, threads: 2, cluster-id: 99, cluster-type: cluster_flow, defrag: yes, ring-size: 20000, block-size: 65536}\n  \
-           - {interface: eth2, threads: 1, disable-promisc: yes, ring-size: 20000, block-size: 65536}\n  - {interface: default}\n\
+         af-packet:\n  - {interface: eth1, threads: 2, cluster-id: 99, cluster-type: cluster_flow, defrag: yes, bpf-filter: not port 9200, ring-size: 20000, block-size: 65536}\n  \
+           - {interface: eth2, threads: 1, disable-promisc: yes, bpf-filter: not port 9200, ring-size: 20000, block-size: 65536}\n  - {interface: default}\n\
          threading:\n  set-cpu-affinity: yes\n  cpu-affinity:\n    - management-cpu-set: {cpu: [0]}\n    - worker-cpu-set: {cpu: [\"1-4\"]}\n\
          run-as: {user: suri, group: suri}\nunix-command: {enabled: auto, filename: /run/s.socket}\n",
     );
@@ -153,12 +153,19 @@ fn capture_is_the_same() {
             })
             .collect();
         format!(
-            "{interfaces:?} {:?} {:?} {:?} {:?} {:?} {:?}",
-            all.workers, all.cpus, all.management_cpus, all.user, all.group, all.control
+            "{interfaces:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+            all.filter,
+            all.workers,
+            all.cpus,
+            all.management_cpus,
+            all.user,
+            all.group,
+            all.control
         )
     };
     assert_eq!(of(&old), of(&new), "{}", both.text);
     assert!(both.text.contains("workers: 3\n"), "{}", both.text);
+    assert!(both.text.contains("filter: not port 9200\n"), "{}", both.text);
 }
 
 #[test]
@@ -196,10 +203,10 @@ fn what_has_no_counterpart_is_listed_with_its_line() {
     for line in [
         "#   3: max-pending-packets: 1024 -- packets wait in the rings of capture\n",
         "#   4: mpm-algo: hs -- there is one engine, which needs no such choice\n",
-        "#   9: outputs.0.eve-log.types.0.alert.http-body: yes -- records have Suricata's usual form\n",
+        "#   9: outputs.0.eve-log.types.0.alert.http-body: yes -- sensor.yaml has no such option: without it records are as Suricata's own file has them\n",
         "#   10: outputs.0.eve-log.types.1: frame -- there is no record frame\n",
         "#   12: bogus.key: 3 -- sensor.yaml has no such key\n",
-        "#   13: stream.midstream: true -- streams are followed as Suricata does by default\n",
+        "#   13: stream.midstream: true -- it has no effect: here it is no\n",
     ] {
         assert!(both.text.contains(line), "{line}\n{}", both.text);
     }
@@ -218,4 +225,35 @@ fn the_documented_file_is_migrated() {
         assert!(migrated(text).text.starts_with("# Made of "));
     }
     assert!(migrate(Path::new("/nonexistent")).unwrap_err().contains("/nonexistent"));
+}
+
+#[test]
+fn only_what_would_change_something_is_listed() {
+    let http = "app-layer: {protocols: {http: {libhtp: {default-config: {request-body-limit: ";
+    let usual = migrated(&format!(
+        "{http}100kb}}}}}}}}}}\nflow-timeouts: {{tcp: {{new: 60}}, udp: {{new: 30}}}}\n\
+         exception-policy: auto\nmpm-algo: auto\nplugins:\nhost-os-policy: {{bsd: []}}\n"
+    ));
+    assert!(!usual.text.contains("# Not taken over"), "{}", usual.text);
+    let other = migrated(&format!(
+        "{http}10mb}}}}}}}}}}\nflow-timeouts: {{tcp: {{new: 999}}}}\nexception-policy: drop-flow\n\
+         app-layer.protocols.smtp.mime.header-value-depth: 3000\n\
+         outputs:\n  - eve-log:\n      enabled: yes\n      rotate-interval: day\n      \
+           types: [{{http: {{dump-all-headers: both}}}}]\n      xff: {{enabled: yes, header: X-Real}}\n\
+         kafka: {{password: S3CRET, headers: {{x: S3CRET}}}}\n"
+    ));
+    for line in [
+        "request-body-limit: 10mb -- it has no effect: here it is 100kb\n",
+        "flow-timeouts.tcp.new: 999 -- it has no effect: here it is 60\n",
+        "exception-policy: drop-flow -- it has no effect: here it is auto\n",
+        "header-value-depth: 3000 -- ",
+        "rotate-interval: day -- sensor.yaml has no such option",
+        "dump-all-headers: both -- sensor.yaml has no such option",
+        "xff.header: X-Real -- sensor.yaml has no such option",
+        "kafka.password: (hidden) -- ",
+        "kafka.headers.x: (hidden) -- ",
+    ] {
+        assert!(other.text.contains(line), "{line}\n{}", other.text);
+    }
+    assert!(!other.text.contains("S3CRET"), "{}", other.text);
 }

@@ -1,20 +1,17 @@
 //! `capture`: where and how frames are had.
 
-use std::borrow::Cow;
-use std::fmt;
-
-use capture::live::{Method, OrderSettings, PacketSettings, XdpSettings};
+use capture::live::{OrderSettings, PacketSettings, XdpSettings};
 use placement::CpuSet;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{Error, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use schemars::JsonSchema;
+use serde::Deserialize;
 use steer::{HashSettings, Tunnels};
 
-use crate::config::capture::{CaptureSettings, InterfaceSettings, PlanUse, Shunting};
+use crate::config::capture::{CaptureSettings, PlanUse, Shunting};
 use crate::config::size;
 
+use super::interface::Interface;
 use super::words::{
-    BlockSize, Cpus, Delay, FileName, InterfaceName, Network, Patience, PowerOfTwo, Size, Within,
+    BlockSize, Cpus, Delay, FileName, Network, PacketFilter, Patience, PowerOfTwo, Size, Within,
 };
 
 /// The section.
@@ -45,6 +42,8 @@ pub(super) struct Section {
     shed: Option<Within<0, 1000>>,
     /// AF_XDP: networks whose frames are left out.
     exclude: Vec<Network>,
+    /// Only packets that pass this filter, as for tcpdump.
+    filter: Option<PacketFilter>,
     /// Who the process becomes once everything is open.
     #[schemars(with = "Option<Id>")]
     user: Option<String>,
@@ -57,41 +56,6 @@ pub(super) struct Section {
     drain: Option<Patience>,
     /// Whether the host is prepared.
     plan: PlanWord,
-}
-
-/// An interface: its name alone, or a map.
-#[derive(Clone, Debug)]
-struct Interface {
-    name: String,
-    method: MethodWord,
-    queues: Option<u32>,
-    promiscuous: bool,
-    snap_length: Option<u32>,
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct InterfaceMap {
-    /// What tells the interface.
-    name: InterfaceName,
-    /// How frames are had.
-    #[serde(default)]
-    method: MethodWord,
-    /// Receive queues that the card gets.
-    queues: Option<Within<1, 1024>>,
-    /// See frames for others, too.
-    promiscuous: Option<bool>,
-    /// Frames of packet sockets are cut to this length.
-    snap_length: Option<Within<64, 262_144>>,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-enum MethodWord {
-    #[default]
-    Auto,
-    AfXdp,
-    AfPacket,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -211,6 +175,7 @@ impl Section {
             shunt: self.shunt.settings(),
             shed: self.shed.map_or(default.shed, |shed| shed.0),
             exclude: self.exclude.iter().map(|network| network.0).collect(),
+            filter: self.filter.clone().map(|filter| filter.0),
             user: self.user.clone(),
             group: self.group.clone(),
             control: self.control.clone().map(|FileName(name)| name.into()),
@@ -243,69 +208,6 @@ impl Section {
             return Err(contradiction("workers", said));
         }
         Ok(())
-    }
-}
-
-impl Interface {
-    fn settings(&self, all: &CaptureSettings) -> InterfaceSettings {
-        let mut settings = all.interface(&self.name);
-        settings.queues = self.queues;
-        settings.live.promiscuous = self.promiscuous;
-        settings.live.packet.snap_length = self.snap_length;
-        settings.live.method = match self.method {
-            MethodWord::Auto => Method::Auto,
-            MethodWord::AfXdp => Method::Xdp,
-            MethodWord::AfPacket => Method::Packet,
-        };
-        settings
-    }
-}
-
-impl JsonSchema for Interface {
-    fn schema_name() -> Cow<'static, str> {
-        "Interface".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let name = generator.subschema_for::<InterfaceName>();
-        let map = generator.subschema_for::<InterfaceMap>();
-        json_schema!({
-            "description": "An interface: its name alone, or a map.",
-            "anyOf": [name, map],
-        })
-    }
-}
-
-impl<'de> Deserialize<'de> for Interface {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(InterfaceVisitor)
-    }
-}
-
-struct InterfaceVisitor;
-
-impl<'de> Visitor<'de> for InterfaceVisitor {
-    type Value = Interface;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("the name of an interface, or a map with its `name`")
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Interface, E> {
-        let InterfaceName(name) = InterfaceName::try_from(text.to_owned()).map_err(E::custom)?;
-        let (method, queues, snap_length) = (MethodWord::Auto, None, None);
-        Ok(Interface { name, method, queues, promiscuous: true, snap_length })
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Interface, A::Error> {
-        let map = InterfaceMap::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
-        Ok(Interface {
-            name: map.name.0,
-            method: map.method,
-            queues: map.queues.map(|queues| queues.0),
-            promiscuous: map.promiscuous.unwrap_or(true),
-            snap_length: map.snap_length.map(|length| length.0),
-        })
     }
 }
 
@@ -397,6 +299,7 @@ mod tests {
 
     use super::super::Sensor;
     use super::*;
+    use ::capture::live::Method;
 
     fn settings(text: &str) -> Result<CaptureSettings, String> {
         let sensor = Sensor::parse(text, "gate.yaml")?;
@@ -452,7 +355,7 @@ mod tests {
                hand-over: 512\n  order: {guard: 1 ms, longest: 20 ms}\n  \
                hash: {ports: true, vlans: true, tunnels: inner}\n  \
                shunt: {after: 1 MiB, encrypted: true, pass: true, flows: 1000}\n  \
-               shed: 250\n  exclude: [10.0.0.0/8, \"2001:db8::/32\", 192.0.2.7]\n  \
+               shed: 250\n  filter: not port 9200\n  exclude: [10.0.0.0/8, \"2001:db8::/32\", 192.0.2.7]\n  \
                user: nobody\n  group: 65534\n  control: /run/gate.socket\n  drain: 3\n  plan: apply\n",
         )
         .unwrap();
@@ -484,6 +387,7 @@ mod tests {
         assert!(all.hash.ports && all.hash.vlans && all.hash.tunnels == Tunnels::Inner);
         let shunt = Shunting { after: Some(1 << 20), encrypted: true, pass: true, flows: 1000 };
         assert_eq!(all.shunt, shunt);
+        assert_eq!(all.filter.as_deref(), Some("not port 9200"));
         let networks: Vec<_> = all.exclude.iter().map(|one| (one.address, one.length)).collect();
         let network = |address: &str, length| (address.parse().unwrap(), length);
         let expected =
@@ -539,6 +443,7 @@ mod tests {
         check("  shed: 1001\n", &["`1001` is not from 0 to 1000"]);
         check("  exclude: [10.1.0.0/8]\n", &["10.1.0.0/8", "10.0.0.0/8", "gate.yaml:2"]);
         check("  exclude: [10.0.0.0/33]\n", &["`10.0.0.0/33` is no network"]);
+        check("  filter: frobnicate it\n", &["`frobnicate it` is no filter", "gate.yaml:2"]);
         check("  interfaces: [{nam: x}]\n", &["nam", "name", "gate.yaml:2"]);
         check("  interfaces:\n    - {method: auto}\n", &["name", "gate.yaml:3"]);
         check("  interfaces: [7]\n", &["name of an interface", "gate.yaml:2"]);

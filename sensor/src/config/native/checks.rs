@@ -13,7 +13,8 @@ use crate::config::process::ProcessSettings;
 use crate::config::size;
 use crate::config::tree::Node;
 
-use super::words::{Size, known, nearest};
+use super::nearest::{known, nearest};
+use super::words::Size;
 use super::{NativeError, Sensor};
 
 /// Bytes that a row of the table of flows counts for, as Suricata 8 has it.

@@ -1,13 +1,11 @@
 //! A `sensor.yaml` as a tree of which each part knows where it comes from.
 
-use std::fmt;
+mod reader;
+mod writer;
 
-use saphyr_parser::{Event, Parser, ScalarStyle};
-
-/// Maps and lists may nest so deep.
-const DEEPEST: usize = 64;
-/// Values that aliases may multiply a file to.
-const MOST: usize = 1 << 16;
+pub(super) use reader::again;
+pub(super) use writer::Line;
+use writer::Writer;
 
 /// Where a value comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,12 +59,9 @@ impl Document {
     /// Of a text.
     ///
     /// # Errors
-    /// When it is no YAML, or too much of it.
+    /// When it is no YAML, or too much of it: line and column, and why, without what stands there.
     pub(crate) fn of(text: &str, file: &str) -> Result<Self, String> {
-        let mut reader =
-            Reader { events: Parser::new_from_str(text), anchors: Vec::new(), left: MOST };
-        let root = reader.document()?;
-        let root = root.filter(|root| !root.is_null());
+        let root = reader::read(text)?.filter(|root| !root.is_null());
         Ok(Self { file: file.to_owned(), root })
     }
 
@@ -202,7 +197,11 @@ impl Value {
             Kind::List(items) => {
                 let at = first.parse::<usize>().ok().filter(|at| *at <= items.len());
                 let at = at.ok_or_else(|| {
-                    format!("the list has {} items: {first} is none of them", items.len())
+                    let count = items.len();
+                    format!(
+                        "the list has {count} items: {first} is none of them, and the next one is \
+                         {count}"
+                    )
                 })?;
                 if at == items.len() {
                     items.push(Self { origin: value.origin.clone(), ..Self::default() });
@@ -287,303 +286,9 @@ impl Value {
     }
 }
 
-impl fmt::Display for Value {
-    /// On one line, as in a flow of YAML.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.kind {
-            Kind::Scalar { text, is_plain } => f.write_str(&scalar(text, *is_plain)),
-            Kind::List(items) => {
-                let items: Vec<String> = items.iter().map(ToString::to_string).collect();
-                write!(f, "[{}]", items.join(", "))
-            }
-            Kind::Map(pairs) => {
-                let pair = |(key, value): &(String, Self)| format!("{}: {value}", word(key));
-                let pairs: Vec<String> = pairs.iter().map(pair).collect();
-                write!(f, "{{{}}}", pairs.join(", "))
-            }
-        }
-    }
-}
-
-/// What stands on a line that was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Line {
-    /// Counted from 1.
-    pub(super) line: usize,
-    pub(super) column: usize,
-    pub(super) path: String,
-}
-
-#[derive(Default)]
-struct Writer {
-    text: String,
-    lines: Vec<Line>,
-    /// Lines that have ended.
-    ended: usize,
-    column: usize,
-}
-
-impl Writer {
-    fn put(&mut self, text: &str) {
-        self.text.push_str(text);
-        self.column += text.chars().count();
-    }
-
-    fn end(&mut self, said: Option<String>) {
-        if let Some(said) = said {
-            self.text.push_str("  # ");
-            self.text.push_str(&said);
-        }
-        self.text.push('\n');
-        self.ended += 1;
-        self.column = 0;
-    }
-
-    fn note(&mut self, path: &str) {
-        let (line, column) = (self.ended + 1, self.column + 1);
-        self.lines.push(Line { line, column, path: path.to_owned() });
-    }
-
-    /// Writes a value; the line's beginning may be there, as wide as `indent`.
-    fn value(
-        &mut self,
-        value: &Value,
-        path: &str,
-        indent: usize,
-        say: &mut dyn FnMut(&str, &Value) -> Option<String>,
-    ) {
-        match &value.kind {
-            Kind::Map(pairs) if !pairs.is_empty() => {
-                for (key, value) in pairs {
-                    let path = below(path, key);
-                    self.indent(indent);
-                    self.note(&path);
-                    self.put(&word(key));
-                    self.put(":");
-                    self.member(value, &path, indent, say);
-                }
-            }
-            Kind::List(items) if !items.is_empty() => {
-                for (at, value) in items.iter().enumerate() {
-                    let path = below(path, &at.to_string());
-                    self.indent(indent);
-                    self.note(&path);
-                    self.put("- ");
-                    self.value(value, &path, indent + 2, say);
-                }
-            }
-            _ => {
-                self.put(&value.to_string());
-                self.end(say(path, value));
-            }
-        }
-    }
-
-    /// Behind a key.
-    fn member(
-        &mut self,
-        value: &Value,
-        path: &str,
-        indent: usize,
-        say: &mut dyn FnMut(&str, &Value) -> Option<String>,
-    ) {
-        match &value.kind {
-            Kind::Map(pairs) if !pairs.is_empty() => {
-                self.end(None);
-                self.value(value, path, indent + 2, say);
-            }
-            Kind::List(items) if !items.is_empty() => {
-                self.end(None);
-                self.value(value, path, indent + 2, say);
-            }
-            _ => {
-                self.put(" ");
-                self.value(value, path, indent, say);
-            }
-        }
-    }
-
-    fn indent(&mut self, indent: usize) {
-        let missing = indent.saturating_sub(self.column);
-        self.put(&" ".repeat(missing));
-    }
-}
-
-/// A key.
-fn word(text: &str) -> String {
-    let is_plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
-        && !["y", "n", "yes", "no", "on", "off", "true", "false", "null"]
-            .contains(&text.to_ascii_lowercase().as_str());
-    if is_plain { text.to_owned() } else { quoted(text) }
-}
-
-/// A word as a value; one that was plain stays so where that can be.
-fn scalar(text: &str, is_plain: bool) -> String {
-    let is_safe = !text.is_empty()
-        && text.trim() == text
-        && !text.starts_with(|c: char| "!&*{}[],#|>@`\"'%?:-".contains(c))
-        && !text.contains([',', '[', ']', '{', '}', '\n', '\t'])
-        && !text.contains(": ")
-        && !text.contains(" #")
-        && !text.ends_with(':')
-        && text.chars().all(|c| !c.is_control());
-    // Of words that were in quotes those are as good without which nobody can take for another kind.
-    let is_word = || {
-        text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/')
-            && !["y", "n", "yes", "no", "on", "off", "true", "false", "null", "inf", "nan"]
-                .contains(&text.to_ascii_lowercase().as_str())
-    };
-    let is_number = || is_plain && text.parse::<f64>().is_ok();
-    match is_safe && (is_plain || is_word()) || is_number() || (is_plain && text.is_empty()) {
-        true => text.to_owned(),
-        false => quoted(text),
-    }
-}
-
-/// JSON's strings are YAML's.
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
-}
-
 /// The path of a key below another one.
 pub(super) fn below(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
-}
-
-struct Reader<'t> {
-    events: Parser<'t, saphyr_parser::StrInput<'t>>,
-    anchors: Vec<(usize, Value)>,
-    left: usize,
-}
-
-impl<'t> Reader<'t> {
-    fn next(&mut self) -> Result<(Event<'t>, (usize, usize)), String> {
-        match self.events.next() {
-            Some(Ok((event, span))) => Ok((event, (span.start.line(), span.start.col() + 1))),
-            Some(Err(error)) => Err(error.to_string()),
-            None => Ok((Event::StreamEnd, (1, 1))),
-        }
-    }
-
-    fn document(&mut self) -> Result<Option<Value>, String> {
-        loop {
-            let (event, at) = self.next()?;
-            match event {
-                Event::StreamStart | Event::DocumentStart(_) => {}
-                Event::StreamEnd | Event::DocumentEnd => return Ok(None),
-                other => {
-                    let begun = Begun::of(other)?;
-                    return self.value(begun, at, at, 0).map(Some);
-                }
-            }
-        }
-    }
-
-    fn value(
-        &mut self,
-        begun: Begun,
-        key: (usize, usize),
-        at: (usize, usize),
-        depth: usize,
-    ) -> Result<Value, String> {
-        self.left = self.left.checked_sub(1).ok_or("it has too many values")?;
-        if depth > DEEPEST {
-            return Err("it is nested too deeply".to_owned());
-        }
-        let origin = Origin::File(key.0, key.1);
-        let (kind, anchor) = match begun {
-            Begun::Scalar(text, is_plain, anchor) => (Kind::Scalar { text, is_plain }, anchor),
-            Begun::Alias(anchor) => {
-                let known = self.anchors.iter().rev().find(|(known, _)| *known == anchor);
-                let value =
-                    known.map(|(_, value)| value.clone()).ok_or("an alias has no anchor")?;
-                let mut count = 0usize;
-                value.leaves("", &mut |_, _| count += 1);
-                self.left = self.left.checked_sub(count).ok_or("it has too many values")?;
-                return Ok(Value { at, ..value.from(&origin) });
-            }
-            Begun::List(anchor) => {
-                let mut items = Vec::new();
-                while let Some((begun, at)) = self.begin()? {
-                    items.push(self.value(begun, at, at, depth + 1)?);
-                }
-                (Kind::List(items), anchor)
-            }
-            Begun::Map(anchor) => (Kind::Map(self.pairs(depth)?), anchor),
-        };
-        let value = Value { kind, origin, at };
-        if anchor > 0 {
-            self.anchors.push((anchor, value.clone()));
-        }
-        Ok(value)
-    }
-
-    fn pairs(&mut self, depth: usize) -> Result<Vec<(String, Value)>, String> {
-        let mut pairs: Vec<(String, Value)> = Vec::new();
-        let mut merged = Vec::new();
-        while let Some((begun, place)) = self.begin()? {
-            let key = match self.value(begun, place, place, depth + 1)?.kind {
-                Kind::Scalar { text, .. } => text,
-                _ => return Err(format!("{}:{}: a key is a word", place.0, place.1)),
-            };
-            let Some((begun, at)) = self.begin()? else { return Err("a key has no value".into()) };
-            let value = self.value(begun, place, at, depth + 1)?;
-            match (key.as_str(), value.kind) {
-                ("<<", Kind::Map(more)) => merged.extend(more),
-                (_, kind) => pairs.push((key, Value { kind, ..value_of(value.origin, value.at) })),
-            }
-        }
-        for (key, value) in merged {
-            if !pairs.iter().any(|(known, _)| *known == key) {
-                pairs.push((key, value));
-            }
-        }
-        Ok(pairs)
-    }
-
-    /// What comes next in a map or list; none: it ends.
-    fn begin(&mut self) -> Result<Next, String> {
-        let (event, at) = self.next()?;
-        match event {
-            Event::MappingEnd | Event::SequenceEnd | Event::StreamEnd => Ok(None),
-            other => Ok(Some((Begun::of(other)?, at))),
-        }
-    }
-}
-
-fn value_of(origin: Origin, at: (usize, usize)) -> Value {
-    Value { origin, at, ..Value::default() }
-}
-
-/// The beginning of a value and its place; none at the end of a map or list.
-type Next = Option<(Begun, (usize, usize))>;
-
-/// The first event of a value.
-enum Begun {
-    Scalar(String, bool, usize),
-    Alias(usize),
-    List(usize),
-    Map(usize),
-}
-
-impl Begun {
-    fn of(event: Event<'_>) -> Result<Self, String> {
-        Ok(match event {
-            Event::Scalar(_, _, _, Some(tag)) if tag.handle != "tag:yaml.org,2002:" => {
-                let name = format!("{}{}", tag.handle, tag.suffix);
-                return Err(format!("`{name}` is a tag: put quotes around the value"));
-            }
-            Event::Scalar(text, style, anchor, tag) => {
-                let is_plain = style == ScalarStyle::Plain && tag.is_none();
-                Self::Scalar(text.into_owned(), is_plain, anchor)
-            }
-            Event::Alias(anchor) => Self::Alias(anchor),
-            Event::SequenceStart(anchor, _) => Self::List(anchor),
-            Event::MappingStart(anchor, _) => Self::Map(anchor),
-            _ => return Err("it is no YAML".to_owned()),
-        })
-    }
 }
 
 #[cfg(test)]
@@ -652,5 +357,24 @@ mod tests {
         }
         assert!(Document::of(&text, "x").unwrap_err().contains("too many"));
         assert!(Document::of(&"[".repeat(1000), "x").is_err());
+    }
+
+    #[test]
+    fn mistakes_have_places_and_do_not_repeat_values() {
+        let tag = "what begins with `!` is a tag of YAML: put quotes around the value";
+        let check = |text: &str, expected: &str| {
+            assert_eq!(Document::of(text, "x").unwrap_err(), expected, "{text}");
+        };
+        // The place is that of what is in front of it.
+        check("a: 1\nb: !hunter2\n", &format!("2:1: {tag}"));
+        check("a: 1\nb: !hunter2 x\n", &format!("2:1: {tag}"));
+        check("a: !hunter2 [x]\n", &format!("1:1: {tag}"));
+        check("a: [!hunter2 {x: y}]\n", &format!("1:4: {tag}"));
+        check("[a]: 1\n", "1:1: a key is a word");
+        for odd in ["*hunter2", "&hunter2 *x", "%hunter2", "@hunter2", "`hunter2", "\"hunter2"] {
+            let said = Document::of(&format!("a: 1\nb: {odd}\n"), "x").unwrap_err();
+            assert!(!said.contains("hunter2") && said.contains(':'), "{odd}: {said}");
+        }
+        assert!(Document::of("a: !!str 1\n", "x").is_ok());
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use super::document::{Document, Kind, Origin, Value, below};
-use super::masked::{HIDDEN, names_a_secret, without_users};
+use super::masked::{HIDDEN, is_secret, names_a_secret, without_users};
 use super::reload::{self, Reload};
 use super::schema;
 use super::{DEFAULTS, DOCUMENTED, Sensor};
@@ -144,25 +144,35 @@ fn word(json: &Json) -> Option<Value> {
 
 /// The same without secrets; it still is a configuration.
 pub(crate) fn masked(value: &Value) -> Value {
-    fn hide(value: &mut Value, is_secret: bool) {
+    fn hide(value: &mut Value, path: &str) {
         match &mut value.kind {
             // No secret is a yes or no: `shunt.pass` is one.
-            Kind::Scalar { text, is_plain } if is_secret && !(*is_plain && is_truth(text)) => {
+            Kind::Scalar { text, is_plain }
+                if is_secret(path) && !(*is_plain && is_truth(text)) =>
+            {
                 HIDDEN.clone_into(text);
                 *is_plain = false;
             }
             Kind::Scalar { text, .. } => *text = without_users(text),
-            Kind::List(items) => items.iter_mut().for_each(|item| hide(item, is_secret)),
-            Kind::Map(pairs) => {
-                for (key, value) in pairs {
-                    hide(value, is_secret || names_a_secret(key));
+            Kind::List(items) => {
+                for (at, item) in items.iter_mut().enumerate() {
+                    hide(item, &below(path, &at.to_string()));
                 }
+            }
+            Kind::Map(pairs) => {
+                pairs.iter_mut().for_each(|(key, value)| hide(value, &below(path, key)));
             }
         }
     }
     let mut shown = value.clone();
-    hide(&mut shown, false);
+    hide(&mut shown, "");
     shown
+}
+
+/// Whether this is a secret, and not a yes or no below a key that is called like one.
+pub(super) fn is_hidden(path: &str, value: &Value) -> bool {
+    let is_switch = matches!(&value.kind, Kind::Scalar { text, is_plain: true } if is_truth(text));
+    is_secret(path) && !is_switch
 }
 
 fn is_truth(text: &str) -> bool {
@@ -172,13 +182,20 @@ fn is_truth(text: &str) -> bool {
 /// Whether a key names a file that has a secret in it.
 pub(crate) fn is_secret_file(path: &str) -> bool {
     let key = path.rsplit('.').next().unwrap_or(path);
-    key.strip_suffix("-file").is_some_and(names_a_secret)
+    let is_named = key.strip_suffix("-file").is_some_and(names_a_secret);
+    is_named || !is_secret(path) && path.split('.').any(names_a_secret)
 }
 
-/// A value at a path as it may be shown.
-pub(crate) fn masked_at(path: &str, value: &Value) -> String {
+/// A value of another configuration than `sensor.yaml` as it may be shown. In that, `header` is a
+/// part of names of keys that are no secrets.
+pub(crate) fn masked_foreign(path: &str, value: &Value) -> String {
     let text = value.to_string();
-    match path.split('.').any(names_a_secret) && !is_truth(&text) {
+    let parts: Vec<&str> = path.split('.').collect();
+    let is_secret = parts.iter().enumerate().any(|(at, part)| {
+        let of_headers = *part == "headers" && at + 1 < parts.len();
+        names_a_secret(part) && (of_headers || !part.contains("header"))
+    });
+    match is_secret && !is_truth(&text) {
         true => HIDDEN.to_owned(),
         false => without_users(&text),
     }
@@ -275,9 +292,9 @@ pub(crate) fn changes(before: &Document, after: &Document) -> Vec<Change> {
 impl Change {
     /// Without secrets.
     pub(crate) fn masked(&self) -> Self {
-        let is_secret = self.path.split('.').any(names_a_secret);
+        let is_secret = is_secret(&self.path);
         let hide = |side: &Option<(String, String)>| {
-            side.clone().map(|(value, place)| match is_secret {
+            side.clone().map(|(value, place)| match is_secret && !is_truth(&value) {
                 true => (HIDDEN.to_owned(), place),
                 false => (without_users(&value), place),
             })

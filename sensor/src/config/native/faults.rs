@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use serde_saphyr::{DefaultMessageFormatter, Error, MessageFormatter as _};
 
-use super::masked;
-use super::words::nearest;
+use super::nearest::nearest;
+use super::{document, masked};
 
 /// Lines before the faulty one that are shown.
 const BEFORE: usize = 2;
@@ -58,6 +58,17 @@ pub(super) fn fault(error: &Error, text: &str) -> Fault {
     };
     let line = usize::try_from(location.line()).unwrap_or(1).max(1);
     let column = usize::try_from(location.column()).unwrap_or(1).max(1);
+    if let Some(at) = tab(error, line, text) {
+        let what = "a tab is no indentation in YAML: write blanks".to_owned();
+        return Fault { at: Some(at), what, is_missing };
+    }
+    let (line, column) = match error {
+        // The parser names the first of two keys; the second is the one too many.
+        Error::DuplicateMappingKey { key: Some(key), .. } => {
+            document::again(text, key, (line, column)).unwrap_or((line, column))
+        }
+        _ => (line, column),
+    };
     let shown = masked::lines(text);
     let line_of = |at: usize| shown.get(at.saturating_sub(1)).map_or("", String::as_str);
     let value: String = line_of(line).chars().skip(column - 1).collect();
@@ -65,6 +76,20 @@ pub(super) fn fault(error: &Error, text: &str) -> Fault {
     let said = masked::message(&reason(error, &value), own, line_of(line));
     let what = said.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     Fault { at: Some((line, column)), what, is_missing }
+}
+
+/// The tab that an error is about, which the parser finds while it is at the value in front.
+fn tab(error: &Error, line: usize, text: &str) -> Option<(usize, usize)> {
+    let said = DefaultMessageFormatter.format_message(error);
+    if !said.contains("found a tab") && !said.starts_with("tabs ") {
+        return None;
+    }
+    let lines = (1..).zip(text.lines()).skip(line.saturating_sub(1));
+    let column = |line: &str| {
+        let blanks = line.len() - line.trim_start_matches([' ', '\t']).len();
+        line.get(..blanks)?.find('\t').map(|at| at + 1)
+    };
+    lines.filter_map(|(number, line)| Some((number, column(line)?))).next()
 }
 
 /// The line of a place and those before it, without secrets.
@@ -156,7 +181,9 @@ fn list(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Sensor;
+    use super::super::document::below;
+    use super::super::{Finding, Kind, Origin, Sensor, Value, inspect, schema};
+    use super::masked;
 
     #[track_caller]
     fn check(text: &str, expected: &str) {
@@ -192,6 +219,18 @@ mod tests {
     }
 
     #[test]
+    fn tabs_and_second_keys_have_their_own_place() {
+        first("name: a\nname: b\n", "gate.yaml:2:1: `name` is given twice");
+        first(
+            "name: a\nevents:\n  file: x\n  payload: true\n  file: y\n",
+            "gate.yaml:5:3: `file` is given twice",
+        );
+        let tab = "a tab is no indentation in YAML: write blanks";
+        first("name: a\n\tb: c\n", &format!("gate.yaml:2:1: {tab}"));
+        first("name: a\nrules:\n\tfiles: []\n", &format!("gate.yaml:3:1: {tab}"));
+    }
+
+    #[test]
     fn secrets_are_in_no_message() {
         for sink in [
             "redis: {server: \"a:1\", password: S3CRET, timeout: 10}",
@@ -215,6 +254,94 @@ mod tests {
         let otel = "otel:\n  endpoint: http://a\n  headers: {x-api-key: S3CRET}\n  timeout: 3\n";
         let said = Sensor::parse(otel, "gate.yaml").unwrap_err();
         assert!(!said.contains("S3CRET"), "{said}");
+    }
+
+    /// Paths of all keys whose values are secrets.
+    fn secrets(about: &serde_json::Value, path: &str, found: &mut Vec<String>) {
+        for one in schema::alternatives(about) {
+            for (key, about) in one["properties"].as_object().into_iter().flatten() {
+                secrets(about, &below(path, key), found);
+            }
+            if one["items"].is_object() {
+                secrets(&one["items"], &below(path, "0"), found);
+            }
+            if one["additionalProperties"].is_object() {
+                secrets(&one["additionalProperties"], &below(path, "x-own"), found);
+            }
+        }
+        let is_leaf = schema::keys(about).is_empty() && about["type"] != "array";
+        if is_leaf && about["additionalProperties"].is_null() && masked::is_secret(path) {
+            found.push(path.to_owned());
+        }
+    }
+
+    /// A file of one key.
+    fn file_with(path: &str, value: &str) -> String {
+        let word = Value::word("PLACEHOLDER", Origin::Default);
+        let tree = path.rsplit('.').fold(word, |inner, part| {
+            let kind = match part {
+                "0" => Kind::List(vec![inner]),
+                part => Kind::Map(vec![(part.to_owned(), inner)]),
+            };
+            Value { kind, ..Value::default() }
+        });
+        tree.yaml(&mut |_, _| None).replace("PLACEHOLDER", value)
+    }
+
+    #[test]
+    fn what_yaml_makes_of_secrets_is_in_no_message() {
+        let mut all = Vec::new();
+        secrets(schema::schema(), "", &mut all);
+        all.retain(|path| path != "capture.shunt.pass");
+        for known in ["events.sinks.0.redis.password", "events.sinks.0.http.headers.x-own"] {
+            assert!(all.iter().any(|path| path == known), "{known} in {all:?}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("gate.yaml");
+        for path in &all {
+            for value in [
+                "S3CRET",
+                "!S3CRET",
+                "!S3CRET x",
+                "!<S3CRET> x",
+                "!S3CRET {a: b}",
+                "*S3CRET",
+                "&S3CRET x",
+                "&S3CRET *S3CRET",
+                "%S3CRET",
+                "@S3CRET",
+                "`S3CRET",
+                "\"S3CRET",
+                "'S3CRET",
+                "\"\\S3CRET\"",
+                "[S3CRET",
+                "{S3CRET",
+                "[S3CRET]",
+                "{S3CRET: 1}",
+                "|S3CRET",
+                ">S3CRET",
+                "? S3CRET",
+                "- S3CRET",
+                "a: S3CRET: b",
+            ] {
+                let text = file_with(path, value);
+                let said = Sensor::parse(&text, "gate.yaml").err().unwrap_or_default();
+                assert!(!said.contains("S3CRET"), "{text}{said}");
+                std::fs::write(&file, &text).unwrap();
+                let check = |file: Option<&std::path::Path>, variables: &[(String, String)]| {
+                    let looked = inspect(file, variables, folder.path(), &|_| Vec::new());
+                    let mut all: Vec<Finding> = looked.findings;
+                    all.extend(looked.sensor.iter().flat_map(Sensor::warnings));
+                    for said in all {
+                        let whole = format!("{said}{}", said.excerpt);
+                        assert!(!whole.contains("S3CRET"), "{path}: {value}: {whole}");
+                    }
+                };
+                check(Some(&file), &[]);
+                let name = path.to_uppercase().replace('-', "_").replace('.', "__");
+                check(None, &[(format!("BATELEUR__{name}"), value.to_owned())]);
+            }
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::config::suricata::Mode;
 use crate::log::{Level, Log};
 
-use super::document::{Document, Line, Origin};
+use super::document::{Document, Line, Origin, again};
 use super::environment::Variable;
 use super::faults::{self, Fault};
 use super::reading::file;
@@ -79,6 +79,7 @@ pub(crate) fn inspect(
             let name = path.map(|path| path.display().to_string()).unwrap_or_default();
             let message = match error {
                 NativeError::Unreadable(_, error) => error.to_string(),
+                NativeError::Wrong { what, .. } => what,
                 other => other.to_string(),
             };
             let findings = vec![Finding::of_file(&name, message)];
@@ -116,6 +117,7 @@ impl Inspection<'_> {
         let mut document = match Document::of(self.text, name) {
             Ok(document) => document,
             Err(why) => {
+                let why = format!("{name}:{why}");
                 let said = Sensor::parse(self.text, name).err().unwrap_or(why);
                 self.findings.push(Finding::of_message(name, &said));
                 return None;
@@ -154,7 +156,9 @@ impl Inspection<'_> {
                     let place = Place::at_key(&sensor.document, key.as_deref());
                     self.tell(&place, what.clone());
                 }
-                has_changed |= key.as_ref().is_some_and(|key| document.remove(key));
+                // Without sinks other keys would be wrong that are not.
+                let key = key.as_ref().filter(|key| *key != "events.sinks");
+                has_changed |= key.is_some_and(|key| take_out(&mut document, key));
             }
             if !has_changed {
                 break;
@@ -167,10 +171,14 @@ impl Inspection<'_> {
     /// Takes out what is no such key or value until the rest can be read.
     fn structure(&mut self, document: &mut Document) -> Option<Sensor> {
         while self.findings.len() < MOST {
-            let (place, fault) = match Sensor::built(document.clone()) {
+            let (mut place, fault) = match Sensor::built(document.clone()) {
                 Ok(sensor) => return Some(sensor),
                 Err(wrong) => *wrong,
             };
+            let twice = fault.what.strip_suffix("` is given twice");
+            if let (Some(key), Some(first)) = (twice.map(|key| key.trim_matches('`')), place.at) {
+                place.at = again(self.text, key, first).or(place.at);
+            }
             self.tell(&place, fault.what);
             let path = place.path?;
             if !document.remove(&path) {
@@ -199,6 +207,20 @@ impl Inspection<'_> {
             self.findings.push(finding);
         }
     }
+}
+
+/// Takes out a key, and with it what can't be without it: otherwise that would be told next.
+fn take_out(document: &mut Document, key: &str) -> bool {
+    let has_been = document.remove(key);
+    let above = key.rsplit_once('.').map(|(above, _)| above);
+    if let (true, Some(above)) = (has_been, above)
+        && let Err(wrong) = Sensor::built(document.clone())
+        && wrong.1.is_missing
+        && wrong.0.path.as_deref() == Some(above)
+    {
+        document.remove(above);
+    }
+    has_been
 }
 
 impl Place {
@@ -353,10 +375,39 @@ mod tests {
         let said = look("rules:\n  files: [a\n", &[]);
         assert_eq!(said.len(), 1, "{said:?}");
         assert!(said[0].starts_with("gate.yaml:"), "{said:?}");
-        assert_eq!(look("name: a\nname: b\n", &[]).len(), 1);
+        let said = look("name: a\nname: b\n", &[]);
+        assert_eq!(said, ["gate.yaml:2:1: `name` is given twice"]);
+        let said = look(
+            "rules:\n  update:\n    sources:\n      - {name: a, path: x}\n      - {name: a, path: y}\n",
+            &[],
+        );
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(
+            said[0].starts_with("gate.yaml:5:10: ") && said[0].contains("named \"a\""),
+            "{said:?}"
+        );
         assert!(look("", &[]).is_empty() && look("# nothing\n", &[]).is_empty());
         let said = look("events:\n  sinks:\n    - {name: a}\n    - {stdout: {}, name: a b}\n", &[]);
         assert_eq!(said.len(), 1, "{said:?}");
+    }
+
+    #[test]
+    fn a_configuration_of_suricata_is_told_once_and_what_to_do_with_it() {
+        let said = look(include_str!("../../../../docs/suricata.yaml"), &[]);
+        assert_eq!(said.len(), 1, "{said:#?}");
+        let begin = "gate.yaml: this is a configuration of Suricata, not a sensor.yaml: \
+                     `bateleur config migrate gate.yaml`";
+        assert!(said[0].starts_with(begin), "{said:?}");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("suricata.yaml");
+        fs::write(&path, "%YAML 1.1\n---\nvars:\n  port-groups: {}\n").unwrap();
+        let said = Sensor::with(Some(&path), &[]).unwrap_err().to_string();
+        let name = path.display();
+        assert!(
+            said.starts_with(&format!("{name}: this is a configuration of Suricata")),
+            "{said}"
+        );
+        assert!(said.contains(&format!("`bateleur suricata -c {name}`")), "{said}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! It goes by words and indentation alone, since what is shown is often no YAML at all; what might
 //! be part of a secret is hidden.
 
-use super::words::is_near;
+use super::nearest::is_near;
 
 /// What is shown in place of a secret.
 pub(super) const HIDDEN: &str = "(hidden)";
@@ -58,8 +58,12 @@ pub(super) fn message(text: &str, line: &str, shown: &str) -> String {
         if secret.is_empty() {
             continue;
         }
-        if secret.len() >= SHORTEST {
-            text = text.replace(secret, HIDDEN);
+        // Without a sign that YAML takes for one of its own, too.
+        let bare = secret.trim_start_matches(['!', '&', '*', '%', '@', '`', '<']);
+        for secret in [secret, bare.trim_end_matches('>')] {
+            if secret.len() >= SHORTEST {
+                text = text.replace(secret, HIDDEN);
+            }
         }
         if shown.trim() != HIDDEN {
             break;
@@ -181,6 +185,16 @@ pub(super) fn names_a_secret(word: &str) -> bool {
         || word.split(['-', '.']).any(is_name)
 }
 
+/// Whether the value at a path is a secret: its key names one, or what it is in. Some keys of rules
+/// name files with secrets without saying so.
+pub(super) fn is_secret(path: &str) -> bool {
+    let is_file = path == "rules.follow.token"
+        || path
+            .strip_prefix("rules.update.sources.")
+            .is_some_and(|rest| rest.split('.').nth(1) == Some("secrets"));
+    !is_file && path.split('.').any(names_a_secret)
+}
+
 /// Without users and passwords of addresses.
 pub(super) fn without_users(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
@@ -245,6 +259,23 @@ mod tests {
     }
 
     #[test]
+    fn names_of_files_with_secrets_are_no_secrets() {
+        for (path, expected) in [
+            ("events.sinks.0.redis.password", true),
+            ("events.sinks.0.http.headers.x-api", true),
+            ("events.sinks.0.http.hec.token", true),
+            ("events.sinks.0.http.hec.token-file", false),
+            ("rules.follow.token", false),
+            ("rules.update.sources.2.secrets.secret-code", false),
+            ("rules.update.sources.2.url", false),
+            ("otel.headers.x", true),
+            ("log.level", false),
+        ] {
+            assert_eq!(is_secret(path), expected, "{path}");
+        }
+    }
+
+    #[test]
     fn messages_repeat_no_secret() {
         let check = |line: &str, said: &str, expected: &str| {
             let shown = lines(line).pop().unwrap_or_default();
@@ -252,6 +283,8 @@ mod tests {
         };
         check("password: [hunter2]", "`hunter2` is none", "`(hidden)` is none");
         check("{password: hunter2, wait: 100}", "100 has no unit", "100 has no unit");
+        check("password: !hunter2", "`hunter2` is none", "`(hidden)` is none");
+        check("password: &hunter2 x", "hunter2", "(hidden)");
         check("timeout: 100", "100 has no unit", "100 has no unit");
         check("password: ab", "a tab", "a tab");
         check("x", "http://u:p@h/: none", "http://(hidden)@h/: none");

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use crate::config::face;
+
 use super::document::Document;
 use super::environment::{self, Variable};
 use super::faults::{self, Fault};
@@ -75,7 +77,7 @@ impl Sensor {
         }
         let sensor: Self =
             serde_saphyr::from_str(text).map_err(|error| faults::render(&error, text, file))?;
-        let document = Document::of(text, file).map_err(|why| format!("{file}: {why}"))?;
+        let document = Document::of(text, file).map_err(|why| format!("{file}:{why}"))?;
         Ok(Self { document, ..sensor })
     }
 
@@ -100,8 +102,12 @@ impl Sensor {
 pub(super) fn file(path: Option<&Path>) -> Result<(String, String), NativeError> {
     let Some(path) = path else { return Ok(Default::default()) };
     let file = path.display().to_string();
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok((file, text)),
-        Err(error) => Err(NativeError::Unreadable(file, error)),
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => return Err(NativeError::Unreadable(file, error)),
+    };
+    match face::suricata(&text, &file) {
+        Some(what) => Err(NativeError::Wrong { file, what, key: None }),
+        None => Ok((file, text)),
     }
 }

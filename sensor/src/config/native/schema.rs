@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use serde_json::Value;
 
 use super::document::{self, Document, Kind};
-use super::words::nearest;
+use super::nearest::nearest;
 use super::{DOCUMENTED, Sensor};
 
 static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
@@ -79,6 +79,47 @@ pub(crate) fn member<'a>(schema: &'a Value, name: &str) -> Option<&'a Value> {
 pub(crate) fn keys(schema: &Value) -> Vec<&str> {
     let maps = alternatives(schema).into_iter().filter_map(|one| one["properties"].as_object());
     maps.flat_map(|map| map.keys().map(String::as_str)).collect()
+}
+
+/// What a key takes, as far as it can be written on one line without YAML.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Takes {
+    /// Text or a number.
+    Text,
+    /// A list whose items may be words.
+    Words,
+    /// A list of maps.
+    Maps,
+    /// Anything else.
+    Other,
+}
+
+/// What is said about the key at a path.
+pub(super) fn at<S: AsRef<str>>(path: &[S]) -> Option<&'static Value> {
+    path.iter().try_fold(schema(), |at, key| member(at, key.as_ref()))
+}
+
+/// What the key at a path takes.
+pub(super) fn takes(path: &[String]) -> Takes {
+    let Some(at) = at(path) else { return Takes::Other };
+    let is_of = |schema: &Value, kind: &str| alternatives(schema).iter().any(|one| is(one, kind));
+    let items = alternatives(at).into_iter().find_map(|one| one.get("items"));
+    match items {
+        Some(items) if is_of(items, "string") || is_of(items, "integer") => Takes::Words,
+        Some(_) => Takes::Maps,
+        None if is_of(at, "object") || is_of(at, "array") => Takes::Other,
+        None if is_of(at, "string") => Takes::Text,
+        None => Takes::Other,
+    }
+}
+
+/// Whether a schema allows values of a kind. One that names its words allows text.
+fn is(schema: &Value, kind: &str) -> bool {
+    match &schema["type"] {
+        Value::String(only) => only == kind,
+        Value::Array(several) => several.iter().any(|one| one == kind),
+        _ => kind == "string" && (schema.get("enum").is_some() || schema.get("const").is_some()),
+    }
 }
 
 /// The path that words of a variable's name mean, in upper case with `_` for `-`.

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use super::document::{Kind, Value};
 use super::inspect::Finding;
-use super::{Sensor, environment, masked, schema};
+use super::{Sensor, effective, environment, schema};
 
 /// What makes a key be without effect, and why.
 type Rule = (&'static str, fn(&Sensor) -> bool, &'static str);
@@ -78,19 +78,27 @@ impl Sensor {
                 );
             }
             let in_file = matches!(value.origin, super::Origin::File(..));
-            if is_open && in_file && key.split('.').any(masked::names_a_secret) {
-                warn(
-                    &key,
-                    format!(
-                        "{key} is a secret, and every user can read this file: write \
-                                    {last}-file with the name of a file, or take the file from \
-                                    others (chmod 640)"
-                    ),
+            if is_open && in_file && effective::is_hidden(&key, value) {
+                let around: Vec<&str> = key.split('.').collect();
+                let around = schema::at(around.split_last().map_or(&[][..], |(_, above)| above));
+                let file_key = format!("{last}-file");
+                let has_file = around.is_some_and(|one| schema::keys(one).contains(&&*file_key));
+                let instead = match has_file {
+                    true => format!("write {file_key} with the name of a file, or take"),
+                    false => "take".to_owned(),
+                };
+                let said = format!(
+                    "{key} is a secret, and every user can read this file: {instead} the file from \
+                     others (chmod 640)"
                 );
+                warn(&key, said);
             }
             if let Some(about) = deprecated(&key, schema::schema()) {
                 warn(&key, format!("{key} is deprecated: {about}"));
             }
+        }
+        for (key, message) in self.supply_warnings() {
+            found.push(Finding::warning(&self.document, &key, message));
         }
         for (name, meant) in environment::missed() {
             let message =
@@ -184,6 +192,39 @@ mod tests {
             &["any certificate is accepted"],
         );
         check("events: {queue: 1 MiB}\n", &["no sink in events.sinks"]);
+    }
+
+    #[test]
+    fn secrets_that_everybody_can_read_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gate.yaml");
+        let check = |text: &str, expected: Option<&str>| {
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+            let said = Sensor::with(Some(&path), &[]).unwrap().warnings();
+            let said: Vec<String> = said.iter().map(ToString::to_string).collect();
+            assert_eq!(said.len(), usize::from(expected.is_some()), "{text}{said:?}");
+            if let (Some(line), Some(part)) = (said.first(), expected) {
+                assert!(line.contains(part), "{line}");
+                assert!(line.ends_with("the file from others (chmod 640)"), "{line}");
+            }
+        };
+        let sink = |sink: &str| format!("events: {{sinks: [{{{sink}}}]}}\n");
+        check(
+            &sink("redis: {server: \"a:1\", password: x}"),
+            Some(
+                "redis.password is a secret, and every user can read this file: write password-file",
+            ),
+        );
+        check(
+            &sink("http: {urls: [\"https://a\"], bulk: {}, headers: {x-api: y}}"),
+            Some("headers.x-api is a secret, and every user can read this file: take the file"),
+        );
+        check(&sink("redis: {server: \"a:1\", password-file: x}"), None);
+        // These are a switch and names of files.
+        check("capture: {shunt: {pass: true}}\n", None);
+        fs::write(folder.path().join("rules.token"), "x").unwrap();
+        check("rules: {follow: {from: \"http://a\", token: rules.token}}\n", None);
     }
 
     #[test]

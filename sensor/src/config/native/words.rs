@@ -9,8 +9,11 @@ use protocol::AppProto;
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use crate::bpf::Filter;
 use crate::config::capture;
 use crate::config::size;
+
+use super::nearest::known;
 
 /// Records that `events.records` can name.
 pub(crate) const RECORDS: &[&str] = &[
@@ -301,6 +304,22 @@ fn first_of(address: IpAddr, length: u8) -> IpAddr {
     }
 }
 
+/// A filter as libpcap has them, such as `not host 10.0.0.1`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct PacketFilter(pub(super) String);
+
+impl TryFrom<String> for PacketFilter {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match Filter::parse(&text) {
+            Ok(_) => Ok(Self(text)),
+            Err(error) => Err(format!("`{text}` is no filter, such as `not port 9200`: {error}")),
+        }
+    }
+}
+
 /// CPUs: a number, a range such as `2-5`, or a list of such.
 #[derive(Clone, Debug)]
 pub(super) struct Cpus(pub(super) CpuSet);
@@ -390,6 +409,10 @@ impl<'de> Visitor<'de> for CpusVisitor {
                         plugin, network:NAME of a pod.",
         "type": "string", "minLength": 1,
     };
+    PacketFilter, "PacketFilter": {
+        "description": "A filter as for tcpdump, e.g. not port 9200.",
+        "type": "string",
+    };
     Network, "Network": {
         "description": "A network such as 10.0.0.0/8, or one address.",
         "type": "string", "pattern": "^([0-9]{1,3}(\\.[0-9]{1,3}){3}|[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*)(/[0-9]{1,3})?$",
@@ -423,94 +446,5 @@ impl<const LOW: u32, const HIGH: u32> schemars::JsonSchema for PowerOfTwo<LOW, H
         let powers = (0..32).map(|bit| 1u32 << bit);
         let all: Vec<u32> = powers.filter(|power| (LOW..=HIGH).contains(power)).collect();
         schemars::json_schema!({"description": "A power of two.", "type": "integer", "enum": all})
-    }
-}
-
-/// Refuses a word that is not on the list, and names the one that is likely meant, or all.
-pub(super) fn known<'a>(
-    word: &str,
-    kind: &str,
-    list: impl Iterator<Item = &'a str> + Clone,
-) -> Result<(), String> {
-    if list.clone().any(|known| known == word) {
-        return Ok(());
-    }
-    Err(match nearest(word, list.clone()) {
-        Some(near) => format!("`{word}` is no {kind}: did you mean `{near}`?"),
-        None => {
-            let all = list.collect::<Vec<_>>().join(", ");
-            format!("`{word}` is no {kind}: there are {all}")
-        }
-    })
-}
-
-/// The word of a list that is likely meant by one that is not on it.
-pub(super) fn nearest<'a>(word: &str, list: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    // Of words as near, that with the same letters or the same beginning is likelier.
-    let near = list.min_by_key(|known| {
-        let begins = word.get(..1) == known.get(..1);
-        (edits(word, known), letters(word) != letters(known), !begins)
-    })?;
-    let edits = edits(word, near);
-    (edits <= 2 && edits < near.len()).then_some(near)
-}
-
-/// Whether a word is another one but for so many letters; two that changed their places are one.
-pub(super) fn is_near(word: &str, other: &str, most: usize) -> bool {
-    let edits = edits(word, other);
-    edits <= most || most > 0 && edits <= 2 && letters(word) == letters(other)
-}
-
-fn letters(text: &str) -> Vec<u8> {
-    let mut letters: Vec<u8> = text.bytes().collect();
-    letters.sort_unstable();
-    letters
-}
-
-/// How many letters must be put in, taken out or changed to make one word of the other. Words
-/// that are much too long for the list are not compared.
-fn edits(one: &str, other: &str) -> usize {
-    if one.len() > 64 {
-        return usize::MAX;
-    }
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (at, a) in one.bytes().enumerate() {
-        let mut left = at + 1;
-        let mut next = vec![left];
-        for (b, pair) in other.bytes().zip(row.windows(2)) {
-            let changed = pair[0] + usize::from(!a.eq_ignore_ascii_case(&b));
-            left = changed.min(pair[1] + 1).min(left + 1);
-            next.push(left);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or(usize::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn edits_are_counted() {
-        for (one, other, expected) in
-            [("alert", "alert", 0), ("alerts", "alert", 1), ("tsl", "tls", 2), ("", "dns", 3)]
-        {
-            assert_eq!(edits(one, other), expected, "{one} {other}");
-        }
-    }
-
-    #[test]
-    fn words_off_the_list_are_refused() {
-        let check = |word: &str, expected: &str| {
-            let said = known(word, "record", ["alert", "dns", "netflow", "ssh", "tls"].into_iter())
-                .unwrap_err();
-            assert_eq!(said, format!("`{word}` is no record: {expected}"));
-        };
-        check("alerts", "did you mean `alert`?");
-        check("NetFlow", "did you mean `netflow`?");
-        check("tsl", "did you mean `tls`?");
-        check("bogus", "there are alert, dns, netflow, ssh, tls");
-        assert_eq!(known("dns", "record", ["dns"].into_iter()), Ok(()));
     }
 }

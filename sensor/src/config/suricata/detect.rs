@@ -129,16 +129,29 @@ fn algorithms(config: Config<'_>) -> Result<(), Fatal> {
             return Err(config.fail(MODULE, &said));
         }
     }
-    if let Some(text) = config.text("runmode")
-        && !["single", "autofp"].contains(&text)
-    {
-        let said = format!(
-            "The custom type \"{text}\" doesn't exist for this runmode type \"PCAP_FILE\".  \
-             Please use --list-runmodes to see available custom types for this runmode"
-        );
-        return Err(config.fail("runmodes", &said));
+    runmode(config)
+}
+
+/// A replay has two, as with Suricata 8; a test of the configuration and live capture take those of
+/// live capture too.
+fn runmode(config: Config<'_>) -> Result<(), Fatal> {
+    let Some(text) = config.text("runmode") else { return Ok(()) };
+    let is_replay = !config.mode.inputs.is_empty();
+    match text {
+        "single" | "autofp" => Ok(()),
+        "workers" if !is_replay => Ok(()),
+        _ if is_replay => {
+            let said = format!(
+                "The custom type \"{text}\" doesn't exist for this runmode type \"PCAP_FILE\".  \
+                 Please use --list-runmodes to see available custom types for this runmode"
+            );
+            Err(config.fail("runmodes", &said))
+        }
+        _ => {
+            let said = format!("there is no runmode \"{text}\": write workers, autofp or single");
+            Err(config.fail("runmodes", &said))
+        }
     }
-    Ok(())
 }
 
 fn sources(config: Config<'_>, process: &mut ProcessSettings) {
@@ -152,14 +165,22 @@ fn sources(config: Config<'_>, process: &mut ProcessSettings) {
         }
     };
     let file = |key: &str, default: &str| Some(PathBuf::from(config.text(key).unwrap_or(default)));
-    rules.classification = file("classification-file", "/etc/suricata/classification.config");
-    rules.reference = file("reference-config-file", "/etc/suricata/reference.config");
+    rules.classification =
+        list(config, "classification-file", "/etc/suricata/classification.config");
+    rules.reference = list(config, "reference-config-file", "/etc/suricata/reference.config");
     rules.threshold = file("threshold-file", "/etc/suricata/threshold.config");
     rules.reputation_categories = config.text("reputation-categories-file").map(PathBuf::from);
     let base = Path::new(config.text("default-reputation-path").unwrap_or("/etc/suricata/iprep"));
     if let Some(node) = config.root.get("reputation-files") {
         rules.reputations = node.texts().into_iter().map(|name| base.join(name)).collect();
     }
+}
+
+/// The file that a key names; without the key Suricata's usual one, if it is there, else none: the
+/// list that is built in.
+fn list(config: Config<'_>, key: &str, usual: &str) -> Option<PathBuf> {
+    let usual = || Some(PathBuf::from(usual)).filter(|path| path.exists());
+    config.text(key).map(PathBuf::from).or_else(usual)
 }
 
 fn rule_files(config: Config<'_>) -> Vec<String> {
@@ -188,6 +209,51 @@ mod tests {
     use crate::config::suricata::Mode;
     use crate::config::tree::Node;
     use crate::log::Log;
+
+    #[test]
+    fn runmodes_of_live_capture_are_none_of_a_replay() {
+        let check = |text: &str, inputs: &[&str], expected: Option<&str>| {
+            let mut root = Node::new("");
+            root.set_final("runmode", text);
+            let log = Log::keeping(crate::log::Level::Error);
+            let inputs = inputs.iter().map(ToString::to_string).collect();
+            let mode = Mode { inputs, ..Mode::default() };
+            let config = Config { root: &root, log: &log, mode: &mode };
+            let done = runmode(config);
+            let said = log.take_kept().into_iter().map(|(_, said)| said).next();
+            assert_eq!(done.is_err(), expected.is_some(), "{text}");
+            if let Some(part) = expected {
+                assert!(said.as_deref().is_some_and(|said| said.contains(part)), "{said:?}");
+            }
+        };
+        for name in ["workers", "autofp", "single"] {
+            check(name, &[], None);
+        }
+        check("worker", &[], Some("write workers, autofp or single"));
+        check("single", &["a.pcap"], None);
+        check("autofp", &["a.pcap"], None);
+        check("workers", &["a.pcap"], Some("runmode type \"PCAP_FILE\""));
+    }
+
+    #[test]
+    fn only_lists_that_were_named_must_be_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let (absent, there) = (folder.path().join("absent"), folder.path().join("there"));
+        std::fs::write(&there, "").unwrap();
+        let check = |named: Option<&Path>, usual: &Path, expected: Option<&Path>| {
+            let mut root = Node::new("");
+            if let Some(named) = named {
+                root.set_final("classification-file", &named.display().to_string());
+            }
+            let (log, mode) = (Log::console(), Mode::default());
+            let config = Config { root: &root, log: &log, mode: &mode };
+            let found = list(config, "classification-file", &usual.display().to_string());
+            assert_eq!(found.as_deref(), expected);
+        };
+        check(None, &absent, None);
+        check(None, &there, Some(&there));
+        check(Some(&absent), &there, Some(&absent));
+    }
 
     #[test]
     fn tables_of_hosts_and_pairs_have_their_limits_and_the_seed() {

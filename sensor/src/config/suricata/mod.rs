@@ -1,5 +1,6 @@
 //! From the tree of `suricata.yaml` to settings, one file a section.
 
+mod affinity;
 mod capture;
 mod datasets;
 mod decode;

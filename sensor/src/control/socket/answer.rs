@@ -1,4 +1,5 @@
-//! Answers: `{"message":…,"return":"OK"}`, or `"NOK"`, in this order.
+//! Answers: `{"message":…,"return":"OK"}`, or `"NOK"`, in this order. Where programs have to tell
+//! refusals apart, `"reason"` follows, which Suricata does not have.
 
 use json::Writer;
 
@@ -8,6 +9,8 @@ pub(super) struct Answer {
     done: bool,
     /// A JSON value.
     message: Vec<u8>,
+    /// A word for programs.
+    reason: Option<&'static str>,
 }
 
 impl Answer {
@@ -29,12 +32,12 @@ impl Answer {
     pub(super) fn of(write: impl FnOnce(&mut Writer<'_>)) -> Self {
         let mut message = Vec::new();
         write(&mut Writer::new(&mut message));
-        Self { done: true, message: escape_slashes(message) }
+        Self { done: true, message: escape_slashes(message), reason: None }
     }
 
     /// Done; here is a value that is JSON text already.
     pub(super) fn json(text: String) -> Self {
-        Self { done: true, message: text.into_bytes() }
+        Self { done: true, message: text.into_bytes(), reason: None }
     }
 
     /// Not done; this is why.
@@ -42,15 +45,24 @@ impl Answer {
         Self { done: false, ..Self::text(why) }
     }
 
+    /// Not done; this is why, and in a word of letters for programs.
+    pub(super) fn refused_for(reason: &'static str, why: &str) -> Self {
+        Self { reason: Some(reason), ..Self::refused(why) }
+    }
+
     /// As it is sent, without an end.
     pub(super) fn into_bytes(self) -> Vec<u8> {
         let mut bytes = b"{\"message\":".to_vec();
         bytes.extend(self.message);
         bytes.extend_from_slice(if self.done {
-            b",\"return\":\"OK\"}"
+            b",\"return\":\"OK\""
         } else {
-            b",\"return\":\"NOK\"}"
+            b",\"return\":\"NOK\""
         });
+        if let Some(reason) = self.reason {
+            bytes.extend_from_slice(format!(",\"reason\":\"{reason}\"").as_bytes());
+        }
+        bytes.push(b'}');
         bytes
     }
 }

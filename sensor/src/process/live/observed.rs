@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use capture::live::{LaneFigures, LaneSnapshot, WorkerFigures};
+
 use crate::observe::{Counted, Interface, Lane, Observed, Rules};
 
 use super::balance::Terms;
@@ -35,24 +37,13 @@ impl Observed for Board {
     }
 
     fn lanes(&self) -> Vec<Lane> {
-        let mut lanes = Vec::new();
-        for (worker, figures) in (1..).zip(self.figures_of_workers()) {
-            for lane in figures.lanes.iter().map(|lane| lane.snapshot()) {
-                let Some(opened) = self.interfaces.get(lane.interface as usize) else { continue };
-                let counters = vec![
-                    ("lane_frames", lane.frames),
-                    ("lane_bytes", lane.bytes),
-                    ("lane_kernel_frames", lane.offered),
-                    ("lane_ring_drops", lane.ring_drops),
-                    ("lane_kernel_drops", lane.kernel_drops),
-                    ("lane_handed_over_frames", lane.handed_over),
-                    ("lane_hand_over_drops", lane.hand_over_full),
-                    ("lane_reopened", lane.reopened),
-                ];
-                lanes.push(Lane { worker, interface: opened.name.clone(), counters });
-            }
-        }
-        lanes
+        let name = |number: u32| Some(self.interfaces.get(number as usize)?.name.as_str());
+        let of_worker = |(worker, figures): (usize, &WorkerFigures)| {
+            let sockets: Vec<LaneSnapshot> =
+                figures.lanes.iter().map(LaneFigures::snapshot).collect();
+            lanes(worker, &sockets, name)
+        };
+        (1..).zip(self.figures_of_workers()).flat_map(|(n, f)| of_worker((n, f))).collect()
     }
 
     fn workers(&self) -> usize {
@@ -85,6 +76,43 @@ impl Observed for Board {
     }
 }
 
+/// What one worker has of its interfaces: the sum over its sockets of each, since a series is named
+/// by worker and interface alone.
+fn lanes<'a>(
+    worker: usize,
+    sockets: &[LaneSnapshot],
+    name: impl Fn(u32) -> Option<&'a str>,
+) -> Vec<Lane> {
+    let mut all: Vec<Lane> = Vec::new();
+    for socket in sockets {
+        let Some(interface) = name(socket.interface) else { continue };
+        let counters = of_socket(socket);
+        match all.iter_mut().find(|lane| lane.interface == interface) {
+            Some(lane) => {
+                for ((_, sum), (_, value)) in lane.counters.iter_mut().zip(counters) {
+                    *sum = sum.saturating_add(value);
+                }
+            }
+            None => all.push(Lane { worker, interface: interface.to_owned(), counters }),
+        }
+    }
+    all
+}
+
+/// Under the names of their metrics.
+fn of_socket(socket: &LaneSnapshot) -> Vec<(&'static str, u64)> {
+    vec![
+        ("lane_frames", socket.frames),
+        ("lane_bytes", socket.bytes),
+        ("lane_kernel_frames", socket.offered),
+        ("lane_ring_drops", socket.ring_drops),
+        ("lane_kernel_drops", socket.kernel_drops),
+        ("lane_handed_over_frames", socket.handed_over),
+        ("lane_hand_over_drops", socket.hand_over_full),
+        ("lane_reopened", socket.reopened),
+    ]
+}
+
 /// Under the names of their metrics.
 fn terms(terms: &Terms) -> Vec<(&'static str, u64)> {
     vec![
@@ -109,7 +137,6 @@ fn terms(terms: &Terms) -> Vec<(&'static str, u64)> {
 mod tests {
     use std::sync::atomic::AtomicU64;
 
-    use capture::live::{LaneFigures, WorkerFigures};
     use detect::settings::Settings;
 
     use super::super::balance::Balance;
@@ -140,5 +167,33 @@ mod tests {
         terms(&Terms::default()).iter().for_each(|(name, _)| {
             assert!(catalogue::place(name).is_some(), "{name} is not described");
         });
+    }
+
+    #[test]
+    fn several_sockets_of_a_worker_on_one_interface_are_one_series() {
+        let socket = |interface, frames, reopened| LaneSnapshot {
+            interface,
+            frames,
+            reopened,
+            ..LaneSnapshot::default()
+        };
+        // Two queues of the first interface, one of the second; the last one is of no interface.
+        let sockets = [socket(0, 103_601, 1), socket(1, 7, 0), socket(0, 12, 2), socket(9, 5, 5)];
+        let name = |number: u32| ["s0", "s1"].get(number as usize).copied();
+        let lanes = lanes(3, &sockets, name);
+        let value = |lane: &Lane, key| {
+            lane.counters.iter().find(|(name, _)| *name == key).map(|(_, value)| *value)
+        };
+        let seen: Vec<_> = lanes
+            .iter()
+            .map(|lane| {
+                let (frames, reopened) = (value(lane, "lane_frames"), value(lane, "lane_reopened"));
+                (lane.worker, lane.interface.as_str(), frames, reopened)
+            })
+            .collect();
+        assert_eq!(seen, [(3, "s0", Some(103_613), Some(3)), (3, "s1", Some(7), Some(0))]);
+        for (name, _) in &lanes[0].counters {
+            assert!(catalogue::place(name).is_some(), "{name} is not described");
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! A set is shared by all workers; only rules with `dataset` or `datarep` touch it. Where workers
 //! take turns, they do so at a set that some rule changes.
 
+mod again;
 mod error;
 mod json;
 mod order;
@@ -16,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use rules::rule::{Compare, Dataset, DatasetCommand, DatasetFormat, DatasetType};
 
+use again::Source;
 pub use error::DatasetError;
 pub(super) use text::unhex;
 
@@ -118,6 +120,8 @@ pub struct DataSet {
     save: Option<PathBuf>,
     /// Some rule sets or unsets values.
     written: AtomicBool,
+    /// What it was filled from, for one that a reload fills anew.
+    source: Option<Source>,
 }
 
 /// All sets, by name.
@@ -125,6 +129,9 @@ pub struct DataSet {
 pub struct Datasets {
     limits: DatasetLimits,
     sets: Mutex<HashMap<String, Arc<DataSet>>>,
+    /// Sets of the rules that these rules take the place of: taken over where their files are what
+    /// they were.
+    earlier: Mutex<HashMap<String, Arc<DataSet>>>,
     notes: Mutex<Vec<String>>,
 }
 
@@ -180,7 +187,7 @@ impl Filling<'_> {
 impl Datasets {
     /// None yet.
     pub fn new(limits: DatasetLimits) -> Self {
-        Self { limits, sets: Mutex::default(), notes: Mutex::default() }
+        Self { limits, sets: Mutex::default(), earlier: Mutex::default(), notes: Mutex::default() }
     }
 
     /// Loads the sets that the configuration declares; what is wrong with one becomes a note.
@@ -196,7 +203,9 @@ impl Datasets {
                 Err(_) => PathBuf::from(spec.load.as_deref().unwrap_or("")),
             };
             match self.load(&sets, spec, &path, read) {
-                Ok(set) => {
+                Ok(mut set) => {
+                    // As with Suricata 8, a reload leaves these as they are.
+                    set.source = None;
                     sets.insert(spec.name.clone(), Arc::new(set));
                 }
                 Err(error) => self.note(error.to_string()),
@@ -222,7 +231,10 @@ impl Datasets {
             Some(known) => Arc::clone(known),
             None => {
                 let path = load_path(spec.load.as_deref().unwrap_or(""), rule_file);
-                let made = Arc::new(self.load(&sets, spec, &path, read)?);
+                let made = match self.unchanged(&sets, spec, &path, read) {
+                    Some(earlier) => earlier,
+                    None => Arc::new(self.load(&sets, spec, &path, read)?),
+                };
                 sets.insert(spec.name.clone(), Arc::clone(&made));
                 made
             }
@@ -272,9 +284,13 @@ impl Datasets {
         let (rows, memcap) = self.size(sets, spec)?;
         let save = save.map(|p| self.data_path(p)).transpose()?;
         let mut values = Values::default();
+        let mut source = None;
         if spec.load.is_some() {
             match read(load) {
-                Ok(bytes) => self.fill(&mut values, kind, spec, load, &bytes)?,
+                Ok(bytes) => {
+                    source = save.is_none().then(|| Source::new(spec, &bytes));
+                    self.fill(&mut values, kind, spec, load, &bytes)?;
+                }
                 // Suricata 8 tells of a missing file of objects and takes the rule all the same.
                 Err(_) if spec.format == DatasetFormat::Ndjson => self.note(format!(
                     "dataset: {} failed to open file '{}'",
@@ -293,7 +309,8 @@ impl Datasets {
             }
         }
         let values = RwLock::new(values);
-        Ok(DataSet { kind, values, rows, memcap, save, written: AtomicBool::new(false) })
+        let written = AtomicBool::new(false);
+        Ok(DataSet { kind, values, rows, memcap, save, written, source })
     }
 
     /// Rows and memory of a new set.

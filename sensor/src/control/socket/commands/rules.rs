@@ -117,9 +117,10 @@ fn reload(sensor: &dyn Sensor, how: Reload) -> Answer {
         Ok(pending) if pending.is_empty() => Answer::text("done"),
         Ok(pending) => Answer::text(&format!("done; these need a restart: {}", pending.join(", "))),
         Err(ReloadRefusal::CommandLine) => {
-            Answer::refused("Live rule reload not possible if -s or -S option used at runtime.")
+            let why = "Live rule reload not possible if -s or -S option used at runtime.";
+            Answer::refused_for("never", why)
         }
-        Err(ReloadRefusal::Busy) => Answer::refused("Reload already in progress"),
-        Err(ReloadRefusal::Failed(why)) => Answer::refused(&why),
+        Err(ReloadRefusal::Busy) => Answer::refused_for("busy", "Reload already in progress"),
+        Err(ReloadRefusal::Failed(why)) => Answer::refused_for("failed", &why),
     }
 }

@@ -51,9 +51,11 @@ fn commands_answer_as_suricata_does() {
     check("ruleset-reload-rules", "", done);
     assert_eq!(stage.sensor.noted(), ["Wait", "Wait"]);
     let why = "Live rule reload not possible if -s or -S option used at runtime.";
-    check("ruleset-reload-nonblocking", "", &no(why));
-    check("ruleset-reload-nonblocking", "", &no("Reload already in progress"));
-    check("ruleset-reload-nonblocking", "", &no("no file"));
+    let because =
+        |why: &str, reason: &str| no(why).replace('}', &format!(",\"reason\":\"{reason}\"}}"));
+    check("ruleset-reload-nonblocking", "", &because(why, "never"));
+    check("ruleset-reload-nonblocking", "", &because("Reload already in progress", "busy"));
+    check("ruleset-reload-nonblocking", "", &because("no file", "failed"));
     assert_eq!(stage.sensor.noted(), ["Begin"; 3]);
     check(
         "ruleset-reload-time",

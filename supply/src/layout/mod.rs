@@ -9,7 +9,11 @@
 //!
 //! A channel's file is replaced at once, and only when its bundle lies there whole.
 
+#[cfg(test)]
+mod tests;
+
 use std::fs::{self, File};
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -28,10 +32,18 @@ pub const CHANNELS: &str = "v1/channels";
 pub const BUNDLES: &str = "v1/bundles";
 /// What a server keeps for itself.
 pub const STATE: &str = "state";
+/// Of it, the roll-outs.
+const ROLLOUTS: &str = "state/rollouts";
 /// Bytes of a channel's file.
 pub const MOST: u64 = 64 * 1024;
+/// Bytes of a file of a server's state.
+pub(crate) const MOST_STATE: u64 = 64 << 20;
 /// What names of unfinished files begin with.
 const UNFINISHED: &str = ".unfinished-";
+/// So many names are tried for one.
+const MOST_TRIES: u32 = 16;
+/// Digits of a bundle's sum that are enough to name it, if no other begins so.
+const FEWEST_DIGITS: usize = 4;
 
 /// Which bundle the sensors of a channel are to have.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,9 +82,31 @@ pub enum LayoutError {
     /// A bundle is not there.
     #[error("there is no bundle {0}")]
     Missing(Hash),
+    /// What names no bundle.
+    #[error("{0:?} is no beginning of a bundle's sum: 4 to 64 hexadecimal digits are")]
+    NoSum(String),
+    /// No bundle that lies here begins so.
+    #[error("there is no bundle whose sum begins with {0}")]
+    NoneBegins(String),
+    /// Several do.
+    #[error("the sums of several bundles begin with {0}: {1}; write more digits")]
+    SeveralBegin(String, String),
     /// A bundle is damaged.
     #[error("bundle {0}: {1}")]
     Bundle(String, BundleError),
+    /// Sensors would refuse it.
+    #[error(
+        "version {found} is older than {newest}, which channel {channel} names: sensors refuse it \
+         unless the channel allows an older one (`--allow-older`); `--version` gives it another"
+    )]
+    Older {
+        /// The channel's name.
+        channel: String,
+        /// The bundle's version.
+        found: u64,
+        /// The channel's.
+        newest: u64,
+    },
     /// A roll-out would be passed over.
     #[error("a roll-out of channel {0} is under way; take it back or let it end before")]
     Busy(String),
@@ -191,10 +225,78 @@ impl Layout {
         }
     }
 
+    /// The bundle with the highest version that lies here: its version and, where it is whole enough
+    /// to say so, what it says of itself. Channels may name one that was removed; their versions
+    /// count as well.
+    ///
+    /// # Errors
+    /// When the folder can't be read.
+    pub fn newest(&self) -> Result<(u64, Option<Manifest>), LayoutError> {
+        let named = self.channels().iter().map(|channel| channel.version).max().unwrap_or(0);
+        let mut newest: Option<Manifest> = None;
+        for (_, hash, _) in self.bundles()? {
+            match self.manifest(&hash) {
+                Ok(manifest) if newest.as_ref().is_none_or(|n| n.version < manifest.version) => {
+                    newest = Some(manifest);
+                }
+                Ok(_) => {}
+                Err(error) => tracing::warn!("{error}"),
+            }
+        }
+        let there = newest.as_ref().map_or(0, |newest| newest.version);
+        Ok((there.max(named), newest.filter(|_| there >= named)))
+    }
+
+    /// The bundle whose sum begins so. A whole sum is taken as it is.
+    ///
+    /// # Errors
+    /// When it is no beginning of one, or none or several of those that lie here begin so.
+    pub fn find(&self, beginning: &str) -> Result<Hash, LayoutError> {
+        if let Some(hash) = Hash::parse(beginning) {
+            return Ok(hash);
+        }
+        let digits = beginning.to_ascii_lowercase();
+        let is_long_enough = (FEWEST_DIGITS..64).contains(&digits.len());
+        if !is_long_enough || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(LayoutError::NoSum(beginning.chars().take(80).collect()));
+        }
+        let all = self.bundles()?.into_iter().map(|(_, hash, _)| hash);
+        let found: Vec<Hash> = all.filter(|hash| hash.to_string().starts_with(&digits)).collect();
+        match found.as_slice() {
+            [one] => Ok(*one),
+            [] => Err(LayoutError::NoneBegins(digits)),
+            many => {
+                let many: Vec<String> = many.iter().take(5).map(Hash::short).collect();
+                Err(LayoutError::SeveralBegin(digits, many.join(", ")))
+            }
+        }
+    }
+
+    /// Bundles that lie here, with their times and files.
+    fn bundles(&self) -> Result<Vec<(SystemTime, Hash, PathBuf)>, LayoutError> {
+        let folder = self.folder.join(BUNDLES);
+        let failed = |error| LayoutError::File(folder.clone(), error);
+        let entries = match fs::read_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(failed)?,
+        };
+        let mut found = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(failed)?;
+            let name = entry.file_name();
+            let hash = name.to_str().and_then(|name| name.strip_suffix(ENDING));
+            let Some(hash) = hash.and_then(Hash::parse) else { continue };
+            let time = entry.metadata().and_then(|about| about.modified()).map_err(failed)?;
+            found.push((time, hash, entry.path()));
+        }
+        Ok(found)
+    }
+
     /// Has a channel name a bundle that lies here. An older one than before has to be wanted.
     ///
     /// # Errors
-    /// When the bundle is not there, or the file can't be written, or a roll-out is under way.
+    /// When the bundle is not there, or older, or the file can't be written, or a roll-out is under
+    /// way.
     pub fn publish(
         &self,
         name: &str,
@@ -203,6 +305,11 @@ impl Layout {
     ) -> Result<Channel, LayoutError> {
         if self.is_rolling_out(name)? {
             return Err(LayoutError::Busy(name.to_owned()));
+        }
+        let newest = self.channel(name)?.map_or(0, |channel| channel.version);
+        let found = self.manifest(hash)?.version;
+        if found < newest && !allow_older {
+            return Err(LayoutError::Older { channel: name.to_owned(), found, newest });
         }
         self.set(name, hash, allow_older)
     }
@@ -243,40 +350,51 @@ impl Layout {
     /// # Errors
     /// When the folder can't be read. What can't be removed stays.
     pub fn prune(&self, keep: usize) -> Result<Vec<PathBuf>, LayoutError> {
-        let folder = self.folder.join(BUNDLES);
-        let mut named: Vec<Hash> = Vec::new();
-        for channel in self.channels() {
-            named.push(channel.bundle);
-            named.extend(channel.previous);
-            let state = self.rollout_file(&channel.channel);
-            let text = fs::read_to_string(state).unwrap_or_default();
-            // Every sum that a roll-out names, whatever for.
-            named.extend(text.split('"').filter_map(Hash::parse));
-        }
-        let failed = |error| LayoutError::File(folder.clone(), error);
-        let mut found: Vec<(SystemTime, Hash, PathBuf)> = Vec::new();
-        for entry in fs::read_dir(&folder).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
-            let name = entry.file_name();
-            let hash = name.to_str().and_then(|name| name.strip_suffix(ENDING));
-            let Some(hash) = hash.and_then(Hash::parse) else { continue };
-            let time = entry.metadata().and_then(|about| about.modified()).map_err(failed)?;
-            found.push((time, hash, entry.path()));
-        }
+        let named = self.named()?;
+        let mut found = self.bundles()?;
         found.sort_by(|a, b| b.cmp(a));
         let old = found.into_iter().skip(keep).filter(|(_, hash, _)| !named.contains(hash));
         Ok(old.filter(|(.., path)| fs::remove_file(path).is_ok()).map(|(.., path)| path).collect())
     }
 
+    /// Every sum that a channel or a roll-out names, whatever for. A roll-out may be of a channel
+    /// that has no file yet.
+    fn named(&self) -> Result<Vec<Hash>, LayoutError> {
+        let mut named = Vec::new();
+        for (folder, most) in
+            [(self.folder.join(CHANNELS), MOST), (self.folder.join(ROLLOUTS), MOST_STATE)]
+        {
+            let failed = |error| LayoutError::File(folder.clone(), error);
+            let entries = match fs::read_dir(&folder) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                entries => entries.map_err(failed)?,
+            };
+            for entry in entries {
+                let path = entry.map_err(failed)?.path();
+                let bytes = match read_some(&path, most) {
+                    // An unfinished one that is in its place by now.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                    bytes => bytes.map_err(|error| LayoutError::File(path.clone(), error))?,
+                };
+                named.extend(String::from_utf8_lossy(&bytes).split('"').filter_map(Hash::parse));
+            }
+        }
+        Ok(named)
+    }
+
     /// Where the state of a channel's roll-out is.
     pub(crate) fn rollout_file(&self, channel: &str) -> PathBuf {
-        self.folder.join(STATE).join("rollouts").join(format!("{channel}.json"))
+        self.folder.join(ROLLOUTS).join(format!("{channel}.json"))
     }
 
     fn is_rolling_out(&self, channel: &str) -> Result<bool, LayoutError> {
         self.channel_file(channel)?;
-        let text = fs::read(self.rollout_file(channel)).unwrap_or_default();
-        let state = serde_json::from_slice::<serde_json::Value>(&text).unwrap_or_default();
+        let path = self.rollout_file(channel);
+        let bytes = match read_some(&path, MOST_STATE) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            bytes => bytes.map_err(|error| LayoutError::File(path, error))?,
+        };
+        let state = serde_json::from_slice::<serde_json::Value>(&bytes).unwrap_or_default();
         Ok(matches!(
             state.get("state").and_then(|state| state.as_str()),
             Some("running" | "stopped")
@@ -300,9 +418,8 @@ pub(crate) fn replace(
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(failed)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let unfinished = folder.join(format!("{UNFINISHED}{}-{name}", std::process::id()));
+    let (unfinished, mut file) = unfinished(folder, &name).map_err(failed)?;
     let written = (|| {
-        let mut file = File::create(&unfinished).map_err(failed)?;
         write(&mut file)?;
         file.sync_all().map_err(failed)?;
         drop(file);
@@ -314,6 +431,22 @@ pub(crate) fn replace(
         let _ = fs::remove_file(&unfinished);
     }
     written
+}
+
+/// A new file that nobody else writes: containers on one volume may have the same process id.
+fn unfinished(folder: &Path, name: &str) -> io::Result<(PathBuf, File)> {
+    let mut tries = 0;
+    loop {
+        // Each state is seeded anew.
+        let lot = RandomState::new().hash_one((std::process::id(), tries));
+        let path = folder.join(format!("{UNFINISHED}{lot:016x}-{name}"));
+        match File::create_new(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && tries < MOST_TRIES => {
+                tries += 1;
+            }
+            file => return Ok((path, file?)),
+        }
+    }
 }
 
 /// A file that is not larger than this.
@@ -335,89 +468,4 @@ fn is_false(value: &bool) -> bool {
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "the shape that serde calls")]
 fn is_zero(value: &u32) -> bool {
     *value == 0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::bundle::{bundle, describe};
-    use crate::sign::{SecretKey, generate};
-
-    fn add(layout: &Layout, version: u64) -> Hash {
-        let key = SecretKey::parse(&generate(None).unwrap().secret, None).unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("bateleur.rules"), format!("# {version}\n")).unwrap();
-        let manifest = describe(folder.path(), version, 1, "test").unwrap();
-        let hash = manifest.hash();
-        let write = |to: &mut dyn Write| bundle(folder.path(), &manifest, &key, to).map(drop);
-        layout.add(&hash, write).unwrap();
-        hash
-    }
-
-    #[test]
-    fn channels_name_bundles_that_are_there() {
-        let folder = tempfile::tempdir().unwrap();
-        let layout = Layout::at(folder.path());
-        assert_eq!(layout.channel("default").unwrap(), None);
-        let missing = Hash::of(b"");
-        assert!(matches!(layout.publish("default", &missing, false), Err(LayoutError::Missing(_))));
-        let (one, two) = (add(&layout, 1), add(&layout, 2));
-        layout.publish("default", &one, false).unwrap();
-        let second = layout.publish("default", &two, false).unwrap();
-        assert_eq!((second.version, second.previous), (2, Some(one)));
-        assert_eq!(layout.publish("default", &two, false).unwrap().previous, Some(one));
-        let back = layout.publish("default", &one, true).unwrap();
-        assert!(back.allow_older);
-        assert_eq!(layout.channel("default").unwrap(), Some(back.clone()));
-        assert_eq!(layout.channels(), [back]);
-        for name in ["", "../x", "a/b", ".x"] {
-            assert!(matches!(layout.channel(name), Err(LayoutError::Name(_))), "{name}");
-        }
-    }
-
-    #[test]
-    fn files_that_are_no_channel_are_refused() {
-        let text = |format: u32, name: &str| {
-            let hash = Hash::of(b"");
-            format!(
-                "{{\"format\":{format},\"channel\":\"{name}\",\"bundle\":\"{hash}\",\"version\":1}}"
-            )
-        };
-        assert!(Channel::parse(text(1, "a").as_bytes(), "a").is_ok());
-        for (bytes, why) in [
-            (text(2, "a"), "format 2"),
-            (text(1, "b"), "another channel"),
-            (text(1, "a").replace("bundle", "x"), "bundle"),
-            (String::new(), "EOF"),
-        ] {
-            let error = Channel::parse(bytes.as_bytes(), "a").unwrap_err().to_string();
-            assert!(error.contains(why), "{error}");
-        }
-    }
-
-    #[test]
-    fn old_bundles_go_but_not_those_in_use() {
-        let folder = tempfile::tempdir().unwrap();
-        let layout = Layout::at(folder.path());
-        let all: Vec<Hash> = (1..=6)
-            .map(|version| {
-                let hash = add(&layout, version);
-                let file = File::options().write(true).open(layout.bundle_file(&hash)).unwrap();
-                let time = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(version);
-                file.set_modified(time).unwrap();
-                hash
-            })
-            .collect();
-        layout.publish("default", &all[0], false).unwrap();
-        layout.publish("default", &all[1], false).unwrap();
-        layout.publish("other", &all[2], false).unwrap();
-        let gone = layout.prune(2).unwrap();
-        assert_eq!(gone, [layout.bundle_file(&all[3])]);
-        for hash in [all[0], all[1], all[2], all[4], all[5]] {
-            assert!(layout.bundle_file(&hash).exists());
-        }
-        let names = fs::read_dir(folder.path().join(BUNDLES)).unwrap().flatten();
-        let rest = names.filter(|name| name.file_name().to_string_lossy().starts_with('.'));
-        assert_eq!(rest.count(), 0, "unfinished files");
-    }
 }

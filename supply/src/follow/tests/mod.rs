@@ -1,45 +1,80 @@
 //! Followers and a server with real sockets, and sensors that do what the test wants.
 
-use std::cell::RefCell;
+mod killed;
+mod troubles;
+
+use std::cell::{Cell, RefCell};
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
-use std::sync::Mutex;
 use std::thread;
 
 use tempfile::TempDir;
 
 use super::*;
-use crate::bundle::{bundle, describe};
+use crate::bundle::{SIGNATURE, bundle, describe};
 use crate::layout::Layout;
 use crate::rollout::{Plan, State as RolloutState};
 use crate::server::{Kept, Order, Server};
 use crate::sign::{Pair, SecretKey, generate};
 use crate::test::Tested;
 
-/// A sensor that loads what is current in its store.
+/// A sensor that loads what is current in its store. What it has lies in a file, as sensors live on
+/// when followers are killed.
 #[derive(Default)]
 struct Fake {
     store: PathBuf,
-    has: Mutex<InForce>,
     /// What it says to these instead.
     refuses: RefCell<Option<(Hash, Refusal)>>,
+    /// It loads this one, and half of its rules are refused.
+    is_poor_with: Cell<Option<Hash>>,
+    /// So many wishes come while it loads already.
+    busy: Cell<u32>,
     is_away: RefCell<bool>,
     is_deaf: RefCell<bool>,
+    /// It goes away in the middle of a reload.
+    dies: Cell<bool>,
+    reloads: Cell<u32>,
+}
+
+impl Fake {
+    fn at(store: PathBuf) -> Self {
+        Self { store, ..Self::default() }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.store.with_extension("in-force")
+    }
+
+    fn has(&self) -> Option<Hash> {
+        Hash::parse(&fs::read_to_string(self.file()).ok()?)
+    }
 }
 
 impl Control for Fake {
     fn in_force(&self) -> Result<InForce, String> {
-        match *self.is_away.borrow() {
-            true => Err("away".to_owned()),
-            false => Ok(self.has.lock().unwrap().clone()),
+        if *self.is_away.borrow() {
+            return Err("away".to_owned());
         }
+        let bundle = self.has();
+        let refused = u64::from(bundle.is_some() && self.is_poor_with.get() == bundle);
+        let version = bundle.map(|_| 1);
+        Ok(InForce { bundle, version, loaded: 1, refused, ..InForce::default() })
     }
 
     fn reload(&self) -> Result<(), Refusal> {
+        self.reloads.set(self.reloads.get() + 1);
         if *self.is_away.borrow() {
             return Err(Refusal::Away("away".to_owned()));
+        }
+        if self.dies.get() {
+            *self.is_away.borrow_mut() = true;
+            return Err(Refusal::Away("it broke off".to_owned()));
+        }
+        if self.busy.get() > 0 {
+            self.busy.set(self.busy.get() - 1);
+            return Err(Refusal::Busy("Reload already in progress".to_owned()));
         }
         let current = Store::look(&self.store).unwrap().unwrap();
         if let Some((hash, refusal)) = self.refuses.borrow().as_ref()
@@ -47,13 +82,27 @@ impl Control for Fake {
         {
             return Err(refusal.clone());
         }
-        if *self.is_deaf.borrow() {
-            return Ok(());
+        if !*self.is_deaf.borrow() {
+            fs::write(self.file(), current.hash.to_string()).unwrap();
         }
-        let version = Some(current.manifest.version);
-        let has = InForce { bundle: Some(current.hash), version, loaded: 1, ..InForce::default() };
-        *self.has.lock().unwrap() = has;
         Ok(())
+    }
+}
+
+fn settings(root: &Path, sensor: &str) -> Settings {
+    Settings {
+        channel: "default".to_owned(),
+        sensor: sensor.to_owned(),
+        keys: root.join("rules.pub"),
+        store: root.join(format!("store-{sensor}")),
+        keep: 3,
+        limits: Limits::default(),
+        never_older: false,
+        most_refused: 0.05,
+        every: Duration::from_secs(60),
+        sign_of_life: Duration::from_secs(300),
+        patience: Duration::from_secs(100),
+        program: "test".to_owned(),
     }
 }
 
@@ -98,7 +147,7 @@ impl Maker {
     }
 
     fn sensor(&self, name: &str) -> Fake {
-        Fake { store: self.store(name), ..Fake::default() }
+        Fake::at(self.store(name))
     }
 
     fn serve(&self) -> Server {
@@ -111,26 +160,9 @@ impl Maker {
         .unwrap()
     }
 
-    fn settings(&self, sensor: &str) -> Settings {
-        Settings {
-            channel: "default".to_owned(),
-            sensor: sensor.to_owned(),
-            keys: self.folder.path().join("rules.pub"),
-            store: self.store(sensor),
-            keep: 3,
-            limits: Limits::default(),
-            never_older: false,
-            most_refused: 0.05,
-            every: Duration::from_secs(60),
-            sign_of_life: Duration::from_secs(300),
-            patience: Duration::from_secs(100),
-            program: "test".to_owned(),
-        }
-    }
-
     fn follower<'a>(&self, from: &str, sensor: &str, control: &'a Fake) -> Follower<'a> {
         let origin = Origin::new(from, None, "test").unwrap();
-        Follower::new(self.settings(sensor), origin, &test, control)
+        Follower::new(settings(self.folder.path(), sensor), origin, &test, control)
     }
 
     fn follower_of_folder<'a>(&self, sensor: &str, control: &'a Fake) -> Follower<'a> {
@@ -147,13 +179,15 @@ impl Maker {
 fn test(folder: &Path) -> Result<Tested, String> {
     let text = fs::read_to_string(folder.join("bateleur.rules")).map_err(|e| e.to_string())?;
     match text.contains("bad") {
-        true => Ok(Tested { refused: 1, reasons: vec![("no $X".to_owned(), 1)], loaded: 0 }),
+        true => {
+            Ok(Tested { refused: 1, reasons: vec![("no $X".to_owned(), 1)], ..Tested::default() })
+        }
         false => Ok(Tested { loaded: 1, ..Tested::default() }),
     }
 }
 
 fn has(sensor: &Fake) -> Option<Hash> {
-    sensor.has.lock().unwrap().bundle
+    sensor.has()
 }
 
 fn reason(step: &Step) -> &str {
@@ -189,7 +223,7 @@ fn bundles_of_a_folder_come_into_force() {
     maker.publish(&two);
     assert_eq!(follower.step(30), Step::Changed(two));
     // An older one is not taken unless the channel says so.
-    maker.layout().publish("default", &one, false).unwrap();
+    maker.layout().set("default", &one, false).unwrap();
     assert!(reason(&follower.step(40)).contains("older than 2"));
     assert_eq!(has(&sensor), Some(two));
     maker.layout().publish("default", &one, true).unwrap();
@@ -245,7 +279,7 @@ fn a_sensor_that_refuses_keeps_what_it_has() {
     maker.publish(&one);
     follower.step(0);
     let two = maker.add(2, "two");
-    let refusal = Refusal::Refused("no memory".to_owned());
+    let refusal = Refusal::Failed("no memory".to_owned());
     *sensor.refuses.borrow_mut() = Some((two, refusal));
     maker.publish(&two);
     assert!(reason(&follower.step(10)).contains("no memory"));
@@ -261,8 +295,14 @@ fn a_sensor_that_refuses_keeps_what_it_has() {
     *sensor.is_deaf.borrow_mut() = true;
     let three = maker.add(3, "three");
     maker.publish(&three);
-    assert!(reason(&follower.step(5000)).contains("rules.store"));
-    assert_eq!(maker.current("a"), Some(two));
+    // That says nothing about the rules: no refusal, and nothing is told at once.
+    let step = follower.step(5000);
+    assert!(matches!(&step, Step::Failed(why) if why.contains("rules.store")), "{step:?}");
+    assert_eq!(receipts(&server)[0].receipt.state, State::InForce);
+    follower.step(5100);
+    assert_eq!(receipts(&server)[0].receipt.state, State::Failed);
+    *sensor.is_deaf.borrow_mut() = false;
+    assert_eq!(follower.step(5101), Step::Changed(three));
 }
 
 #[test]
@@ -317,55 +357,16 @@ fn receipts_are_sent_later_when_the_server_is_away() {
     assert_eq!(receipts(&server)[0].receipt, first.receipt);
 }
 
-/// Killed at any moment: each is what the disk looks like then.
 #[test]
-fn a_killed_follower_goes_on() {
+fn damaged_notes_are_begun_anew() {
     let maker = maker();
-    let (one, two) = (maker.add(1, "one"), maker.add(2, "two"));
     let sensor = maker.sensor("a");
+    let (one, two) = (maker.add(1, "one"), maker.add(2, "two"));
     maker.publish(&one);
     maker.follower_of_folder("a", &sensor).step(0);
-    maker.publish(&two);
-    // The set is there, not yet current.
-    let keys = PublicKeys::parse(&maker.pair.public).unwrap();
-    let store = Store::open(&maker.store("a"), 3).unwrap();
-    let staged = store.stage().unwrap();
-    let file = File::open(maker.layout().bundle_file(&two)).unwrap();
-    let accept = Accept::default();
-    let unpacked = unpack(file, &keys, &accept, &Limits::default(), staged.folder()).unwrap();
-    fs::write(staged.folder().join(SIGNATURE), unpacked.signature).unwrap();
-    let generation = store.put(staged, unpacked.manifest).unwrap();
-    drop(store);
-    assert_eq!((maker.current("a"), has(&sensor)), (Some(one), Some(one)));
-    // It is current, and the sensor does not know.
-    let mut notes = Notes::read(&maker.store("a"));
-    notes.pending = Some(two);
-    notes.back = Some(one);
-    notes.write(&maker.store("a")).unwrap();
-    Store::open(&maker.store("a"), 3).unwrap().switch(&generation).unwrap();
-    assert_eq!(has(&sensor), Some(one));
-    assert_eq!(maker.follower_of_folder("a", &sensor).step(10), Step::Changed(two));
-    assert_eq!(has(&sensor), Some(two));
-    // It is current, and the sensor will not have it.
-    let three = maker.add(3, "three");
-    maker.publish(&three);
-    let refusal = Refusal::Refused("no".to_owned());
-    *sensor.refuses.borrow_mut() = Some((three, refusal));
-    assert!(matches!(maker.follower_of_folder("a", &sensor).step(20), Step::Refused(_)));
-    let store = Store::open(&maker.store("a"), 3).unwrap();
-    let third = store.generations().unwrap().into_iter().find(|g| g.hash == three).unwrap();
-    store.switch(&third).unwrap();
-    drop(store);
-    // As if it had been killed after it had noted that, before it went back.
-    let mut notes = Notes::read(&maker.store("a"));
-    (notes.pending, notes.back) = (Some(three), Some(two));
-    notes.write(&maker.store("a")).unwrap();
-    assert!(matches!(maker.follower_of_folder("a", &sensor).step(30), Step::Refused(_)));
-    assert_eq!((maker.current("a"), has(&sensor)), (Some(two), Some(two)));
-    // What it noted is gone or damaged.
     fs::write(maker.store("a").join("follow.json"), "{").unwrap();
-    *sensor.refuses.borrow_mut() = None;
-    assert_eq!(maker.follower_of_folder("a", &sensor).step(40), Step::Changed(three));
+    maker.publish(&two);
+    assert_eq!(maker.follower_of_folder("a", &sensor).step(40), Step::Changed(two));
 }
 
 /// A server that breaks off within a bundle.
@@ -398,6 +399,7 @@ fn a_server_that_dies_while_it_sends_changes_nothing() {
         }
     });
     let mut follower = maker.follower(&from, "a", &sensor);
+    follower.settings.patience = Duration::ZERO;
     for _ in cuts {
         assert!(matches!(follower.step(10), Step::Failed(_)));
         assert_eq!((has(&sensor), maker.current("a")), (Some(one), Some(one)));
@@ -430,15 +432,15 @@ fn a_roll_out_stops_where_it_fails() {
         serde_json::from_slice(&answer).unwrap()
     };
     let plan = Plan { stages: vec![50, 100], soak: 0, ..Plan::default() };
-    order(&Order::Start { bundle: two, plan: plan.clone() });
+    order(&Order::Start { bundle: two.to_string(), plan: plan.clone() });
     // One after the other: the second waits for the first one's receipt.
     assert!(round(10).contains(&two));
     assert_eq!(round(20), [two, two]);
     // Both may have it now; the first that tries refuses it.
     for sensor in &sensors {
-        *sensor.refuses.borrow_mut() = Some((three, Refusal::Refused("no $X".to_owned())));
+        *sensor.refuses.borrow_mut() = Some((three, Refusal::Failed("no $X".to_owned())));
     }
-    order(&Order::Start { bundle: three, plan });
+    order(&Order::Start { bundle: three.short(), plan });
     for now in [30, 40, 50] {
         assert_eq!(round(now), [two, two]);
     }
