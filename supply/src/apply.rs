@@ -1,4 +1,5 @@
-//! New rules of a store in a running sensor, once: it loads them, or what was before is current again.
+//! New rules of a store in a running sensor, once: it loads them, or what was before is current
+//! again.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -6,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::follow::{Control, Refusal};
 use crate::settings::StoreSettings;
 use crate::store::{Came, Generation, Outcome, Store, StoreError};
+use crate::taken_back;
 
 /// How long to wait for a sensor that loads rules already, and for others to leave the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,11 +52,25 @@ impl Patience {
     }
 }
 
-/// Has a sensor load what is current; waits while it loads already.
+/// Has a sensor load a set that is current; waits while it loads already.
 ///
 /// # Errors
-/// When it does not.
-pub fn load(control: &dyn Control, patience: &Patience) -> Result<(), Refusal> {
+/// Says why it has not.
+pub fn load_current(
+    control: &dyn Control,
+    settings: &StoreSettings,
+    current: &Generation,
+    patience: &Patience,
+) -> Result<Applied, String> {
+    match load(control, patience) {
+        Ok(()) => is_loaded(control, settings, current).map(|()| Applied::InForce),
+        Err(Refusal::Away(why)) => Ok(Applied::AtItsStart(why)),
+        Err(Refusal::Lost(_)) if has(control, current) => Ok(Applied::InForce),
+        Err(refusal) => Err(format!("the sensor has not loaded them: {}", refusal.why())),
+    }
+}
+
+fn load(control: &dyn Control, patience: &Patience) -> Result<(), Refusal> {
     patience.until(|| control.reload(), |refusal| matches!(refusal, Refusal::Busy(_)))
 }
 
@@ -74,7 +90,14 @@ pub fn load_or_go_back(
         Ok(()) => return is_loaded(control, settings, new).map(|()| Applied::InForce),
         // They have passed the test, and a sensor loads what is current when it starts.
         Err(Refusal::Away(why)) => return Ok(Applied::AtItsStart(why)),
-        Err(refusal) => refusal.why().to_owned(),
+        // It may have loaded them all the same.
+        Err(Refusal::Lost(_)) if has(control, new) => return Ok(Applied::InForce),
+        Err(refusal) => {
+            if matches!(refusal, Refusal::Failed(_)) {
+                keep_in_mind(settings, new);
+            }
+            refusal.why().to_owned()
+        }
     };
     let why = format!("the sensor has not loaded the new rules: {why}");
     let Some(before) = before else {
@@ -87,13 +110,23 @@ pub fn load_or_go_back(
         Err(error) => return Err(format!("{why}; {name} can't be put in use again: {error}")),
     }
     // It may have taken them late, or in part.
-    let has_new = control.in_force().is_ok_and(|found| found.bundle == Some(new.hash));
-    match has_new.then(|| load(control, patience)) {
+    match has(control, new).then(|| load(control, patience)) {
         Some(Err(refusal)) => Err(format!(
             "{why}; {name} is in use again, which the sensor has not loaded either: {}",
             refusal.why()
         )),
         _ => Err(format!("{why}; {name} is in use again")),
+    }
+}
+
+fn has(control: &dyn Control, set: &Generation) -> bool {
+    control.in_force().is_ok_and(|found| found.bundle == Some(set.hash))
+}
+
+/// The next update shall not try the same set again, and again.
+fn keep_in_mind(settings: &StoreSettings, refused: &Generation) {
+    if let Err(error) = taken_back::add(&settings.directory, refused) {
+        tracing::warn!("{error}");
     }
 }
 
@@ -196,10 +229,12 @@ mod tests {
     fn a_sensor_loads_it_or_the_one_before_is_current() {
         let busy = || Refusal::Busy("busy".to_owned());
         let failed = || Refusal::Failed("no rule is good".to_owned());
+        let lost = || Refusal::Lost("hung up".to_owned());
         for (answers, is_elsewhere, said, is_new) in [
             (vec![], false, "", true),
             (vec![busy(), busy()], false, "", true),
             (vec![failed()], false, "no rule is good; generation 1 (", false),
+            (vec![lost()], false, "hung up; generation 1 (", false),
             ((0..50).map(|_| busy()).collect(), false, "busy; generation 1 (", false),
             (vec![], true, "rules: {store: {directory: ", true),
         ] {
@@ -220,6 +255,8 @@ mod tests {
             assert_eq!(current.number, if is_new { 2 } else { 1 }, "{said}");
             let has = if is_new && !is_elsewhere { new.hash } else { before.hash };
             assert_eq!(fake.has.get(), Some(has), "{said}");
+            let is_refused = said.starts_with("no rule is good");
+            assert_eq!(!taken_back::read(folder.path()).is_empty(), is_refused, "{said}");
             if !is_new {
                 let outcome = Outcome::read(folder.path()).unwrap().unwrap();
                 assert_eq!(outcome.result, Came::Failed);

@@ -120,7 +120,7 @@ pub fn name_of(text: &str) -> String {
 }
 
 /// On one line, and not longer than this.
-fn plain(text: &str, most: usize) -> String {
+pub(crate) fn plain(text: &str, most: usize) -> String {
     let clean = |c: char| if c.is_control() { ' ' } else { c };
     let end = (0..=most.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
     text.get(..end.unwrap_or(0)).unwrap_or_default().chars().map(clean).collect()

@@ -1,11 +1,15 @@
 //! What a live run keeps when it gives up its rights: the files that it reads and writes.
 
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+use std::path::{Component, Path, PathBuf};
 
 use delivery::reach::Paths;
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open, openat};
+use nix::sys::stat::{Mode, mkdirat};
+use nix::unistd::Uid;
 
 use crate::config::process::{ProcessSettings, RuleStore};
 use crate::control::privileges::{Account, Filter, Sandbox};
@@ -105,7 +109,7 @@ pub(super) fn sandbox(rights: &RightsArguments, open: &Open<'_>) -> Sandbox {
         user: account(&rights.user),
         group: account(&rights.group),
         write: present(write),
-        read: present(sources(open)),
+        read: present(if rights.no_landlock { Vec::new() } else { sources(open) }),
         hand_over: present(hand_over),
         landlock: !rights.no_landlock,
         seccomp: match rights.seccomp {
@@ -171,19 +175,35 @@ fn store_in_reach(store: &Path) -> Option<PathBuf> {
 
 /// Makes a folder, and those on the way to it, for whom the folder `above` them belongs to: whoever
 /// updates rules may write there. Where everybody may, it is the process's own.
+///
+/// Whoever may write above could put a link in the place of what was made: each is opened from the
+/// one above it, and no link is followed.
 fn make_like(above: &Path, folder: &Path) -> io::Result<()> {
     let owner = fs::metadata(above)?;
     let is_for_all = owner.mode() & 0o002 != 0;
     let mode = if is_for_all { 0o755 } else { owner.mode() & 0o2775 | 0o700 };
-    let missing: Vec<&Path> = folder.ancestors().take_while(|part| !part.is_dir()).collect();
-    for part in missing.into_iter().rev() {
-        fs::create_dir(part)?;
-        let made = fs::metadata(part)?;
-        if !is_for_all && (made.uid(), made.gid()) != (owner.uid(), owner.gid()) {
-            chown(part, Some(owner.uid()), Some(owner.gid()))?;
+    let is_folder = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let mut place = open(above, is_folder, Mode::empty())?;
+    for part in folder.strip_prefix(above).unwrap_or(folder).components() {
+        let Component::Normal(name) = part else { return Err(io::ErrorKind::InvalidInput.into()) };
+        let is_made = match mkdirat(&place, name, Mode::S_IRWXU) {
+            // Somebody else has made it meanwhile.
+            Err(Errno::EEXIST) => false,
+            made => made.map(|()| true)?,
+        };
+        let below = openat(&place, name, is_folder | OFlag::O_NOFOLLOW, Mode::empty())?;
+        if is_made {
+            let made = File::from(below.try_clone()?);
+            let about = made.metadata()?;
+            let is_other = (about.uid(), about.gid()) != (owner.uid(), owner.gid());
+            // Only root may give it away.
+            if is_other && !is_for_all && Uid::effective().is_root() {
+                fchown(&made, Some(owner.uid()), Some(owner.gid()))?;
+            }
+            // The change of hands may have taken some of it away.
+            made.set_permissions(Permissions::from_mode(mode))?;
         }
-        // The change of hands may have taken some of it away.
-        fs::set_permissions(part, Permissions::from_mode(mode))?;
+        place = below;
     }
     Ok(())
 }

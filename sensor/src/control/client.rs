@@ -17,8 +17,10 @@ const MOST: usize = 64 << 20;
 /// Why a command has no result.
 #[derive(Debug)]
 pub(crate) enum Trouble {
-    /// Nobody answers, or not what a sensor would, or not in time.
+    /// Nobody is there.
     Away(anyhow::Error),
+    /// It hung up, took too long, or says what no sensor would: what it has done is unknown.
+    Lost(anyhow::Error),
     /// The sensor refuses; this is its whole answer.
     Refused(Value),
 }
@@ -30,7 +32,7 @@ pub(crate) enum Trouble {
 pub(crate) fn ask(path: &Path, command: &str, arguments: Option<Value>) -> Result<Value> {
     match ask_within(path, command, arguments, TALKING) {
         Ok(answer) => Ok(answer),
-        Err(Trouble::Away(error)) => Err(error),
+        Err(Trouble::Away(error) | Trouble::Lost(error)) => Err(error),
         Err(Trouble::Refused(answer)) => {
             bail!("{}: the sensor refuses: {}", path.display(), answer["message"])
         }
@@ -51,9 +53,11 @@ pub(crate) fn ask_within(
     if let Some(arguments) = arguments {
         message["arguments"] = arguments;
     }
-    let mut answer = talk(path, &message, within)
-        .with_context(|| path.display().to_string())
-        .map_err(Trouble::Away)?;
+    let place = || path.display().to_string();
+    let socket = UnixStream::connect(path).context("no sensor answers");
+    let socket = socket.with_context(place).map_err(Trouble::Away)?;
+    let answer = talk(socket, &message, within);
+    let mut answer = answer.with_context(place).map_err(Trouble::Lost)?;
     match answer["return"] == "OK" {
         true => Ok(answer["message"].take()),
         false => Err(Trouble::Refused(answer)),
@@ -61,8 +65,7 @@ pub(crate) fn ask_within(
 }
 
 /// Says one thing on a connection of its own: the sensor may be another one by the next time.
-fn talk(path: &Path, message: &Value, within: Duration) -> Result<Value> {
-    let mut socket = UnixStream::connect(path).context("no sensor answers")?;
+fn talk(mut socket: UnixStream, message: &Value, within: Duration) -> Result<Value> {
     socket.set_write_timeout(Some(TALKING))?;
     let mut answers = BufReader::new(socket.try_clone()?);
     let mut call = |message: &Value, within: Duration| -> Result<Value> {
@@ -143,7 +146,7 @@ mod tests {
         let said = ask_within(&path, "version", None, within);
         sensor.join().unwrap();
         said.map_err(|trouble| match trouble {
-            Trouble::Away(error) => format!("{error:#}"),
+            Trouble::Away(error) | Trouble::Lost(error) => format!("{error:#}"),
             Trouble::Refused(answer) => format!("control.sock: refuses: {}", answer["message"]),
         })
     }

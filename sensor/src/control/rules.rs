@@ -8,8 +8,8 @@ use supply::follow::{Control, InForce, Refusal};
 
 use super::client::{TALKING, Trouble, ask_within};
 
-/// How long a sensor may take to load its rules.
-const LOADING: Duration = Duration::from_secs(600);
+/// How long a sensor may take to load its rules: longer than it waits itself for that.
+const LOADING: Duration = Duration::from_secs(660);
 /// What a sensor says that loads rules already.
 const BUSY: &str = "Reload already in progress";
 
@@ -28,6 +28,7 @@ impl Socket {
     fn ask(&self, command: &str, within: Duration) -> Result<Value, Refusal> {
         ask_within(&self.path, command, None, within).map_err(|trouble| match trouble {
             Trouble::Away(error) => Refusal::Away(format!("{error:#}")),
+            Trouble::Lost(error) => Refusal::Lost(format!("{error:#}")),
             Trouble::Refused(answer) => refusal(&answer),
         })
     }

@@ -177,7 +177,7 @@ impl Change<'_> {
             Err(Refusal::Failed(why)) => {
                 return Err(self.refuse(next.hash, back, format!("the sensor refuses it: {why}")));
             }
-            Err(Refusal::Away(why)) => return Err(away(&why)),
+            Err(Refusal::Away(why) | Refusal::Lost(why)) => return Err(away(&why)),
             Err(Refusal::Busy(why) | Refusal::Never(why)) => {
                 return Err(Trouble::Failed(format!("the sensor does not load rules now: {why}")));
             }

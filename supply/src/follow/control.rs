@@ -53,15 +53,21 @@ pub enum Refusal {
     Busy(String),
     /// It never does, as it was started.
     Never(String),
-    /// It does not answer.
+    /// It is not there.
     Away(String),
+    /// It did not say what came of it.
+    Lost(String),
 }
 
 impl Refusal {
     /// What the sensor said.
     pub fn why(&self) -> &str {
         match self {
-            Self::Failed(why) | Self::Busy(why) | Self::Never(why) | Self::Away(why) => why,
+            Self::Failed(why)
+            | Self::Busy(why)
+            | Self::Never(why)
+            | Self::Away(why)
+            | Self::Lost(why) => why,
         }
     }
 }

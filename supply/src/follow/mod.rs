@@ -22,7 +22,7 @@ use std::time::Duration;
 use crate::bundle::Limits;
 use crate::layout::Channel;
 use crate::manifest::Hash;
-use crate::receipt::{Receipt, State};
+use crate::receipt::{MOST_REASON, Receipt, State, plain};
 use crate::store::{Came, NOTES, Outcome, Store};
 use crate::test::Test;
 use change::{Change, Trouble};
@@ -216,7 +216,8 @@ impl<'a> Follower<'a> {
             bundle: found.bundle,
             version: found.version,
             state,
-            reason,
+            // A server takes no receipt that is too large.
+            reason: plain(&reason, MOST_REASON),
             wanted: channel.bundle,
             loaded: found.loaded,
             refused: found.refused,

@@ -227,7 +227,7 @@ impl Desk {
         let is_over = matches!(rollout.state, State::Done | State::Back);
         let previous = rollout.before.map(|before| before.bundle);
         let next = rollout.next.bundle;
-        if is_new || self.unwritten.contains(name) {
+        if is_new || self.unwritten.contains(name) || self.is_unsettled(name) {
             // Who was told has to be known after a restart as well.
             self.settle(name)?;
         }
@@ -284,7 +284,16 @@ impl Desk {
         match order {
             Order::Start { bundle, plan } => {
                 let bundle = self.layout.find(&bundle)?;
+                let before = self.rollouts.get(name).cloned();
                 self.start(name, bundle, plan, now)?;
+                if let Err(error) = self.settle(name) {
+                    // Who ordered it is told that it does not run.
+                    match before {
+                        Some(before) => self.rollouts.insert(name.to_owned(), before),
+                        None => self.rollouts.remove(name),
+                    };
+                    return Err(error);
+                }
             }
             Order::Stop => self.rollouts.get_mut(name).ok_or_else(none)?.stop("by hand")?,
             Order::Resume => self.rollouts.get_mut(name).ok_or_else(none)?.resume(now)?,
@@ -296,8 +305,8 @@ impl Desk {
 
     fn start(&mut self, name: &str, bundle: Hash, plan: Plan, now: u64) -> Result<(), DeskError> {
         plan.check()?;
-        // The first bundle of a channel that was stopped has none before it to go back to: another one
-        // is the only way on.
+        // The first bundle of a channel that was stopped has none before it to go back to: another
+        // one is the only way on.
         if let Some(rollout) = self.rollouts.get(name)
             && (rollout.state == State::Running
                 || rollout.state == State::Stopped && rollout.before.is_some())

@@ -244,6 +244,35 @@ fn a_first_bundle_that_is_refused_makes_way_for_another_one() {
     assert!(body.contains(&two.to_string()), "{body}");
 }
 
+/// Who ordered it learns that it does not run, and what ran before does.
+#[test]
+fn a_rollout_that_cannot_be_written_does_not_begin() {
+    let served = served(None);
+    let (one, two) = (served.add(1), served.add(2));
+    let state = served.folder.path().join("state/rollouts");
+    let start = |bundle: &Hash, is_writable: bool| {
+        if !is_writable {
+            let _ = fs::remove_dir_all(&state);
+            fs::write(&state, "").unwrap();
+        }
+        let text = format!("{{\"order\":\"start\",\"bundle\":\"{bundle}\"}}");
+        let said = served.post("/v1/rollouts/default", &text, "").0;
+        if !is_writable {
+            fs::remove_file(&state).unwrap();
+        }
+        said
+    };
+    assert!(start(&one, false) >= 500);
+    assert_eq!(served.get("/v1/rollouts/default").0, 404);
+    assert_eq!(served.get("/v1/channels/default.json?sensor=a").0, 404);
+    assert_eq!(start(&one, true), 200);
+    served.post("/v1/receipts", &receipt("a", "refused", &one, &one), "");
+    assert!(start(&two, false) >= 500);
+    let (_, still) = served.get("/v1/rollouts/default");
+    assert!(still.contains(&one.to_string()), "{still}");
+    assert_eq!(start(&two, true), 200);
+}
+
 #[test]
 fn slow_and_many_clients_do_no_harm() {
     let served = served(None);

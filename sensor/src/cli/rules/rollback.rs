@@ -4,9 +4,9 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
-use supply::apply::{Patience, load};
+use supply::apply::{Applied, Patience, load_current};
 use supply::rollback::rollback;
 use supply::store::Store;
 
@@ -43,10 +43,16 @@ pub(super) fn run(arguments: &RollbackArguments) -> Result<ExitCode> {
         );
     }
     if let Some(control) = &arguments.control {
-        load(&Socket::at(control.clone()), &Patience::default())
-            .map_err(|refusal| anyhow::Error::msg(refusal.why().to_owned()))
-            .context("the sensor has not loaded it")?;
-        let _ = writeln!(io::stdout(), "the sensor has loaded it");
+        let control = Socket::at(control.clone());
+        let done = load_current(&control, &settings, &to, &Patience::default());
+        match done.map_err(anyhow::Error::msg)? {
+            Applied::InForce => {
+                let _ = writeln!(io::stdout(), "the sensor has loaded it");
+            }
+            Applied::AtItsStart(why) => {
+                tracing::warn!("{why}; the sensor loads it when it starts");
+            }
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -31,7 +31,9 @@ pub(super) fn run(arguments: &StatusArguments) -> Result<ExitCode> {
     let current = Store::look(&settings.directory)?;
     let all = Store::list(&settings.directory)?;
     let outcome = Outcome::read(&settings.directory)?;
-    let back = taken_back::read(&settings.directory);
+    let mut back = taken_back::read(&settings.directory);
+    // A follower may have put one in force again.
+    back.retain(|one| current.as_ref().is_none_or(|current| current.hash != one.set));
     let text = match arguments.json {
         true => {
             let generations: Vec<Value> = all.iter().map(as_json).collect();

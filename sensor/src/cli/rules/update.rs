@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use clap::Args;
-use supply::apply::{Applied, Patience, load_or_go_back};
-use supply::follow::{self, Control};
+use supply::apply::{Applied, Patience, load_current, load_or_go_back};
+use supply::follow::{self, Control, InForce};
 use supply::settings::StoreSettings;
-use supply::store::Came;
+use supply::store::{Came, Outcome};
 use supply::update::{Report, Update};
 
 use crate::config::native::Sensor;
@@ -70,27 +70,50 @@ pub(super) fn run(arguments: &UpdateArguments) -> Result<ExitCode> {
     }
     .run()?;
     report.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    let applied = match &control {
+        Some(control) if !arguments.dry_run => apply(control, &store, &report),
+        _ => Ok(None),
+    };
     if arguments.json {
-        super::print_json(&report.outcome());
-    } else if is_chatty {
+        // After going back the store has another one.
+        let told = match &applied {
+            Ok(_) => Some(report.outcome()),
+            Err(_) => Outcome::read(&store.directory)?,
+        };
+        super::print_json(&told);
+    } else if is_chatty && applied.is_ok() {
         let _ = io::stdout().lock().write_all(text(&report, arguments.dry_run).as_bytes());
     }
-    if report.came == Came::Changed
-        && let (Some(control), Some(new)) = (&control, &report.current)
-    {
-        let patience = Patience::default();
-        match load_or_go_back(control, &store, new, report.before.as_ref(), &patience) {
-            Ok(Applied::InForce) if is_chatty => {
-                let _ = writeln!(io::stdout(), "the sensor has loaded them");
-            }
-            Ok(Applied::InForce) => {}
-            Ok(Applied::AtItsStart(why)) => {
-                tracing::warn!("{why}; the sensor loads the new rules when it starts");
-            }
-            Err(why) => bail!(why),
+    match applied {
+        Ok(Some(Applied::InForce)) if is_chatty => {
+            let _ = writeln!(io::stdout(), "the sensor has loaded them");
         }
+        Ok(Some(Applied::AtItsStart(why))) => {
+            tracing::warn!("{why}; the sensor loads the new rules when it starts");
+        }
+        Ok(_) => {}
+        Err(why) => bail!(why),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Has the sensor load what is new, or what an update before did not come to have it load.
+fn apply(
+    control: &Socket,
+    store: &StoreSettings,
+    report: &Report,
+) -> Result<Option<Applied>, String> {
+    let Some(current) = &report.current else { return Ok(None) };
+    let patience = Patience::default();
+    if report.came == Came::Changed {
+        let before = report.before.as_ref();
+        return load_or_go_back(control, store, current, before, &patience).map(Some);
+    }
+    let has_other = |found: InForce| found.bundle.is_some_and(|bundle| bundle != current.hash);
+    match control.in_force().is_ok_and(has_other) {
+        true => load_current(control, store, current, &patience).map(Some),
+        false => Ok(None),
+    }
 }
 
 /// Where rules go. A configuration by which a sensor would not load them from there is told at once:

@@ -109,7 +109,6 @@ pub(super) fn in_force(path: &str) -> Option<&'static str> {
 /// Whether a value says nothing that is not so anyway: no section without content does, either.
 pub(super) fn says_nothing(path: &str, value: &Value) -> bool {
     let Kind::Scalar { text, .. } = &value.kind else { return true };
-    // Where Suricata looks for other protocols at first: they are told by what they say.
     value.is_null() || of(path).is_some_and(|usual| is_same(text, usual))
 }
 

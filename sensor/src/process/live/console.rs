@@ -90,8 +90,8 @@ impl Sensor for Board {
         }
         let (answer, answered) = bounded(1);
         self.request(Request::Reload { answer: Some(answer), waits: how == Reload::Wait });
-        let late = |_| ReloadRefusal::Failed("the sensor does not answer".to_owned());
-        answered.recv_timeout(LOADING).map_err(late)?
+        // It stops, or loads for very long: whoever asks again learns what came of it.
+        answered.recv_timeout(LOADING).map_err(|_| ReloadRefusal::Busy)?
     }
 
     fn last_reload(&self) -> u64 {

@@ -79,14 +79,14 @@ impl Datasets {
         if spec.save.is_some() || spec.state.is_some() {
             return None;
         }
-        let known = earlier.remove(&spec.name)?;
-        let (rows, memcap) = self.size(sets, spec).ok()?;
+        let known = Arc::clone(earlier.get(&spec.name)?);
         if spec.kind != Some(known.kind) {
             return None;
         }
-        let source = Source::new(spec, &read(path).ok()?);
+        let size = self.size(sets, spec).ok();
+        let source = read(path).ok().map(|bytes| Source::new(spec, &bytes));
         let is_same =
-            known.source.as_ref() == Some(&source) && (known.rows, known.memcap) == (rows, memcap);
+            source.is_some() && known.source == source && size == Some((known.rows, known.memcap));
         if !is_same && known.written.load(Ordering::Relaxed) {
             self.note(format!(
                 "dataset {}: {} has changed; rules have written into the set, which stays as it \
@@ -94,7 +94,11 @@ impl Datasets {
                 spec.name,
                 path.display()
             ));
+            earlier.remove(&spec.name);
             return Some(known);
+        }
+        if is_same {
+            earlier.remove(&spec.name);
         }
         is_same.then_some(known)
     }
@@ -146,6 +150,12 @@ mod tests {
         let writes = spec("a.lst", DatasetCommand::Set);
         check(&writes, "10.0.0.1\n", true);
         check(&writes, "10.0.0.2\n", true);
+        // Neither does a file that is away for a moment take it.
+        let after = Datasets::after(&first);
+        let gone = |_: &Path| -> io::Result<Vec<u8>> { Err(io::ErrorKind::NotFound.into()) };
+        let other = Dataset { kind: Some(DatasetType::Ip), ..is.clone() };
+        assert!(after.open(&other, "a.rules", &gone).is_err());
+        assert!(Arc::ptr_eq(&after.open(&writes, "a.rules", &gone).unwrap().set, &known));
     }
 
     #[test]
