@@ -43,7 +43,7 @@ const MAY_UNSAFE: &[&str] = &[
     "capture/afxdp/src/system.rs",
     "capture/placement/src/ethtool.rs",
     "capture/steer/src/attach.rs",
-    "delivery/src/unacknowledged.rs",
+    "delivery/src/sinks/unacknowledged.rs",
     "delivery/kafka/src/event.rs",
     "delivery/kafka/src/producer.rs",
     "detect/engine/src/pcre.rs",

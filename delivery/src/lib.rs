@@ -22,15 +22,12 @@ pub mod filter;
 mod http;
 pub mod marker;
 pub mod network;
-mod outgoing;
-mod outlet;
 pub mod post;
 mod publisher;
 pub mod queue;
 pub mod reach;
 pub mod record;
 mod refused;
-mod resp;
 pub mod secret;
 pub mod settings;
 pub mod sink;
@@ -40,7 +37,6 @@ pub mod stream;
 mod template;
 #[cfg(feature = "tls")]
 pub mod tls;
-mod unacknowledged;
 pub mod volume;
 
 pub use crate::delivery::{Delivery, Figures, Prepared, StartError};

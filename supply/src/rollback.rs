@@ -2,7 +2,7 @@
 
 use crate::layout::LayoutError;
 use crate::store::{Came, Generation, Outcome, Store, StoreError};
-use crate::taken_back;
+use crate::taken_back::{self, By};
 
 /// Why there is no way back.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +31,7 @@ pub fn rollback(store: &Store, which: Option<&str>) -> Result<Generation, Rollba
     taken_back::forget(directory, &to.manifest.files)?;
     // Before the change: whoever is killed between the two has wished it all the same.
     if let Some(from) = store.current().ok().flatten().filter(|from| from.number > to.number) {
-        taken_back::add(directory, &from)?;
+        taken_back::add(directory, &from, By::Hand)?;
     }
     store.switch(&to)?;
     let mut outcome = Outcome::now("rollback", Came::Changed);

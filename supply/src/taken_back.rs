@@ -1,5 +1,6 @@
-//! Sets that were taken back by hand: an update that comes to one of them again does not put it in
-//! force. They are known by their content, as each update makes a manifest of its own.
+//! Sets that were taken back, by hand or since the sensor refused them: an update that comes to one
+//! of them again does not put it in force. They are known by their content, as each update makes a
+//! manifest of its own.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -16,6 +17,27 @@ const MOST_BYTES: u64 = 64 << 10;
 /// So many are kept in mind; the oldest goes.
 const MOST: usize = 16;
 
+/// Who took a set back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum By {
+    /// Somebody, by a rollback.
+    #[default]
+    Hand,
+    /// The sensor, which did not load it but did load the one before.
+    Sensor,
+}
+
+impl By {
+    /// What became of the set.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Hand => "taken back",
+            Self::Sensor => "refused by the sensor",
+        }
+    }
+}
+
 /// A set that was taken back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TakenBack {
@@ -25,6 +47,9 @@ pub struct TakenBack {
     pub number: u64,
     /// When: seconds since 1970.
     pub time: u64,
+    /// Who took it back.
+    #[serde(default)]
+    pub by: By,
     /// Of what it consists.
     content: Hash,
 }
@@ -53,12 +78,12 @@ pub(crate) fn find(directory: &Path, files: &[FileRecord]) -> Option<TakenBack> 
 }
 
 /// Keeps in mind that a set was taken back.
-pub(crate) fn add(directory: &Path, set: &Generation) -> Result<(), LayoutError> {
+pub(crate) fn add(directory: &Path, set: &Generation, by: By) -> Result<(), LayoutError> {
     let content = content(&set.manifest.files);
     let mut all = read(directory);
     all.retain(|one| one.content != content);
     let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    all.push(TakenBack { set: set.hash, number: set.number, time, content });
+    all.push(TakenBack { set: set.hash, number: set.number, time, by, content });
     let spare = all.len().saturating_sub(MOST);
     all.drain(..spare);
     write(directory, &all)

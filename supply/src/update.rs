@@ -375,9 +375,10 @@ impl Made {
         let mut warnings = self.warnings;
         if let Some(set) = &taken_back {
             let why = format!(
-                "set {} (generation {}) was taken back; --force or new rules put it in force",
+                "set {} (generation {}) was {}; --force or new rules put it in force",
                 set.set.short(),
-                set.number
+                set.number,
+                set.by.words()
             );
             warnings.insert(0, why);
         }

@@ -16,14 +16,14 @@ use serde::Deserialize;
 
 use crate::dial::Dialer;
 use crate::duration::Delay;
-use crate::outgoing::Outgoing;
 use crate::record::Record;
 use crate::sink::{Settled, Sink, Trouble};
 use crate::stream::{Stream, TlsSettings};
-use crate::unacknowledged::unacknowledged;
 
 use super::Surroundings;
 use super::mark::Mark;
+use super::outgoing::Outgoing;
+use super::unacknowledged::unacknowledged;
 
 /// Bytes that may wait for their acknowledgement.
 const LIMIT: u64 = 4 << 20;

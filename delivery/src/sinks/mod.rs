@@ -10,12 +10,15 @@ mod kafka;
 mod lines;
 mod lumberjack;
 mod mark;
+mod outgoing;
+mod outlet;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod redis;
 mod stdout;
 mod syslog;
 mod tickets;
+mod unacknowledged;
 mod unix;
 
 use schemars::JsonSchema;

@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::dial::Dialer;
 use crate::duration::Delay;
-use crate::outlet::{Limits, Outlet, Sent, Target};
 use crate::record::Record;
 use crate::sink::{Settled, Sink, Trouble};
 
 use super::Surroundings;
+use super::outlet::{Limits, Outlet, Sent, Target};
 
 /// `unix: {path: /run/eve.sock, kind: stream}`
 #[derive(Clone, Debug, Deserialize, JsonSchema)]

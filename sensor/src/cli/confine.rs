@@ -1,20 +1,15 @@
 //! What a live run keeps when it gives up its rights: the files that it reads and writes.
 
-use std::fs::{self, File, Permissions};
-use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
-use std::path::{Component, Path, PathBuf};
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use delivery::reach::Paths;
-use nix::errno::Errno;
-use nix::fcntl::{OFlag, open, openat};
-use nix::sys::stat::{Mode, mkdirat};
-use nix::unistd::Uid;
 
 use crate::config::process::{ProcessSettings, RuleStore};
 use crate::control::privileges::{Account, Filter, Sandbox};
 use crate::process::load::Loaded;
 
+use super::make_like::make_like;
 use super::native::{RightsArguments, SystemCalls};
 
 /// A folder for outputs, as it was before they were opened.
@@ -153,7 +148,12 @@ fn store_in_reach(store: &Path) -> Option<PathBuf> {
     let above = store.ancestors().skip(1).find(|folder| folder.is_dir());
     let above = above.unwrap_or(Path::new("."));
     let error = match make_like(above, store) {
-        Ok(()) => return Some(store.to_path_buf()),
+        Ok(strange) => {
+            if let Some(why) = strange {
+                tracing::warn!("rules.store: {} was made, but {why}", store.display());
+            }
+            return Some(store.to_path_buf());
+        }
         Err(error) => error,
     };
     let (store, why) = (store.display(), crate::log::reason(&error));
@@ -171,41 +171,6 @@ fn store_in_reach(store: &Path) -> Option<PathBuf> {
         above.display()
     );
     Some(above.to_path_buf())
-}
-
-/// Makes a folder, and those on the way to it, for whom the folder `above` them belongs to: whoever
-/// updates rules may write there. Where everybody may, it is the process's own.
-///
-/// Whoever may write above could put a link in the place of what was made: each is opened from the
-/// one above it, and no link is followed.
-fn make_like(above: &Path, folder: &Path) -> io::Result<()> {
-    let owner = fs::metadata(above)?;
-    let is_for_all = owner.mode() & 0o002 != 0;
-    let mode = if is_for_all { 0o755 } else { owner.mode() & 0o2775 | 0o700 };
-    let is_folder = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    let mut place = open(above, is_folder, Mode::empty())?;
-    for part in folder.strip_prefix(above).unwrap_or(folder).components() {
-        let Component::Normal(name) = part else { return Err(io::ErrorKind::InvalidInput.into()) };
-        let is_made = match mkdirat(&place, name, Mode::S_IRWXU) {
-            // Somebody else has made it meanwhile.
-            Err(Errno::EEXIST) => false,
-            made => made.map(|()| true)?,
-        };
-        let below = openat(&place, name, is_folder | OFlag::O_NOFOLLOW, Mode::empty())?;
-        if is_made {
-            let made = File::from(below.try_clone()?);
-            let about = made.metadata()?;
-            let is_other = (about.uid(), about.gid()) != (owner.uid(), owner.gid());
-            // Only root may give it away.
-            if is_other && !is_for_all && Uid::effective().is_root() {
-                fchown(&made, Some(owner.uid()), Some(owner.gid()))?;
-            }
-            // The change of hands may have taken some of it away.
-            made.set_permissions(Permissions::from_mode(mode))?;
-        }
-        place = below;
-    }
-    Ok(())
 }
 
 /// The folder of a list of name servers that is made anew while the system runs.
@@ -246,6 +211,9 @@ fn present(paths: Vec<PathBuf>) -> Vec<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
     use super::*;
 
     #[test]
@@ -284,6 +252,10 @@ mod tests {
         // Nobody can make a folder in /proc.
         let kept = store_in_reach(Path::new("/proc/sys/rules/store"));
         assert_eq!(kept.as_deref(), Some(Path::new("/proc/sys")));
+        // No link is followed to where a folder is made.
+        std::os::unix::fs::symlink(root.path().join("nowhere"), lib.join("link")).unwrap();
+        assert_eq!(store_in_reach(&lib.join("link/rules")).as_deref(), Some(&*lib));
+        assert!(!root.path().join("nowhere").exists());
         // What is in the way of a folder is no folder above it.
         fs::write(root.path().join("file"), "").unwrap();
         let kept = store_in_reach(&root.path().join("file/rules"));

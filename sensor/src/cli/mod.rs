@@ -7,6 +7,7 @@ mod cpus;
 mod delivered;
 mod doctor;
 mod list;
+mod make_like;
 mod marking;
 mod native;
 mod plan;

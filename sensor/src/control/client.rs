@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, bail};
 use serde_json::{Value, json};
 
 /// How long a sensor may take to be greeted and to hear a command, and for an answer that needs no
@@ -17,9 +17,10 @@ const MOST: usize = 64 << 20;
 /// Why a command has no result.
 #[derive(Debug)]
 pub(crate) enum Trouble {
-    /// Nobody is there.
+    /// Nobody is there: there is no socket, or nobody listens at it.
     Away(anyhow::Error),
-    /// It hung up, took too long, or says what no sensor would: what it has done is unknown.
+    /// It can't be reached, hung up, took too long, or says what no sensor would: what it does or
+    /// has done is unknown.
     Lost(anyhow::Error),
     /// The sensor refuses; this is its whole answer.
     Refused(Value),
@@ -54,8 +55,11 @@ pub(crate) fn ask_within(
         message["arguments"] = arguments;
     }
     let place = || path.display().to_string();
-    let socket = UnixStream::connect(path).context("no sensor answers");
-    let socket = socket.with_context(place).map_err(Trouble::Away)?;
+    let socket = UnixStream::connect(path).map_err(|error| {
+        let is_nobody = matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused);
+        let error = Error::new(error).context("no sensor answers").context(place());
+        if is_nobody { Trouble::Away(error) } else { Trouble::Lost(error) }
+    })?;
     let answer = talk(socket, &message, within);
     let mut answer = answer.with_context(place).map_err(Trouble::Lost)?;
     match answer["return"] == "OK" {
@@ -146,9 +150,29 @@ mod tests {
         let said = ask_within(&path, "version", None, within);
         sensor.join().unwrap();
         said.map_err(|trouble| match trouble {
-            Trouble::Away(error) | Trouble::Lost(error) => format!("{error:#}"),
+            Trouble::Away(error) => format!("away: {error:#}"),
+            Trouble::Lost(error) => format!("{error:#}"),
             Trouble::Refused(answer) => format!("control.sock: refuses: {}", answer["message"]),
         })
+    }
+
+    #[test]
+    fn who_is_not_there_is_told_from_who_is_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.sock");
+        let is_away = |path: &Path| match ask_within(path, "version", None, TALKING) {
+            Err(Trouble::Away(_)) => true,
+            Err(Trouble::Lost(_)) => false,
+            other => panic!("{other:?}"),
+        };
+        assert!(is_away(&path), "there is no socket");
+        let listener = UnixListener::bind(&path).unwrap();
+        let sensor = thread::spawn(move || drop(listener.accept().unwrap()));
+        assert!(!is_away(&path), "it hung up, and may have done it");
+        sensor.join().unwrap();
+        assert!(is_away(&path), "nobody listens any more");
+        std::fs::write(folder.path().join("file"), "").unwrap();
+        assert!(!is_away(&folder.path().join("file/control.sock")), "it can't be reached");
     }
 
     const HELLO: &str = "{\"return\": \"OK\"}\n";

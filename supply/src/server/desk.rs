@@ -1,6 +1,9 @@
 //! What a rule server keeps: the last receipt of each sensor, and the roll-out of each channel. All
 //! of it lies on the disk, so that it goes on after whatever ended the server.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -281,26 +284,42 @@ impl Desk {
     /// When the order makes no sense, or can't be written down.
     pub fn order(&mut self, name: &str, order: Order, now: u64) -> Result<&Rollout, DeskError> {
         let none = || DeskError::NoRollout(name.to_owned());
+        let before = self.rollouts.get(name).cloned();
         match order {
             Order::Start { bundle, plan } => {
                 let bundle = self.layout.find(&bundle)?;
-                let before = self.rollouts.get(name).cloned();
                 self.start(name, bundle, plan, now)?;
-                if let Err(error) = self.settle(name) {
-                    // Who ordered it is told that it does not run.
-                    match before {
-                        Some(before) => self.rollouts.insert(name.to_owned(), before),
-                        None => self.rollouts.remove(name),
-                    };
-                    return Err(error);
-                }
             }
             Order::Stop => self.rollouts.get_mut(name).ok_or_else(none)?.stop("by hand")?,
             Order::Resume => self.rollouts.get_mut(name).ok_or_else(none)?.resume(now)?,
             Order::Back => self.rollouts.get_mut(name).ok_or_else(none)?.back("by hand")?,
         }
-        self.settle(name)?;
+        if let Err(error) = self.settle(name) {
+            self.put_back(name, before);
+            return Err(error);
+        }
         self.rollouts.get(name).ok_or_else(none)
+    }
+
+    /// Whoever ordered what can't be written is told so: it does not happen, then or later.
+    fn put_back(&mut self, name: &str, before: Option<Rollout>) {
+        match before {
+            Some(before) => {
+                self.rollouts.insert(name.to_owned(), before);
+                // Some of it may be on the disk.
+                self.unwritten.insert(name.to_owned());
+            }
+            None => {
+                self.rollouts.remove(name);
+                self.unwritten.remove(name);
+                let path = self.layout.rollout_file(name);
+                if let Err(error) = fs::remove_file(&path)
+                    && error.kind() != io::ErrorKind::NotFound
+                {
+                    tracing::warn!("{}: {error}", path.display());
+                }
+            }
+        }
     }
 
     fn start(&mut self, name: &str, bundle: Hash, plan: Plan, now: u64) -> Result<(), DeskError> {
@@ -432,69 +451,4 @@ impl Desk {
 
 fn key(receipt: &Receipt) -> (String, String) {
     (receipt.channel.clone(), receipt.sensor.clone())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn receipt(sensor: &str) -> Receipt {
-        let wanted = Hash::of(b"");
-        let text = format!(
-            "{{\"sensor\":\"{sensor}\",\"channel\":\"default\",\"state\":\"failed\",\"wanted\":\"{wanted}\"}}"
-        );
-        Receipt::parse(text.as_bytes()).unwrap()
-    }
-
-    #[test]
-    fn receipts_are_limited_and_those_of_the_gone_make_room() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut desk = Desk::open(folder.path(), 0).unwrap();
-        desk.most = 2;
-        assert!(desk.hear(receipt("a"), 0).unwrap());
-        assert!(desk.hear(receipt("b"), FORGOTTEN).unwrap());
-        assert!(!desk.hear(receipt("c"), FORGOTTEN).unwrap());
-        assert!(desk.hear(receipt("b"), FORGOTTEN).unwrap(), "who is known has a place");
-        assert_eq!(desk.shed(), 1);
-        assert!(desk.hear(receipt("c"), FORGOTTEN + 1).unwrap());
-        let names: Vec<_> = desk.receipts().map(|kept| kept.receipt.sensor.as_str()).collect();
-        assert_eq!(names, ["b", "c"]);
-    }
-
-    /// Nobody is told what a restart would not know, and the disk is tried until it takes it.
-    #[test]
-    fn what_cannot_be_written_is_not_told() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut desk = Desk::open(folder.path(), 0).unwrap();
-        let edition = |name: &[u8]| Edition { bundle: Hash::of(name), version: 1 };
-        let plan = Plan { stages: vec![100], ..Plan::default() };
-        let known = [("a".to_owned(), 0)];
-        let (next, before) = (edition(b"next"), edition(b"before"));
-        let rollout = Rollout::start("default", next, Some(before), plan, &known, 0);
-        desk.rollouts.insert("default".to_owned(), rollout);
-        // No file can be made there.
-        let state = folder.path().join("state/rollouts");
-        fs::remove_dir(&state).unwrap();
-        fs::write(&state, "").unwrap();
-        for now in [10, 20] {
-            assert!(desk.channel("default", Some("a"), now).is_err(), "{now}");
-        }
-        desk.tick(25);
-        assert!(desk.trouble().is_some());
-        fs::remove_file(&state).unwrap();
-        desk.tick(30);
-        assert_eq!(desk.trouble(), None);
-        assert!(desk.layout.rollout_file("default").exists());
-        let told = desk.channel("default", Some("a"), 40).unwrap().unwrap();
-        assert_eq!(told.bundle, next.bundle);
-    }
-
-    #[test]
-    fn receipts_are_written_though_the_clock_is_put_back() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut desk = Desk::open(folder.path(), 5000).unwrap();
-        desk.hear(receipt("a"), 5000).unwrap();
-        desk.tick(100);
-        assert!(folder.path().join("state/receipts.json").exists());
-    }
 }

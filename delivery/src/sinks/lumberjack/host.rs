@@ -7,10 +7,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::dial::Dialer;
-use crate::outgoing::Outgoing;
 use crate::sink::Trouble;
 use crate::stream::Stream;
 
+use super::super::outgoing::Outgoing;
 use super::Figures;
 use super::frame::{Acknowledgements, Encoder, Window};
 

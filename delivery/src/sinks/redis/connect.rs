@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::dial::Dialer;
-use crate::resp::{self, Replies, Reply};
 use crate::secret::Secret;
 use crate::sink::Trouble;
 use crate::stream::Stream;
 
 use super::super::Surroundings;
+use super::resp::{self, Replies, Reply};
 use super::{Settings, Verdict, judge};
 
 /// Who we are for a server.

@@ -6,6 +6,7 @@
 //! A message on a channel that nobody listens to counts as delivered, as Redis sees it.
 
 mod connect;
+mod resp;
 #[cfg(test)]
 mod tests;
 
@@ -19,7 +20,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::duration::Delay;
 use crate::record::Record;
-use crate::resp::{self, Replies, Reply};
 use crate::secret::Hidden;
 use crate::sink::{Settled, Sink, Trouble};
 use crate::stream::{Stream, TlsSettings};
@@ -27,6 +27,7 @@ use crate::template::Template;
 
 use super::Surroundings;
 use connect::Finder;
+use resp::{Replies, Reply};
 
 /// `redis: {server: 127.0.0.1:6379, mode: list, key: suricata}`
 #[derive(Clone, Debug, Deserialize, JsonSchema)]

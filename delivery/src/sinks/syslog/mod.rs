@@ -17,12 +17,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::dial::Dialer;
 use crate::duration::{Delay, Size};
-use crate::outlet::{Limits, Outlet, Sent, Target};
 use crate::record::Record;
 use crate::sink::{Settled, Sink, Trouble};
 use crate::stream::TlsSettings;
 
 use super::Surroundings;
+use super::outlet::{Limits, Outlet, Sent, Target};
 use message::Writer;
 
 /// `syslog: {transport: tcp, server: logs:601, format: rfc5424}`

@@ -47,7 +47,7 @@ pub(super) fn run(arguments: &RollbackArguments) -> Result<ExitCode> {
         let done = load_current(&control, &settings, &to, &Patience::default());
         match done.map_err(anyhow::Error::msg)? {
             Applied::InForce => {
-                let _ = writeln!(io::stdout(), "the sensor has loaded it");
+                let _ = writeln!(io::stdout(), "the sensor has loaded generation {}", to.number);
             }
             Applied::AtItsStart(why) => {
                 tracing::warn!("{why}; the sensor loads it when it starts");

@@ -84,10 +84,10 @@ fn as_text(
         out.push_str("no rules are in use\n");
     }
     for one in back {
-        let (set, number) = (one.set.short(), one.number);
+        let (set, number, what) = (one.set.short(), one.number, one.by.words());
         let _ = writeln!(
             out,
-            "set {set} (generation {number}) was taken back: `rules update --force` or \
+            "set {set} (generation {number}) was {what}: `rules update --force` or \
              `rules rollback {set}` puts it in force again"
         );
     }

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use clap::Args;
-use supply::apply::{Applied, Patience, load_current, load_or_go_back};
-use supply::follow::{self, Control, InForce};
+use supply::apply::{self, Applied, Patience, catch_up, load_or_go_back};
+use supply::follow::{self, Control};
 use supply::settings::StoreSettings;
-use supply::store::{Came, Outcome};
+use supply::store::Came;
 use supply::update::{Report, Update};
 
 use crate::config::native::Sensor;
@@ -71,25 +71,24 @@ pub(super) fn run(arguments: &UpdateArguments) -> Result<ExitCode> {
     .run()?;
     report.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let applied = match &control {
-        Some(control) if !arguments.dry_run => apply(control, &store, &report),
-        _ => Ok(None),
+        Some(control) => apply(control, &store, &report),
+        None => Ok(None),
     };
     if arguments.json {
-        // After going back the store has another one.
-        let told = match &applied {
-            Ok(_) => Some(report.outcome()),
-            Err(_) => Outcome::read(&store.directory)?,
-        };
-        super::print_json(&told);
+        super::print_json(&match &applied {
+            Ok(_) => report.outcome(),
+            Err(why) => apply::failed(&store, why),
+        });
     } else if is_chatty && applied.is_ok() {
         let _ = io::stdout().lock().write_all(text(&report, arguments.dry_run).as_bytes());
     }
+    let number = report.current.as_ref().map_or(0, |current| current.number);
     match applied {
         Ok(Some(Applied::InForce)) if is_chatty => {
-            let _ = writeln!(io::stdout(), "the sensor has loaded them");
+            let _ = writeln!(io::stdout(), "the sensor has loaded generation {number}");
         }
         Ok(Some(Applied::AtItsStart(why))) => {
-            tracing::warn!("{why}; the sensor loads the new rules when it starts");
+            tracing::warn!("{why}; the sensor loads generation {number} when it starts");
         }
         Ok(_) => {}
         Err(why) => bail!(why),
@@ -105,15 +104,10 @@ fn apply(
 ) -> Result<Option<Applied>, String> {
     let Some(current) = &report.current else { return Ok(None) };
     let patience = Patience::default();
-    if report.came == Came::Changed {
-        let before = report.before.as_ref();
-        return load_or_go_back(control, store, current, before, &patience).map(Some);
+    if report.came != Came::Changed {
+        return catch_up(control, store, current, &patience);
     }
-    let has_other = |found: InForce| found.bundle.is_some_and(|bundle| bundle != current.hash);
-    match control.in_force().is_ok_and(has_other) {
-        true => load_current(control, store, current, &patience).map(Some),
-        false => Ok(None),
-    }
+    load_or_go_back(control, store, current, report.before.as_ref(), &patience).map(Some)
 }
 
 /// Where rules go. A configuration by which a sensor would not load them from there is told at once:
@@ -148,7 +142,7 @@ fn text(report: &Report, dry_run: bool) -> String {
     let tested = &report.tested;
     let state = match (report.came, dry_run) {
         (Came::Unchanged, _) if report.taken_back.is_some() => {
-            "the new rules were taken back before and are not used"
+            "the new rules were taken back or refused before and are not used"
         }
         (Came::Unchanged, _) => "nothing new",
         (_, true) => "there are new rules; nothing was changed",

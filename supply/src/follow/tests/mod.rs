@@ -70,7 +70,7 @@ impl Control for Fake {
         }
         if self.dies.get() {
             *self.is_away.borrow_mut() = true;
-            return Err(Refusal::Away("it broke off".to_owned()));
+            return Err(Refusal::Lost("it broke off".to_owned()));
         }
         if self.busy.get() > 0 {
             self.busy.set(self.busy.get() - 1);

@@ -84,13 +84,17 @@ impl Datasets {
             return None;
         }
         let size = self.size(sets, spec).ok();
-        let source = read(path).ok().map(|bytes| Source::new(spec, &bytes));
-        let is_same =
-            source.is_some() && known.source == source && size == Some((known.rows, known.memcap));
+        let source = read(path).map(|bytes| Some(Source::new(spec, &bytes)));
+        let is_same = source.as_ref().is_ok_and(|source| *source == known.source)
+            && size == Some((known.rows, known.memcap));
         if !is_same && known.written.load(Ordering::Relaxed) {
+            let what = source.map_or_else(
+                |error| format!("can't be read ({error})"),
+                |_| "has changed".to_owned(),
+            );
             self.note(format!(
-                "dataset {}: {} has changed; rules have written into the set, which stays as it \
-                 is until the next start",
+                "dataset {}: {} {what}; rules have written into the set, which stays as it is \
+                 until the next start",
                 spec.name,
                 path.display()
             ));

@@ -22,7 +22,8 @@ use crate::dial::{Dialer, explain_path, unix};
 use crate::network::Network;
 use crate::sink::{Settled, Trouble};
 use crate::stream::{Stream, is_too_early, wait_for};
-use crate::unacknowledged::unacknowledged;
+
+use super::unacknowledged::unacknowledged;
 
 /// Bytes that are gathered for one write to a stream.
 const GATHERED: usize = 64 * 1024;
