@@ -114,6 +114,7 @@ fn apply_needs(settings: &mut Settings, needs: &Needs) {
     let detection = settings.detection;
     let protocol = &mut settings.protocol;
     protocol.tls.ja3 = protocol.tls.ja3.settle(detection && needs.ja3);
+    protocol.ssh.hassh = protocol.ssh.hassh.settle(detection && needs.hassh);
     protocol.tls.ja4 = protocol.tls.ja4.settle(detection && needs.ja4);
     let mut bodies = detection && needs.bodies;
     for output in &settings.outputs {

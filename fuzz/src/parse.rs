@@ -36,6 +36,8 @@ pub fn protocol_settings(choice: u8) -> ProtocolSettings {
     settings.file.sha256 = choice & 64 != 0;
     settings.file.store = choice & 64 != 0;
     settings.midstream = choice & 128 != 0;
+    let fingerprints = protocol::settings::Fingerprints::Yes;
+    (settings.ssh.hassh, settings.tls.ja3) = (fingerprints, fingerprints);
     settings
 }
 

@@ -73,6 +73,8 @@ pub struct Needs {
     pub ja3: bool,
     /// JA4.
     pub ja4: bool,
+    /// HASSH.
+    pub hassh: bool,
     /// Hashes of files: MD5, SHA-1, SHA-256.
     pub hashes: [bool; 3],
     /// Types of files.
@@ -355,6 +357,7 @@ fn need(needs: &mut Needs, c: &Compiled) {
                     needs.ja3 |= spec.name.starts_with("ja3");
                     needs.magic |= id == protocol::file::FILE_MAGIC;
                     needs.ja4 |= spec.name.starts_with("ja4");
+                    needs.hassh |= spec.name.starts_with("ssh.hassh");
                 }
             }
             Place::Payload => needs.raw_stream |= c.on_stream || c.rule.class == RuleClass::AppTx,

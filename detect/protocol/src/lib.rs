@@ -17,6 +17,7 @@ pub mod parser;
 pub mod registry;
 pub mod session;
 pub mod settings;
+pub mod ssh;
 pub mod tls;
 pub mod transaction;
 

@@ -80,6 +80,7 @@ parsers! {
     Tls tls crate::tls::Tls, |o| crate::tls::Tls::new(o.settings.tls, o.origin);
     Dns dns crate::dns::Dns, |o| crate::dns::Dns::new(o.transport == Transport::Tcp);
     Mdns mdns crate::mdns::Mdns, |_| crate::mdns::Mdns::default();
+    Ssh ssh crate::ssh::Ssh, |o| crate::ssh::Ssh::new(o.settings.ssh);
 }
 
 fn open_http(opening: &Opening<'_>) -> crate::http::Http1 {
@@ -337,7 +338,9 @@ mod tests {
         check(AppProto::Dns, "response_line", None);
         check(AppProto::Tls, "server_hello", Some((Direction::ToClient, 1)));
         check(AppProto::Tls, "request_complete", Some((Direction::ToServer, 4)));
-        check(AppProto::Ssh, "request_complete", None);
+        check(AppProto::Ssh, "request_complete", Some((Direction::ToServer, 3)));
+        check(AppProto::Ssh, "response_banner_done", Some((Direction::ToClient, 2)));
+        check(AppProto::Smb, "request_complete", None);
         assert_eq!(event(AppProto::Dns, "z_flag_set"), Some(3));
         assert_eq!(event(AppProto::Dns, "nothing"), None);
     }

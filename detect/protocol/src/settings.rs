@@ -8,6 +8,7 @@ use crate::detection::Transport;
 use crate::file::FileSettings;
 use crate::file::range::RangeSettings;
 use crate::http::HttpSettings;
+use crate::ssh::SshSettings;
 use crate::tls::TlsSettings;
 
 /// `app-layer.protocols.<name>.enabled`.
@@ -20,6 +21,57 @@ pub enum Switch {
     DetectionOnly,
     /// Not detected.
     Off,
+}
+
+/// What becomes of a session once it is encrypted (`encryption-handling`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EncryptionHandling {
+    /// The payload is not inspected any more, the flow stays tracked.
+    #[default]
+    TrackOnly,
+    /// The flow is bypassed.
+    Bypass,
+    /// Inspection goes on.
+    Full,
+}
+
+impl EncryptionHandling {
+    /// By its name in the configuration; none: no such name.
+    pub fn by_name(name: &str) -> Option<Self> {
+        match name {
+            "track-only" | "default" => Some(Self::TrackOnly),
+            "bypass" => Some(Self::Bypass),
+            "full" => Some(Self::Full),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a kind of fingerprint is made (`ja3-fingerprints`, `ja4-fingerprints`, `hassh`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fingerprints {
+    /// When rules ask for it.
+    #[default]
+    Auto,
+    /// Always.
+    Yes,
+    /// Never; rules that ask for it are not supported.
+    No,
+}
+
+impl Fingerprints {
+    /// Decides `Auto` by whether rules ask for the fingerprint.
+    pub const fn settle(self, wanted_by_rules: bool) -> Self {
+        match self {
+            Self::Auto if wanted_by_rules => Self::Yes,
+            other => other,
+        }
+    }
+
+    /// True when the fingerprint is made.
+    pub const fn is_on(self) -> bool {
+        matches!(self, Self::Yes)
+    }
 }
 
 /// Ports, as ranges with both ends included.
@@ -66,6 +118,8 @@ pub struct ProtocolSettings {
     /// Somebody learns what is in HTTP bodies: a rule, a record, a stored file. Otherwise their
     /// content codings stay on.
     pub decode_bodies: bool,
+    /// SSH.
+    pub ssh: SshSettings,
     /// TLS.
     pub tls: TlsSettings,
 }
@@ -82,6 +136,7 @@ impl Default for ProtocolSettings {
             http_servers: Vec::new(),
             keep_bodies: true,
             decode_bodies: true,
+            ssh: SshSettings::default(),
             tls: TlsSettings::default(),
         };
         for proto in [AppProto::Modbus, AppProto::Dnp3] {

@@ -7,4 +7,5 @@ mod ends;
 mod lines;
 mod living;
 mod proxies;
+mod ssh;
 mod storing;

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use capture::live::{LiveSettings, Method};
 use detect::settings::{OutputSettings, Settings};
 use placement::{CpuSet, FindError, Inventory, Plan};
-use protocol::tls::EncryptionHandling;
+use protocol::settings::EncryptionHandling;
 
 use crate::config::capture::{CaptureSettings, PlanUse, RunChoices, Shunting};
 use crate::config::native::Sensor;
@@ -108,6 +108,7 @@ impl Capturing {
         }
         if shunt.encrypted {
             detector.protocol.tls.encryption_handling = EncryptionHandling::Bypass;
+            detector.protocol.ssh.encryption_handling = EncryptionHandling::Bypass;
         }
         detector.bypass_passed |= shunt.pass;
     }

@@ -52,10 +52,29 @@ fn the_suricata_yaml_of_the_documents_works() {
         .suricata(&["-r", capture.to_str().unwrap(), "-S", rules.to_str().unwrap()])
         .expect(0, &["Engine started"]);
     let eve = place.read("out/eve.json");
-    for kind in ["alert", "http", "dns", "tls", "flow", "stats"] {
+    for kind in ["alert", "http", "dns", "tls", "ssh", "flow", "stats"] {
         assert!(eve.contains(&format!("\"event_type\":\"{kind}\"")), "{kind}");
     }
     assert!(!place.read("out/fast.log").is_empty());
+}
+
+#[test]
+fn fingerprints_of_ssh_are_made_when_wished() {
+    let place = Place::new();
+    let capture = docs("demo/demo.pcap");
+    let ssh = |value: &str| {
+        place.config("outputs:\n  - eve-log: {enabled: yes, filetype: regular, types: [ssh]}\n");
+        let set = format!("app-layer.protocols.ssh.hassh={value}");
+        let _ = fs::remove_file(place.path("out/eve.json"));
+        place.suricata(&["-r", capture.to_str().unwrap(), "--set", &set]).expect(0, &[]);
+        place.read("out/eve.json")
+    };
+    // Of OpenSSH 9.2's client with the choices of Debian 12.
+    assert!(ssh("yes").contains(r#""hassh":{"hash":"472b5de333ad665af5cbf10ff892c4df""#));
+    for value in ["auto", "no"] {
+        let eve = ssh(value);
+        assert!(eve.contains(r#""software_version":"OpenSSH_9.2p1"}"#), "{eve}");
+    }
 }
 
 #[test]

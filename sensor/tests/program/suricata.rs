@@ -103,6 +103,11 @@ fn wrong_configurations_end_with_one() {
         &[],
         &["Invalid value found for app-layer.protocols.tls.enabled."],
     );
+    check(
+        "app-layer: {protocols: {ssh: {encryption-handling: maybe}}}\n",
+        &[],
+        &["invalid value for app-layer.protocols.ssh.encryption-handling: maybe"],
+    );
     check("action-order: [pass, drop, alert]\n", &[], &["action-order"]);
     check("mpm-algo: best\n", &[], &["mpm-algo"]);
     check(

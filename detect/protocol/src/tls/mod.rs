@@ -40,7 +40,7 @@ pub use buffers::{
 pub use events::EVENTS;
 pub use handshake::message_flag;
 pub use log::is_custom_field;
-pub use settings::{EncryptionHandling, Fingerprints, TlsSettings};
+pub use settings::TlsSettings;
 
 use crate::app::AppProto;
 use crate::buffer::{BufferId, NumberId, View};

@@ -4,9 +4,9 @@ use decode::Direction;
 
 use super::Tls;
 use super::events::Event;
-use super::settings::EncryptionHandling;
 use super::state::{progress, version};
 use crate::parser::{Effects, Encrypted, Outcome};
+use crate::settings::EncryptionHandling;
 
 /// Length of a record header.
 const HEADER: usize = 5;

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::parser::Encrypted;
+use crate::settings::{EncryptionHandling, Fingerprints};
 use Direction::{ToClient as C, ToServer as S};
 
 const HOST: &[u8] = include_bytes!("testdata/host.der");

@@ -3,7 +3,7 @@
 use super::envelope::{
     APP_PROTO, COMMON, DIRECTION, FOLDED, ON_PACKET, ORIGIN, PACKET, TX_ID, VERDICT, XFF,
 };
-use super::{Event, dns, fileinfo, http, mdns, tls};
+use super::{Event, dns, fileinfo, http, mdns, ssh, tls};
 use crate::field::make::*;
 use crate::field::{Field, Kind};
 
@@ -20,6 +20,7 @@ pub(super) const EVENT: Event = Event {
         tls::OBJECT,
         dns::OBJECT,
         mdns::OBJECT,
+        ssh::OBJECT,
         APP_PROTO,
         DIRECTION,
         PACKET,

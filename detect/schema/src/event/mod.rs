@@ -14,6 +14,7 @@ mod mdns;
 mod metadata;
 mod netflow;
 mod packet;
+mod ssh;
 mod stats;
 mod stream_tcp;
 mod tls;
@@ -53,6 +54,7 @@ pub const EVENTS: &[Event] = &[
     metadata::EVENT,
     netflow::EVENT,
     packet::EVENT,
+    ssh::EVENT,
     stats::EVENT,
     stream_tcp::EVENT,
     tls::EVENT,

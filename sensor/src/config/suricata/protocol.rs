@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use protocol::settings::{DetectionPorts, PortRanges, ProtocolSettings, Switch};
-use protocol::tls::{EncryptionHandling, Fingerprints};
+use protocol::settings::{
+    DetectionPorts, EncryptionHandling, Fingerprints, PortRanges, ProtocolSettings, Switch,
+};
 use protocol::{AppProto, Transport};
 use rules::port::PortSet;
 use rules::variables::Variables;
@@ -28,7 +29,23 @@ pub(super) fn read(
         switches(config, proto, node, settings)?;
         ports(config, proto, node, &loader.variables, settings);
     }
-    tls(config, settings)?;
+    for (proto, module, place) in [
+        ("ssh", "app-layer-ssh", &mut settings.ssh.encryption_handling),
+        ("tls", "app-layer-ssl", &mut settings.tls.encryption_handling),
+    ] {
+        encryption_handling(config, proto, module, place)?;
+    }
+    for (key, place) in [
+        ("ssh.hassh", &mut settings.ssh.hassh),
+        ("tls.ja3-fingerprints", &mut settings.tls.ja3),
+        ("tls.ja4-fingerprints", &mut settings.tls.ja4),
+    ] {
+        *place = match config.text(&format!("app-layer.protocols.{key}")) {
+            Some(text) if boolean::is_true(text) => Fingerprints::Yes,
+            Some(text) if boolean::is_false(text) => Fingerprints::No,
+            _ => Fingerprints::Auto,
+        };
+    }
     settings.ranges = http::byterange(config);
     settings.http = Arc::new(http::default_config(config)?);
     settings.http_servers = http::servers(config)?;
@@ -111,22 +128,17 @@ fn ports(
     }
 }
 
-fn tls(config: Config<'_>, settings: &mut ProtocolSettings) -> Result<(), Fatal> {
-    const KEY: &str = "app-layer.protocols.tls.encryption-handling";
-    if let Some(word) = config.text(KEY) {
-        settings.tls.encryption_handling = EncryptionHandling::by_name(word).ok_or_else(|| {
-            config.fail("app-layer-ssl", &format!("invalid value for {KEY}: {word}"))
-        })?;
-    }
-    for (key, place) in
-        [("ja3-fingerprints", &mut settings.tls.ja3), ("ja4-fingerprints", &mut settings.tls.ja4)]
-    {
-        let text = config.text(&format!("app-layer.protocols.tls.{key}"));
-        *place = match text {
-            Some(text) if boolean::is_true(text) => Fingerprints::Yes,
-            Some(text) if boolean::is_false(text) => Fingerprints::No,
-            _ => Fingerprints::Auto,
-        };
+/// What becomes of a protocol's encrypted sessions.
+fn encryption_handling(
+    config: Config<'_>,
+    proto: &str,
+    module: &str,
+    place: &mut EncryptionHandling,
+) -> Result<(), Fatal> {
+    let key = format!("app-layer.protocols.{proto}.encryption-handling");
+    if let Some(word) = config.text(&key) {
+        *place = EncryptionHandling::by_name(word)
+            .ok_or_else(|| config.fail(module, &format!("invalid value for {key}: {word}")))?;
     }
     Ok(())
 }
