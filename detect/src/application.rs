@@ -192,6 +192,10 @@ impl Run<'_> {
         {
             self.ranges.with(|ranges| parser.join(ranges, self.now));
         }
+        if effects.encrypted.is_some() {
+            // No data of the other side comes that would have rules look at it once more.
+            flow.extension.pending = [true; 2];
+        }
         outcome.encrypted = outcome.encrypted.or(effects.encrypted);
     }
 }

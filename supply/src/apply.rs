@@ -5,6 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::follow::{Control, Refusal};
+use crate::manifest::Hash;
 use crate::settings::StoreSettings;
 use crate::store::{Came, Generation, Outcome, Store, StoreError};
 use crate::taken_back::{self, By};
@@ -89,10 +90,15 @@ pub fn catch_up(
             return Ok(None);
         }
     };
+    let before = known(settings, has, current.number.saturating_sub(1));
+    load_or_go_back(control, settings, current, before.as_ref(), patience).map(Some)
+}
+
+/// The set that a sensor has in force, where it is in the store and not newer than number `most`:
+/// newer ones were taken back.
+pub fn known(settings: &StoreSettings, has: Option<Hash>, most: u64) -> Option<Generation> {
     let all = Store::list(&settings.directory).unwrap_or_default();
-    // Newer ones were taken back.
-    let before = all.iter().find(|one| Some(one.hash) == has && one.number < current.number);
-    load_or_go_back(control, settings, current, before, patience).map(Some)
+    all.into_iter().find(|one| Some(one.hash) == has && one.number <= most)
 }
 
 /// Has a sensor load a set that was made current; where it does not, the one before is current and
@@ -245,7 +251,7 @@ mod tests {
 
     use super::*;
     use crate::follow::InForce;
-    use crate::manifest::{Counts, FORMAT, Hash, Manifest, RULES};
+    use crate::manifest::{Counts, FORMAT, Manifest, RULES};
 
     const PATIENCE: Patience =
         Patience { whole: Duration::from_millis(80), pause: Duration::from_millis(20) };
@@ -409,6 +415,9 @@ mod tests {
         let (done, has, current) = run(Some(1), vec![failed()], false);
         assert!(done.unwrap_err().contains("generation 1 ("));
         assert_eq!((has, current), (Some(1), 1));
+        let (done, has, current) = run(Some(2), vec![failed()], false);
+        assert!(done.unwrap_err().contains("generation 2 ("), "what it has is what to go back to");
+        assert_eq!((has, current), (Some(2), 2));
         // What somebody took back does not come again.
         let (done, has, current) = run(Some(3), vec![failed()], true);
         assert!(done.unwrap_err().contains("there are no earlier ones"));

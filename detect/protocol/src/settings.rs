@@ -55,7 +55,7 @@ pub enum Fingerprints {
     Auto,
     /// Always.
     Yes,
-    /// Never; rules that ask for it are not supported.
+    /// Never; rules that ask for it find nothing.
     No,
 }
 

@@ -156,6 +156,12 @@ impl Bench {
         self
     }
 
+    /// So many bytes of the server that no packet brings.
+    pub(crate) fn lose(&mut self, bytes: u32) -> &mut Self {
+        self.next[1] += bytes;
+        self
+    }
+
     pub(crate) fn wait(&mut self, seconds: u64) -> &mut Self {
         self.now += seconds * 1_000_000;
         self

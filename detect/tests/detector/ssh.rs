@@ -1,6 +1,7 @@
 //! SSH from its packets to alerts and records.
 
 use detect::settings::AlertSettings;
+use protocol::settings::EncryptionHandling;
 use protocol::{AppProto, LogOptions};
 use serde_json::Value;
 
@@ -57,6 +58,41 @@ fn banners_alert_and_are_recorded_without_fingerprints() {
         "server": {"proto_version": "1.99", "software_version": "answerer"},
     });
     assert_eq!(ssh, expected);
+}
+
+/// What comes after the keys is nobody's: a hole in it is no error, and no rule looks at it.
+#[test]
+fn encrypted_data_is_left_alone() {
+    let mut bench = bench(BANNERS);
+    talk(&mut bench);
+    bench.lose(500).answer(&[9; 100]).ask(&[0; 100]);
+    assert_eq!(bench.counter("app_layer.error.ssh.gap"), 0);
+    assert_eq!(bench.counter("app_layer.error.ssh.parser"), 0);
+    assert_eq!(bench.alerts(), [1, 2, 4]);
+}
+
+/// Both sides are finished at once, and both are looked at before the flow is let go.
+#[test]
+fn bypassed_sessions_are_looked_at_once_more() {
+    let rules = r#"
+alert ssh:request_finished any any -> any any (ssh.software; content:"asker"; sid:1;)
+alert ssh:response_finished any any -> any any (ssh.software; content:"answerer"; sid:2;)
+"#;
+    for inline in [false, true] {
+        for handling in [EncryptionHandling::TrackOnly, EncryptionHandling::Bypass] {
+            let settings = settings(|settings, eve| {
+                eve.alert = Some(AlertSettings::default());
+                (settings.inline, settings.stream.inline) = (inline, inline);
+                settings.protocol.ssh.encryption_handling = handling;
+            });
+            let mut bench = Bench::new(settings, rules);
+            talk(&mut bench);
+            bench.records("flow");
+            let mut alerts = bench.alerts();
+            alerts.sort_unstable();
+            assert_eq!(alerts, [1, 2], "{inline} {handling:?}");
+        }
+    }
 }
 
 /// A rule that asks for fingerprints has them made, in records as well.

@@ -37,33 +37,37 @@ pub(super) fn make_like(above: &Path, folder: &Path) -> io::Result<Option<String
         };
         let below = openat(&place, name, FOLDER | OFlag::O_NOFOLLOW, Mode::empty());
         let below = below.map(File::from).map_err(io::Error::from);
-        place = match below {
-            Ok(below) if is_made => match give(&below, &owner) {
-                Ok(why) => {
-                    strange = strange.or(why);
-                    below
-                }
-                Err(error) => {
-                    // Half given away it would be taken for one that is as it should be.
-                    let _ = unlinkat(&place, name, UnlinkatFlags::RemoveDir);
-                    return Err(error);
-                }
-            },
-            below => below?,
-        };
+        if !is_made {
+            place = below?;
+            continue;
+        }
+        if let Ok(below) = &below
+            && !is_fresh(below)?
+        {
+            return Err(io::Error::other("somebody has put another folder in its place"));
+        }
+        let given = below.and_then(|below| give(&below, &owner).map(|why| (below, why)));
+        let (below, why) = given.inspect_err(|_| {
+            // Half given away it would be taken for one that is as it should be.
+            let _ = unlinkat(&place, name, UnlinkatFlags::RemoveDir);
+        })?;
+        strange = strange.or(why);
+        place = below;
     }
     Ok(strange)
+}
+
+/// Whether it is what this process has made: its own, and empty.
+fn is_fresh(made: &File) -> io::Result<bool> {
+    let mut inside = Dir::from_fd(made.try_clone()?.into())?;
+    let is_itself = |name: &CStr| matches!(name.to_bytes(), b"." | b"..");
+    let is_empty = inside.iter().all(|entry| entry.is_ok_and(|entry| is_itself(entry.file_name())));
+    Ok(is_empty && made.metadata()?.uid() == Uid::effective().as_raw())
 }
 
 /// Gives a folder that was made a moment ago the owner and the rights of another one.
 fn give(made: &File, owner: &Metadata) -> io::Result<Option<String>> {
     let about = made.metadata()?;
-    let mut inside = Dir::from_fd(made.try_clone()?.into())?;
-    let is_itself = |name: &CStr| matches!(name.to_bytes(), b"." | b"..");
-    let is_empty = inside.iter().all(|entry| entry.is_ok_and(|entry| is_itself(entry.file_name())));
-    if about.uid() != Uid::effective().as_raw() || !is_empty {
-        return Err(io::Error::other("somebody has put another folder in its place"));
-    }
     let is_for_all = owner.mode() & 0o002 != 0;
     if !is_for_all && (about.uid(), about.gid()) != (owner.uid(), owner.gid()) {
         if Uid::effective().is_root() {

@@ -105,8 +105,13 @@ fn wrong_configurations_end_with_one() {
     );
     check(
         "app-layer: {protocols: {ssh: {encryption-handling: maybe}}}\n",
-        &[],
+        &["--init-errors-fatal"],
         &["invalid value for app-layer.protocols.ssh.encryption-handling: maybe"],
+    );
+    check(
+        "app-layer: {protocols: {tls: {encryption-handling: maybe}}}\n",
+        &[],
+        &["invalid value for app-layer.protocols.tls.encryption-handling: maybe"],
     );
     check("action-order: [pass, drop, alert]\n", &[], &["action-order"]);
     check("mpm-algo: best\n", &[], &["mpm-algo"]);

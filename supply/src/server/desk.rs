@@ -306,8 +306,10 @@ impl Desk {
         match before {
             Some(before) => {
                 self.rollouts.insert(name.to_owned(), before);
-                // Some of it may be on the disk.
-                self.unwritten.insert(name.to_owned());
+                // It may be on the disk by half.
+                if let Err(error) = self.write(name) {
+                    tracing::warn!("channel {name}: {error}; it is tried again");
+                }
             }
             None => {
                 self.rollouts.remove(name);
@@ -434,7 +436,11 @@ impl Desk {
             self.layout.set(name, &edition.bundle, allow_older)?;
         }
         rollout.published = Some(edition.bundle);
-        self.write(name)
+        // It is done: a restart that does not know that does it again.
+        if let Err(error) = self.write(name) {
+            tracing::warn!("channel {name}: {error}; it is tried again");
+        }
+        Ok(())
     }
 
     fn write(&mut self, name: &str) -> Result<(), DeskError> {

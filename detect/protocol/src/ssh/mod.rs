@@ -39,6 +39,8 @@ const HASSH_SERVER_STRING: BufferId = BufferId::new(FAMILY, 5);
 
 /// Bytes of a banner; RFC 4253 allows 255 with the end of the line.
 const MOST_BANNER: usize = 256;
+/// Bytes that are kept of one that is longer.
+const MOST_KEPT: usize = 4096;
 /// Bytes of a message that is put together for its lists.
 const MOST_KEX: usize = 65_535;
 /// Length, padding length and number of the message.
@@ -144,8 +146,6 @@ pub struct Ssh {
     meta: TxMeta,
     freed: bool,
     sides: [Side; 2],
-    /// Both sides are encrypted and nobody wants more.
-    is_over: bool,
 }
 
 /// What a step came to.
@@ -161,7 +161,7 @@ impl Ssh {
     /// A new session.
     pub fn new(settings: SshSettings) -> Self {
         let (meta, sides) = (TxMeta::new(0), Default::default());
-        Self { settings, meta, freed: false, sides, is_over: false }
+        Self { settings, meta, freed: false, sides }
     }
 
     fn side(&self, direction: Direction) -> &Side {
@@ -186,18 +186,16 @@ impl Ssh {
             // It is known already.
             None if is_waiting => return Step::Done(bytes.len()),
             None if bytes.len() < MOST_BANNER => return Step::More,
-            None => {
-                self.meta.set_event(LONG_BANNER);
-                (bytes, bytes.len())
-            }
+            None => (bytes, bytes.len()),
         };
         let is_whole = length > line.len();
         if !is_waiting {
-            let Some((proto, software)) = read_banner(line) else {
+            let kept = line.get(..MOST_KEPT).unwrap_or(line);
+            let Some((proto, software)) = read_banner(kept) else {
                 self.meta.set_event(INVALID_BANNER);
                 return Step::Invalid;
             };
-            if is_whole && line.len() >= MOST_BANNER {
+            if line.len() >= MOST_BANNER {
                 self.meta.set_event(LONG_BANNER);
             }
             let side = self.side_mut(direction);
@@ -224,7 +222,7 @@ impl Ssh {
         };
         // Of what follows the length: padding length, message and padding.
         let length = u32::from_be_bytes([a, b, c, d]);
-        let Some(rest) = length.checked_sub(2).filter(|_| length > 1) else {
+        let Some(rest) = length.checked_sub(2) else {
             self.meta.set_event(INVALID_RECORD);
             return Step::Invalid;
         };
@@ -255,12 +253,14 @@ impl Ssh {
         if !self.both_are(Progress::Finished) {
             return;
         }
+        // It is news of the other side, too.
+        self.meta.updated = [true; 2];
         effects.encrypted = match self.settings.encryption_handling {
             EncryptionHandling::TrackOnly => Some(Encrypted::TrackOnly),
             EncryptionHandling::Bypass => Some(Encrypted::Bypass),
             EncryptionHandling::Full => None,
         };
-        self.is_over = effects.encrypted.is_some();
+        effects.stop = [effects.encrypted.is_some(); 2];
     }
 }
 
@@ -275,7 +275,7 @@ impl Parser for Ssh {
         self.meta.updated[direction.index()] = true;
         let mut done = 0;
         while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
-            if self.is_over {
+            if effects.stop[direction.index()] {
                 return Outcome::Consumed(bytes.len());
             }
             let step = match self.side(direction).progress {

@@ -55,14 +55,24 @@ struct Feed {
     left: [Vec<u8>; 2],
     encrypted: Option<Encrypted>,
     flushed: [bool; 2],
+    stopped: [bool; 2],
 }
 
 impl Feed {
     fn new(ssh: Ssh) -> Self {
-        Self { ssh, left: [Vec::new(), Vec::new()], encrypted: None, flushed: [false; 2] }
+        Self {
+            ssh,
+            left: [Vec::new(), Vec::new()],
+            encrypted: None,
+            flushed: [false; 2],
+            stopped: [false; 2],
+        }
     }
 
     fn give(&mut self, direction: Direction, bytes: &[u8]) -> bool {
+        if self.stopped[direction.index()] {
+            return true;
+        }
         let left = &mut self.left[direction.index()];
         left.extend(bytes);
         let mut effects = Effects::default();
@@ -71,6 +81,9 @@ impl Feed {
             self.ssh.parse(&Input { direction, chunk, eof: false, timestamp }, &mut effects);
         self.encrypted = self.encrypted.or(effects.encrypted);
         self.flushed[direction.index()] |= effects.flush[direction.index()];
+        for side in [0, 1] {
+            self.stopped[side] |= effects.stop[side];
+        }
         match outcome {
             Outcome::Consumed(length) => {
                 left.drain(..length);
@@ -124,6 +137,7 @@ fn banners() {
     check(b"SSH-2.0\r\n", "", "", 0, &["invalid_banner"]);
     check(b"SSH--a\r\n", "", "", 0, &["invalid_banner"]);
     check(b"GET / HTTP/1.1\r\n", "", "", 0, &["invalid_banner"]);
+    check(&[b"SSH-", &[b'x'; 300][..]].concat(), "", "", 0, &["invalid_banner"]);
     check(long.as_bytes(), "2.0", &long[8..], 0, &["long_banner"]);
     check(long_line.as_bytes(), "2.0", &long[8..], 2, &["long_banner"]);
 }
@@ -139,6 +153,16 @@ fn a_banner_that_is_too_long_ends_some_time() {
     assert_eq!(feed.buffer(SOFTWARE, S).as_deref(), Some("a"));
     assert!(feed.buffer(HASSH, S).is_some());
     assert_eq!(feed.events(), ["long_banner"]);
+}
+
+#[test]
+fn only_so_much_of_a_banner_is_kept() {
+    let mut feed = Feed::new(ssh(Fingerprints::Yes, EncryptionHandling::Full));
+    assert!(feed.give(S, &joined(&[b"SSH-2.0-", &[b'x'; 100_000]])));
+    assert!(feed.give(C, &joined(&[b"SSH-2.0-", &[b'x'; 100_000], b"\n"])));
+    for side in [S, C] {
+        assert_eq!(feed.buffer(SOFTWARE, side).unwrap().len(), MOST_KEPT - 8);
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 use supply::apply::{self, Applied, Patience, catch_up, load_or_go_back};
 use supply::follow::{self, Control};
+use supply::manifest::Hash;
 use supply::settings::StoreSettings;
 use supply::store::Came;
 use supply::update::{Report, Update};
@@ -57,12 +58,13 @@ pub(super) fn run(arguments: &UpdateArguments) -> Result<ExitCode> {
             let _ = writeln!(io::stderr().lock(), "{line}");
         }
     };
+    let had = control.as_ref().and_then(|control| control.in_force().ok()?.bundle);
     let report = Update {
         store: &store,
         settings: &sensor.rules.update,
         program: PROGRAM,
         force: arguments.force,
-        in_force: control.as_ref().and_then(|control| control.in_force().ok()?.bundle),
+        in_force: had,
         dry_run: arguments.dry_run,
         pause: Duration::from_secs(1),
         test: &test,
@@ -71,7 +73,7 @@ pub(super) fn run(arguments: &UpdateArguments) -> Result<ExitCode> {
     .run()?;
     report.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let applied = match &control {
-        Some(control) => apply(control, &store, &report),
+        Some(control) => apply(control, &store, &report, had),
         None => Ok(None),
     };
     if arguments.json {
@@ -101,13 +103,18 @@ fn apply(
     control: &Socket,
     store: &StoreSettings,
     report: &Report,
+    had: Option<Hash>,
 ) -> Result<Option<Applied>, String> {
     let Some(current) = &report.current else { return Ok(None) };
     let patience = Patience::default();
     if report.came != Came::Changed {
         return catch_up(control, store, current, &patience);
     }
-    load_or_go_back(control, store, current, report.before.as_ref(), &patience).map(Some)
+    // What was current before may be what the sensor has refused.
+    let most = report.before.as_ref().map_or(0, |before| before.number);
+    let had = apply::known(store, had, most);
+    let before = had.as_ref().or(report.before.as_ref());
+    load_or_go_back(control, store, current, before, &patience).map(Some)
 }
 
 /// Where rules go. A configuration by which a sensor would not load them from there is told at once:

@@ -29,12 +29,7 @@ pub(super) fn read(
         switches(config, proto, node, settings)?;
         ports(config, proto, node, &loader.variables, settings);
     }
-    for (proto, module, place) in [
-        ("ssh", "app-layer-ssh", &mut settings.ssh.encryption_handling),
-        ("tls", "app-layer-ssl", &mut settings.tls.encryption_handling),
-    ] {
-        encryption_handling(config, proto, module, place)?;
-    }
+    encryption(config, settings)?;
     for (key, place) in [
         ("ssh.hassh", &mut settings.ssh.hassh),
         ("tls.ja3-fingerprints", &mut settings.tls.ja3),
@@ -128,17 +123,25 @@ fn ports(
     }
 }
 
-/// What becomes of a protocol's encrypted sessions.
-fn encryption_handling(
-    config: Config<'_>,
-    proto: &str,
-    module: &str,
-    place: &mut EncryptionHandling,
-) -> Result<(), Fatal> {
-    let key = format!("app-layer.protocols.{proto}.encryption-handling");
-    if let Some(word) = config.text(&key) {
-        *place = EncryptionHandling::by_name(word)
-            .ok_or_else(|| config.fail(module, &format!("invalid value for {key}: {word}")))?;
+/// What becomes of encrypted sessions. A wrong word ends the start for TLS alone (Suricata 8).
+fn encryption(config: Config<'_>, settings: &mut ProtocolSettings) -> Result<(), Fatal> {
+    const KEYS: [&str; 2] = [
+        "app-layer.protocols.ssh.encryption-handling",
+        "app-layer.protocols.tls.encryption-handling",
+    ];
+    let [ssh, tls] = KEYS.map(|key| {
+        let word = config.text(key)?;
+        Some(EncryptionHandling::by_name(word).ok_or(format!("invalid value for {key}: {word}")))
+    });
+    match ssh {
+        Some(Ok(how)) => settings.ssh.encryption_handling = how,
+        Some(Err(wrong)) => config.warn_or_fail("app-layer-ssh", &wrong)?,
+        None => {}
+    }
+    match tls {
+        Some(Ok(how)) => settings.tls.encryption_handling = how,
+        Some(Err(wrong)) => return Err(config.fail("app-layer-ssl", &wrong)),
+        None => {}
     }
     Ok(())
 }
